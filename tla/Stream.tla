@@ -1,0 +1,170 @@
+------------------------------- MODULE Stream -------------------------------
+(***************************************************************************)
+(* The protocol with its payload: it implements Epochs.                    *)
+(*                                                                         *)
+(* Each action of Protocol, under its own name, together with what the     *)
+(* shell does beside it: the batches it carries, who is pulling, and what  *)
+(* the consumer sees. These variables are only written, never read by the  *)
+(* protocol, so the states of Protocol and their steps are the same here.  *)
+(***************************************************************************)
+EXTENDS Naturals, Sequences
+
+CONSTANTS Capacity, EpochSize, MaxPermits
+
+VARIABLES
+    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer,
+    batches,  \* the buffer: numbers of the batches in it, oldest first
+    pulled,   \* the number of the batch that the source gave last
+    taken,    \* the number of the batch that the consumer took last
+    pulls,    \* who is pulling: "worker" or "caller", once for each pull in flight
+    answers,  \* what the source has answered and the consumer has not used up
+    inPass,   \* the pass at the consumer's place has given it a batch
+    seen      \* what `next' did last: "nothing" yet, "batch", "end", "failure"
+
+P == INSTANCE Protocol
+
+history == <<batches, pulled, taken, pulls, answers, inPass, seen>>
+vars == <<P!vars, history>>
+
+\* More numbers than batches can be in flight, so that no two of these have the same.
+Numbers == P!Slots + 2
+
+\* What the consumer has got of this epoch is what was enqueued and is no longer buffered.
+Delivered == IF EpochSize = 0 THEN 0 ELSE count - buffered
+
+Abstract == INSTANCE Epochs WITH count <- Delivered
+
+Init ==
+    /\ P!Init
+    /\ batches = <<>>
+    /\ pulled = 0
+    /\ taken = 0
+    /\ pulls = <<>>
+    /\ answers = <<>>
+    /\ inPass = FALSE
+    /\ seen = "nothing"
+
+Enter == P!Enter /\ UNCHANGED history
+Stop == P!Stop /\ UNCHANGED history
+Halt == P!Halt /\ UNCHANGED history
+
+Fetch ==
+    /\ P!Fetch
+    /\ pulls' = Append(pulls, IF worker = "running" THEN "worker" ELSE "caller")
+    /\ UNCHANGED <<batches, pulled, taken, answers, inPass, seen>>
+
+Enqueue ==
+    /\ P!Enqueue
+    /\ pulled' = (pulled + 1) % Numbers
+    /\ batches' = Append(batches, pulled')
+    /\ answers' = Append(answers, Abstract!Numbered(pulled'))
+    /\ pulls' = Tail(pulls)
+    /\ UNCHANGED <<taken, inPass, seen>>
+
+Exhaust ==
+    /\ P!Exhaust
+    /\ answers' = Append(answers, Abstract!Exhausted)
+    /\ pulls' = Tail(pulls)
+    /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
+
+Fail ==
+    /\ P!Fail
+    /\ answers' = Append(answers, Abstract!Raised)
+    /\ pulls' = Tail(pulls)
+    /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
+
+Request == P!Request /\ UNCHANGED history
+Withdraw == P!Withdraw /\ UNCHANGED history
+
+Dequeue ==
+    /\ P!Dequeue
+    /\ taken' = Head(batches)
+    /\ batches' = Tail(batches)
+    /\ answers' = IF Head(answers) = Abstract!Exhausted THEN Tail(Tail(answers)) ELSE Tail(answers)
+    /\ inPass' = TRUE
+    /\ seen' = "batch"
+    /\ UNCHANGED <<pulled, pulls>>
+
+EndEpoch ==
+    /\ P!EndEpoch
+    /\ answers' = <<>>
+    /\ inPass' = (EpochSize > 0 /\ count = EpochSize /\ inPass)
+    /\ seen' = "end"
+    /\ UNCHANGED <<batches, pulled, taken, pulls>>
+
+Raise ==
+    /\ P!Raise
+    /\ answers' = <<>>
+    /\ inPass' = FALSE
+    /\ seen' = "failure"
+    /\ UNCHANGED <<batches, pulled, taken, pulls>>
+
+Allow == P!Allow /\ UNCHANGED history
+Disallow == P!Disallow /\ UNCHANGED history
+
+\* The worker's pull is gone with it, if it was in one.
+Die == P!Die /\ pulls' = <<>> /\ UNCHANGED <<batches, pulled, taken, answers, inPass, seen>>
+
+Bury ==
+    /\ P!Bury
+    /\ answers' = Append(answers, Abstract!Raised)
+    /\ UNCHANGED <<batches, pulled, taken, pulls, inPass, seen>>
+
+System == Halt \/ Fetch \/ Bury
+Source == Enqueue \/ Exhaust \/ Fail
+Environment ==
+    \/ Enter \/ Stop \/ Die
+    \/ Request \/ Withdraw \/ Dequeue \/ EndEpoch \/ Raise
+    \/ Allow \/ Disallow
+
+Next == System \/ Source \/ Environment
+
+Fairness == WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury) /\ WF_vars(Source)
+
+Spec == Init /\ [][Next]_vars /\ Fairness
+
+-----------------------------------------------------------------------------
+(* Safety.                                                                 *)
+
+\* What was taken, what is buffered and what was pulled are adjacent: none lost, doubled, swapped.
+Conservation ==
+    /\ batches = [i \in 1 .. buffered |-> (taken + i) % Numbers]
+    /\ pulled = (taken + buffered) % Numbers
+
+\* At most one thread pulls from the source, and somebody living does while the protocol says so.
+OnePuller ==
+    /\ Len(pulls) <= 1
+    /\ worker # "dead" => (fetching <=> pulls # <<>>)
+
+\* An error is told as an error, and the end of an epoch as an end.
+ErrorIsNotAnEnd ==
+    [][/\ epoch = "failed" /\ epoch' # "failed" => seen' = "failure"
+       /\ epoch = "ended" /\ epoch' # "ended" => seen' = "end"
+       /\ answers' = Append(answers, Abstract!Raised) => epoch' = "failed"]_vars
+
+-----------------------------------------------------------------------------
+(* Refinement: whatever the threads do, the consumer sees what Epochs      *)
+(* allows, in which there are none.                                        *)
+
+Refines == Abstract!Spec
+
+Implements == P!Spec
+
+-----------------------------------------------------------------------------
+(* The properties of Protocol, under names that a model can list.          *)
+
+TypeOK == P!TypeOK
+Bounded == P!Bounded
+EpochBounded == P!EpochBounded
+WaitsForNothing == P!WaitsForNothing
+MarkIsLast == P!MarkIsLast
+NoWorkerOutside == P!NoWorkerOutside
+NeverStuck == P!NeverStuck
+GateRespected == P!GateRespected
+StopPullsNothing == P!StopPullsNothing
+StopPreserves == P!StopPreserves
+Served == P!Served
+StopEnds == P!StopEnds
+DeathNoticed == P!DeathNoticed
+Prefetches == P!Prefetches
+=============================================================================
