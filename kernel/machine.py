@@ -26,7 +26,7 @@ class Variables(NamedTuple):
     epoch: Epoch  # being read; ended and failed are the mark behind what is buffered
     buffered: int  # batches held
     fetching: bool  # a pull is in flight: the worker's, or a caller's if the worker is absent
-    count: int  # batches enqueued in this epoch; stays 0 where an epoch is a pass
+    count: int  # type: ignore[assignment]  # hides tuple.count; batches enqueued in this epoch; stays 0 where an epoch is a pass
     yielded: bool  # the current pass has yielded a batch
     permits: int  # gates entered and not left
     consumer: Consumer  # waiting: a request that nothing has served yet

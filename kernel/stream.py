@@ -13,9 +13,9 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import AbstractContextManager
 from operator import index
 from queue import SimpleQueue
-from timeit import default_timer
 from typing import Any, Generic, SupportsIndex, TypeVar
 
 from .machine import (
@@ -41,9 +41,12 @@ from .machine import (
     Variables,
     Withdraw,
 )
+from .profile import Timer
 from .types import TimeProfile
 
 T = TypeVar("T")
+
+SCOPE, WORKER, EPOCH, BUFFERED, FETCHING, *_ = range(len(Variables._fields))
 
 
 class _Core(Generic[T]):
@@ -61,46 +64,41 @@ class _Core(Generic[T]):
         self.lock = threading.Lock()
         self.state: State = INITIAL
         self.batches: deque[T] = deque()
-        self.error: BaseException | None = None  # of the mark, or what killed the worker
+        self.error: BaseException | None = None  # what Raise will raise
+        self.death: BaseException | None = None  # what killed the worker, if anything told
         self.iterator: Iterator[T] | None = None  # of the pass; belongs to whoever is pulling
-        self.thread: threading.Thread | None = None
+        self.thread: threading.Thread | None = None  # of the worker, until it was joined
+        self.worker_id = 0  # of that thread, once it runs
         self.worker_bell: SimpleQueue[None] | None = None  # of the worker, if it sleeps
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
+        self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell
         self.abandoned = False
+        with _forking:
+            _cores.add(self)
 
     def step(self, action: Action) -> bool:
-        """Take the action if it is enabled. All changes of state are made here, under the lock."""
+        """Take the action if it is enabled. Every change of state is made here, under the lock."""
         state = action(self.state, self.limits)
         if state is None:
             return False
         self.state = state
         return True
 
-    def now(self) -> Variables:
-        """The state by names."""
-        return Variables(*self.state)
-
     # Waiting.
 
-    def sleep(self, bell: SimpleQueue[None]) -> None:
-        """Wait for a ring. The one place that blocks, but for the join of a stopped thread."""
-        bell.get()
-
     def wake_worker(self) -> None:
-        """Ring for a sleeping worker, if it has something to do."""
+        """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
         bell = self.worker_bell
         if bell is not None and (Fetch(self.state, self.limits) or Halt(self.state, self.limits)):
             self.worker_bell = None
             bell.put(None)
 
     def wake_consumer(self) -> None:
-        """Ring for a sleeping request, if it was served or has to see to itself."""
+        """Ring for a sleeping request."""
         bell = self.consumer_bell
         if bell is not None:
-            now = self.now()
-            if now.consumer == "idle" or now.worker in ("absent", "dead"):
-                self.consumer_bell = None
-                bell.put(None)
+            self.consumer_bell = None
+            bell.put(None)
 
     # The pull.
 
@@ -111,58 +109,82 @@ class _Core(Generic[T]):
             if iterator is None:
                 iterator = self.iterator = iter(self.stream_fn())
         except BaseException as error:
-            return Fail, error
+            return Fail, self.told(error)
         try:
             return Enqueue, next(iterator)
         except StopIteration:
-            answer: tuple[Action, Any] = Exhaust, None
+            iterator = self.iterator = None
+            return Exhaust, None
         except BaseException as error:
-            answer = Fail, error
-        del iterator
-        self.iterator = None  # which may run the last lines of a generator
-        return answer
+            iterator = self.iterator = None
+            return Fail, self.told(error)
+
+    def told(self, error: BaseException) -> BaseException:
+        """The exception by which the consumer learns of an error of the source."""
+        if self.limits.capacity > 0:
+            told: Exception = ChildProcessError(
+                f"The source of {self.label} raised {type(error).__name__}."
+            )
+        elif isinstance(error, StopIteration):  # would look like the end of an epoch (PEP 479)
+            told = RuntimeError(f"The source of {self.label} raised StopIteration.")
+        else:
+            return error
+        told.__cause__ = error
+        return told
 
     def settle(self, action: Action, payload: Any) -> None:
         """Take the step that the source answered with, and keep what it carries."""
-        self.step(action)
-        if action is Enqueue:
-            self.batches.append(payload)
-        elif action is Fail:
-            self.error = payload
+        state = action(self.state, self.limits)
+        if state is not None:
+            self.state = state
+            if action is Enqueue:
+                self.batches.append(payload)
+            elif action is Fail:
+                self.error = payload
 
     # The worker.
 
     def work(self) -> None:
         """What the worker thread does, from its start to its end."""
+        with self.lock:
+            if self.thread is not threading.current_thread():
+                return  # its start was interrupted, and it was given up
+            self.worker_id = threading.get_ident()
+        lock, limits = self.lock, self.limits
         bell: SimpleQueue[None] = SimpleQueue()
-        answer: tuple[Action, Any] | None = None
+        action: Action | None = None
+        payload: Any = None
         try:
             while True:
-                with self.lock:
+                with lock:
                     self.worker_bell = None
-                    if answer is not None:
-                        self.settle(*answer)
-                        answer = None
+                    if action is not None:
+                        self.settle(action, payload)
                         if self.consumer_bell is not None:
                             self.wake_consumer()
                     if self.abandoned:
                         self.step(Stop)
-                    fetches = self.step(Fetch)
-                    if not fetches:
-                        if self.step(Halt):
-                            return
+                    state = Fetch(self.state, limits)
+                    if state is not None:
+                        self.state = state
+                    elif self.step(Halt):
+                        break
+                    else:
                         self.worker_bell = bell
-                if fetches:
-                    answer = self.pull()
+                action = payload = None
+                if state is not None:
+                    action, payload = self.pull()
                 elif not self.abandoned:  # looked at again: `abandon` may have missed the bell
-                    self.sleep(bell)
+                    bell.get()
+        except BaseException as error:
+            self.death = error
         finally:
             with self.lock:
                 self.step(Die)  # not enabled after Halt
                 self.wake_consumer()
 
     def abandon(self) -> None:
-        """Let the worker go: called when the wrapper is garbage, in any thread, lock held or not."""
+        """Let the worker go: the wrapper is garbage. Runs in any thread, even one in the lock."""
         self.abandoned = True
         bell = self.worker_bell
         if bell is not None:
@@ -171,62 +193,306 @@ class _Core(Generic[T]):
     # The scope.
 
     def enter(self) -> None:
-        """Start a worker if there is a buffer to fill."""
-        self.join()  # a stop that was interrupted still has to end
+        """Take Enter, and start the worker if there is a buffer to fill.
+
+        A thread that cannot start is a worker that died. The lock is held until the thread has
+        started, so that nobody can find a worker without one.
+        """
+        if self.state[WORKER] != "running":
+            self.join()  # of a stop that was interrupted
         with self.lock:
-            if not self.step(Enter):
-                if self.now().scope == "inside":
+            try:
+                entered = self.step(Enter)
+                if entered and self.state[WORKER] == "running":
+                    self.death = None
+                    self.thread = threading.Thread(target=self.work, name=self.label, daemon=True)
+                    self.thread.start()
+            except Exception as error:
+                self.thread = None
+                self.death = error
+                self.step(Die)
+            except BaseException:
+                self.step(Stop)  # if there is a thread, it leaves as soon as it may look
+                raise
+            if not entered:
+                if self.state[SCOPE] == "inside":
                     raise RuntimeError(f"{self.label} was entered twice.")
                 raise RuntimeError(f"{self.label} was entered while another thread reads it.")
-            if self.now().worker != "running":
-                return
-            thread = self.thread = threading.Thread(target=self.work, name=self.label, daemon=True)
-        try:
-            thread.start()
-        except Exception as error:  # no such thread: the consumer will be told
-            with self.lock:
-                self.step(Die)
-                self.error = self.error or error
-        except BaseException:
-            self.leave()
-            raise
 
     def leave(self) -> None:
-        """Tell the worker to go and wait until it has gone."""
+        """Take Stop, and wait until the worker has gone."""
+        if self.worker_id == threading.get_ident():
+            raise RuntimeError(f"{self.label} was left by its own source.")
         with self.lock:
-            if self.thread is threading.current_thread():
-                raise RuntimeError(f"{self.label} was left by its own source.")
-            if not self.step(Stop) and self.now().worker != "stopping":
+            if not self.step(Stop) and self.state[WORKER] != "stopping":
                 raise RuntimeError(f"{self.label} was left without having been entered.")
             self.wake_worker()
         self.join()
 
     def join(self) -> None:
-        """Wait for the thread of a stop that has begun. May be interrupted and called again."""
-        if self.now().worker == "stopping" and self.thread is not None:
-            self.thread.join()
-            with self.lock:
-                if self.now().worker == "stopping":
-                    self.step(Die)
+        """Wait for the thread to end. May be interrupted, and called again."""
+        thread = self.thread
+        if thread is None:
+            return
+        if thread.ident is not None:
+            thread.join()
+        with self.lock:
+            if self.thread is thread:
+                self.step(Die)  # if it has not said that it went
+                self.thread = None
+                self.worker_id = 0
 
     # The consumer.
 
     def read(self) -> T:
-        """One `next`: a batch, StopIteration at an epoch's end, or the error of the source."""
-        with self.lock:
-            if self.step(Dequeue):
-                batch = self.batches.popleft()
-                if self.worker_bell is not None:
-                    self.wake_worker()
-                return batch
-        return self.request()
-
-    def request(self) -> T:
-        """A `next` that found no batch: ask for one and wait for the answer."""
-        bell: SimpleQueue[None] = SimpleQueue()
+        """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
+        bell: SimpleQueue[None] | None = None  # of this request, once there is one
+        action: Action | None = None
+        payload: Any = None
         try:
             while True:
+                spent = None  # the iterator of a pass that is dropped: let go outside the lock
                 with self.lock:
-                    ...
-        finally:
-            ...
+                    if action is not None:
+                        self.settle(action, payload)
+                        action = payload = None
+                    state = Dequeue(self.state, self.limits)
+                    if state is not None:
+                        self.state = state
+                        batch = self.batches.popleft()
+                        if self.worker_bell is not None:
+                            self.wake_worker()
+                        return batch
+                    if self.worker_id == threading.get_ident():
+                        raise RuntimeError(f"{self.label} is read by its own source.")
+                    if self.step(Request):
+                        self.asker = bell = bell or SimpleQueue()
+                    elif self.step(EndEpoch):
+                        raise StopIteration
+                    elif self.step(Raise):
+                        payload, self.error = self.error, None
+                        raise payload
+                    elif bell is None or self.asker is not bell:
+                        raise self.refusal()
+                    worker = self.state[WORKER]
+                    if worker == "dead":
+                        spent = self.bury()
+                        continue
+                    pulls = worker == "absent" and self.step(Fetch)
+                    if not pulls:
+                        self.consumer_bell = bell
+                        if self.worker_bell is not None:
+                            self.wake_worker()
+                if pulls:
+                    action, payload = self.pull()
+                else:
+                    bell.get()
+        except BaseException:
+            with self.lock:
+                if bell is not None and self.asker is bell:
+                    spent = self.withdraw(action, payload)
+            payload = spent = None  # an error would hold this frame, and the frame the error
+            raise
+
+    def refusal(self) -> Exception:
+        """Why nothing can be asked for: it was never entered, or somebody else is asking."""
+        if self.state[SCOPE] == "new" and self.limits.capacity > 0:
+            return ValueError(
+                f"{self.label} has a buffer of size {self.limits.capacity}: "
+                "enter it by `with` before reading it."
+            )
+        return RuntimeError(f"{self.label} is being read by another thread.")
+
+    def bury(self) -> Iterator[T] | None:
+        """Take Bury, whose error is the worker's death; returns the iterator to let go of."""
+        self.step(Bury)
+        self.error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
+        self.error.__cause__ = self.death
+        spent, self.iterator = self.iterator, None
+        return spent
+
+    def withdraw(self, action: Action | None, payload: Any) -> Iterator[T] | None:
+        """End a request that an exception cuts short, and the pull that its thread is in.
+
+        A pull that was answered keeps its answer. One that was itself cut short is an error of the
+        source, which is being raised already. Returns the iterator to let go of.
+        """
+        spent = None
+        self.consumer_bell = None
+        if self.state[WORKER] == "absent" and self.state[FETCHING]:
+            if action is not None:
+                self.settle(action, payload)
+            else:
+                self.step(Fail)
+                self.step(Raise)
+                spent, self.iterator = self.iterator, None
+        self.step(Withdraw)
+        return spent
+
+
+# A fork takes a copy of every core as it stands: no thread may be half way through a change.
+
+_cores: weakref.WeakSet[_Core[Any]] = weakref.WeakSet()
+_forking = threading.Lock()
+_held: list[_Core[Any]] = []
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for core in _cores:
+        core.lock.acquire()
+        _held.append(core)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().lock.release()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    for core in _held:
+        if core.thread is not threading.current_thread():
+            core.step(Die)  # the child has no other thread than this
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork,
+        after_in_child=_after_fork_in_child,
+    )
+
+
+class _Gate(Generic[T]):
+    """What `allow_buffering` gives: while it is entered, the worker may pull."""
+
+    def __init__(self, core: _Core[T]) -> None:
+        self._core = core
+        self._entered = 0
+
+    def __enter__(self) -> None:
+        with self._core.lock:
+            self._core.step(Allow)
+            self._entered += 1
+            self._core.wake_worker()
+
+    def __exit__(self, *args: object) -> None:
+        """Shut the gate. Raises RuntimeError if it was not entered."""
+        with self._core.lock:
+            if self._entered == 0:
+                raise RuntimeError(f"A gate of {self._core.label} was left without being entered.")
+            self._entered -= 1
+            self._core.step(Disallow)
+
+
+class StreamWrapper(Generic[T]):
+    """Reads a source epoch by epoch, and in a buffered one prefetches batches in a thread.
+
+    A pass over the source is one iterator, `iter(stream_fn())`; a new one is begun when the last
+    is exhausted. `for batch in stream` reads one epoch. Whatever the thread does, the batches,
+    their order, the ends of epochs and the errors are those of reading without one.
+
+    :param stream_fn: callable without arguments that returns the iterable of a pass
+    :param buffer_size: batches held and being pulled, at most; less than 1 means no buffer and
+        no thread
+    :param epoch_size: batches in an epoch, across as many passes as it takes; less than 1 means
+        that an epoch is a pass. A pass that yields nothing always ends the epoch
+    :param name: name of the stream, for messages and for the profile
+    :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
+    :raises TypeError: if `stream_fn` is not callable, a size is not an integer, or `profile` is
+        not a mutable mapping
+
+    A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
+    keeps everything: entering again goes on from there, and reading outside goes on without a
+    thread. The thread pulls while `allow_buffering` is open or while `next` waits.
+
+    >>> stream = StreamWrapper(lambda: range(3), buffer_size=2, epoch_size=2)
+    >>> with stream:
+    ...     print(list(stream), list(stream))
+    [0, 1] [2, 0]
+    """
+
+    def __init__(
+        self,
+        stream_fn: Callable[[], Iterable[T]],
+        buffer_size: SupportsIndex = 0,
+        epoch_size: SupportsIndex = -1,
+        name: str | None = None,
+        profile: TimeProfile | None = None,
+    ) -> None:
+        if not callable(stream_fn):
+            raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
+        if profile is not None and not isinstance(profile, MutableMapping):
+            raise TypeError(f"profile must be a mutable mapping or None, not {profile!r}.")
+        limits = Limits(
+            capacity=max(0, _integer("buffer_size", buffer_size)),
+            epoch_size=max(0, _integer("epoch_size", epoch_size)),
+        )
+        self._name = name
+        self._event = f"read_batch_{name}"
+        self._profile = profile
+        self._core: _Core[T] = _Core(stream_fn, limits, f"StreamWrapper {name!r}")
+        weakref.finalize(self, self._core.abandon).atexit = False
+
+    @property
+    def name(self) -> str | None:
+        """The name of the stream."""
+        return self._name
+
+    def empty(self) -> bool:
+        """Whether `next` would have to wait: no batch, end or error is buffered."""
+        state = self._core.state
+        marked = state[EPOCH] in ("ended", "failed") and self._core.limits.capacity > 0
+        return state[BUFFERED] == 0 and not marked
+
+    @property
+    def allow_buffering(self) -> AbstractContextManager[None]:
+        """A gate: the worker may pull while any `with stream.allow_buffering` is active.
+
+        Put it around work that leaves the interpreter's lock to others (native code, I/O), and the
+        worker does not compete with your own Python code. Gates nest. Leaving one does not wait for
+        a pull in flight.
+        """
+        return _Gate(self._core)
+
+    def __enter__(self) -> StreamWrapper[T]:
+        """Start the worker of a buffered stream. Raises RuntimeError if entered twice."""
+        self._core.enter()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        """Stop the worker, after the pull that it is in, and keep everything for later.
+
+        Raises RuntimeError if the stream was not entered.
+        """
+        self._core.leave()
+
+    def __iter__(self) -> Iterator[T]:
+        """The stream itself."""
+        return self
+
+    def __next__(self) -> T:
+        """The next batch.
+
+        :raises StopIteration: at the end of the epoch; the next call begins another
+        :raises ValueError: if the stream is buffered and was never entered
+        :raises ChildProcessError: in a buffered stream, if the source raised (the error is the
+            `__cause__`) or the worker is gone; without a buffer the source's error comes as it is
+        :raises RuntimeError: if another thread is waiting for a batch of this stream
+        """
+        if self._profile is None:
+            return self._core.read()
+        timer = Timer(self._event, self._profile)
+        timer.__enter__()
+        batch = self._core.read()
+        timer.__exit__()  # not reached at the end of an epoch or an error: these have no time
+        return batch
+
+
+def _integer(argument: str, value: SupportsIndex) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{argument} must be an integer, not {value!r}.") from None
