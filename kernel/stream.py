@@ -201,6 +201,7 @@ class _Core(Generic[T]):
         if self.state[WORKER] != "running":
             self.join()  # of a stop that was interrupted
         with self.lock:
+            inside = self.state[SCOPE] == "inside"
             try:
                 entered = self.step(Enter)
                 if entered and self.state[WORKER] == "running":
@@ -212,10 +213,11 @@ class _Core(Generic[T]):
                 self.death = error
                 self.step(Die)
             except BaseException:
-                self.step(Stop)  # if there is a thread, it leaves as soon as it may look
+                if not inside:
+                    self.step(Stop)  # if there is a thread, it leaves as soon as it may look
                 raise
             if not entered:
-                if self.state[SCOPE] == "inside":
+                if inside:
                     raise RuntimeError(f"{self.label} was entered twice.")
                 raise RuntimeError(f"{self.label} was entered while another thread reads it.")
 

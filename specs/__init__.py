@@ -1,0 +1,1 @@
+"""The executable specification of stream-kernel: oracle, properties and checkers."""

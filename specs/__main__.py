@@ -1,0 +1,180 @@
+"""`python -m specs`: check every model with TLC, and compare with what it should find."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from fnmatch import fnmatch
+
+try:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Table
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is missing: pip install 'stream-kernel[specs]'")
+
+from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
+
+WHO = {
+    "Halt": "worker",
+    "Fetch": "worker",
+    "Enqueue": "source",
+    "Exhaust": "source",
+    "Fail": "source",
+    "Die": "nobody",
+}
+"""Who takes an action; the consumer takes those that are not listed."""
+
+
+def main() -> int:
+    """Check the models that were asked for. Returns the exit status."""
+    arguments = parse()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    try:
+        java(), jar()
+        chosen = choose(arguments.only)
+    except (ToolsMissing, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    results = run(console, chosen, arguments.jobs)
+    console.print(table(chosen, results))
+    return report(console, chosen, results)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m specs",
+        description="Check the models of the protocol with TLC. Exit status: 0 if all is as "
+        "expected, 1 if anything differs, 2 if nothing could be checked.",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        help="check this model only; may be given again, and may have wildcards (Stream_*)",
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
+        help="models to check at the same time (default: %(default)s, the number of processors)",
+    )
+    arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
+    return arguments
+
+
+def choose(names: list[str] | None) -> list[Model]:
+    """The models with these names; all if none are given."""
+    found = models()
+    if names is None:
+        return found
+    for name in names:
+        if not any(fnmatch(model.name, name) for model in found):
+            known = ", ".join(model.name for model in found)
+            raise ModelError(f"--only {name!r} names no model. There are: {known}")
+    return [model for model in found if any(fnmatch(model.name, name) for name in names)]
+
+
+def run(console: Console, chosen: list[Model], jobs: int) -> dict[str, Result]:
+    """Check the models, showing how far it is."""
+    results: dict[str, Result] = {}
+    progress = Progress(
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress, ThreadPoolExecutor(jobs) as pool:
+        task = progress.add_task("TLC", total=len(chosen))
+        running = {pool.submit(check, model): model for model in chosen}
+        try:
+            for done in as_completed(running):
+                model = running[done]
+                results[model.name] = result = done.result()
+                progress.update(task, advance=1, description=f"TLC {model.name}")
+                if not console.is_terminal:
+                    console.print(f"{model.name}: {result.verdict}, {result.seconds:.1f} s")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
+
+
+def table(chosen: list[Model], results: dict[str, Result]) -> Table:
+    """What was found, a model a row."""
+    shown = Table(title="Models checked by TLC")
+    for heading in ("model", "what", "checked", "generated", "distinct", "result", "seconds"):
+        numeric = heading in ("generated", "distinct", "seconds")
+        shown.add_column(heading, justify="right" if numeric else "left", no_wrap=heading == "model")
+    for model in chosen:
+        result = results[model.name]
+        kinds = [f"{kind} {len(names)}" for kind, names in model.properties.items()]
+        if result.differences(model):
+            told = f"[red]DIFFERS: {escape(result.verdict)}[/red]"
+        elif model.expected == "holds":
+            told = "[green]holds[/green]"
+        else:
+            told = f"[green]{escape(result.verdict)}, as expected[/green]"
+        shown.add_row(
+            model.name,
+            model.title.rstrip("."),
+            ", ".join([*kinds, "deadlock"]),
+            f"{result.generated:,}",
+            f"{result.distinct:,}",
+            told,
+            f"{result.seconds:.1f}",
+        )
+    return shown
+
+
+def report(console: Console, chosen: list[Model], results: dict[str, Result]) -> int:
+    """Say what differs, with the counterexamples. Returns the exit status."""
+    differing = 0
+    for model in chosen:
+        result = results[model.name]
+        wrong = result.differences(model)
+        if not wrong:
+            continue
+        differing += 1
+        for difference in wrong:
+            console.print(f"{model.name}: {difference}", style="red", markup=False)
+        for line in counterexample(result):
+            console.print(line, markup=False)
+    passed = len(chosen) - differing
+    console.print(f"{passed} as expected, {differing} differing")
+    return 1 if differing else 0
+
+
+def counterexample(result: Result) -> list[str]:
+    """The steps to a violation: number, action, who took it, what changed."""
+    lines = []
+    before: dict[str, str] = {}
+    for number, step in enumerate(result.steps, 1):
+        changes = [
+            f"{name} = {value}" for name, value in step.state.items() if before.get(name) != value
+        ]
+        if number == 1:
+            lines.append(f"{number:4}. at first: {', '.join(changes)}")
+        else:
+            who = WHO.get(step.action, "consumer")
+            if step.action == "Fetch" and before.get("worker") == '"absent"':
+                who = "consumer"
+            lines.append(f"{number:4}. {step.action} ({who}): {', '.join(changes) or 'no change'}")
+        before = step.state
+    if result.then:
+        lines.append(f"      {result.then}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+--------------------------- MODULE NonProperties ---------------------------
+(***************************************************************************)
+(* False statements about Stream, one for each kind of property, stated to *)
+(* show that the checker looks. Each has a .cfg that expects a violation.  *)
+(***************************************************************************)
+EXTENDS Stream
+
+\* Invariant. False: a stop keeps what is buffered.
+StopDrains == scope = "outside" => buffered = 0
+
+\* Action property. False: an open gate lets the worker pull although nobody waits.
+PullsAreRequested == [][P!PullStarts => consumer = "waiting"]_vars
+
+\* Refinement. False: what was enqueued is not yet what the consumer has seen.
+AsIfUnbuffered == INSTANCE Epochs WITH count <- count
+RefinesAsIfUnbuffered == AsIfUnbuffered!Spec
+
+\* Liveness. False: nobody has to go on reading.
+EpochsEnd == epoch = "begun" ~> epoch = "ended"
+
+\* Liveness. False once the source may keep a pull for ever.
+SpecOfHangingSource ==
+    Init /\ [][Next]_vars /\ WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury)
+ServedByHangingSource == P!Served
+
+\* Deadlock. False: that something can always happen, if `with' could be entered once only.
+NextOfOneScope == (scope = "new" /\ Enter) \/ Stop \/ Halt
+SpecOfOneScope == Init /\ [][NextOfOneScope]_vars
+=============================================================================
