@@ -124,7 +124,7 @@ def table(chosen: list[Model], results: dict[str, Result]) -> Table:
         elif model.expected == "holds":
             told = "[green]holds[/green]"
         else:
-            told = f"[green]{escape(result.verdict)}, as expected[/green]"
+            told = f"[green]{result.verdict.split()[0]}, as expected[/green]"
         shown.add_row(
             model.name,
             model.title.rstrip("."),

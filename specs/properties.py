@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from kernel.machine import ACTIONS, Limits, State, Variables
+from kernel.machine import ACTIONS, Action, Limits, State, Variables
 
 from .epochs import epochs
 
@@ -29,6 +29,31 @@ class Now(NamedTuple):
     def vars(self) -> Variables:
         """The variables of Protocol, by names."""
         return Variables(*self.state)
+
+
+def advance(now: Now, action: str, state: State) -> Now:
+    """The history beside a step of the protocol: what the actions of Stream do."""
+    then = now._replace(state=state)
+    if action == "Fetch":
+        return then._replace(
+            pulls=(*now.pulls, "worker" if now.vars.worker == "running" else "caller")
+        )
+    if action == "Enqueue":
+        pulled = now.pulled + 1
+        return then._replace(
+            pulled=pulled, batches=(*now.batches, pulled), pulls=now.pulls[1:]
+        )
+    if action in ("Exhaust", "Fail"):
+        return then._replace(pulls=now.pulls[1:])
+    if action == "Dequeue":
+        return then._replace(taken=now.batches[0], batches=now.batches[1:], seen="batch")
+    if action == "EndEpoch":
+        return then._replace(seen="end")
+    if action == "Raise":
+        return then._replace(seen="failure")
+    if action == "Die":
+        return then._replace(pulls=())
+    return then
 
 
 def slots(limits: Limits) -> int:
@@ -87,12 +112,12 @@ def NoWorkerOutside(now: Now, limits: Limits) -> bool:
     return now.vars.worker not in ("running", "stopping") or now.vars.scope == "inside"
 
 
-def NeverStuck(now: Now, limits: Limits) -> bool:
+def NeverStuck(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
     """Somebody can always move for a request that waits, and for a stop."""
     s = now.vars
     if s.consumer == "idle" and s.worker != "stopping":
         return True
-    return any(action(now.state, limits) for action in ACTIONS if action.__name__ in FAIR)
+    return any(action(now.state, limits) for action in actions if action.__name__ in FAIR)
 
 
 def Conservation(now: Now, limits: Limits) -> bool:

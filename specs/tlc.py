@@ -68,7 +68,7 @@ def jar() -> str:
 class Model:
     """One .cfg: a module, its constants, what is checked and what is expected."""
 
-    name: str
+    config: Path  # the file, beside its module
     module: str
     title: str
     expected: str  # "holds", "violates NAME", or "deadlocks"
@@ -78,9 +78,9 @@ class Model:
     properties: dict[str, list[str]]  # by kind
 
     @property
-    def config(self) -> Path:
-        """The file."""
-        return TLA / f"{self.name}.cfg"
+    def name(self) -> str:
+        """The name of the file without its suffix."""
+        return self.config.stem
 
 
 def read_model(config: Path) -> Model:
@@ -102,7 +102,7 @@ def read_model(config: Path) -> Model:
         elif kind is not None:
             properties.setdefault(kind, []).append(line.strip())
     return Model(
-        name=config.stem,
+        config=config,
         module=config.stem.partition("_")[0],
         title=title[1],
         expected=expected[1],
@@ -153,8 +153,8 @@ class Result:
 def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     """The command that checks a model with one thread, leaving its files in `scratch`.
 
-    With `dump`, the state graph is written there. Every run needs a folder of its own: TLC unpacks
-    modules into the temporary folder, and names its files by the second.
+    Every run needs a folder of its own: TLC unpacks modules into the temporary folder, and names
+    its files by the second.
     """
     options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={scratch}"]
     words = [java(), *options, "-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
@@ -165,12 +165,18 @@ def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
 
 
 def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Result:
-    """Run TLC on a model. `timeout` is in seconds."""
+    """Run TLC on a model. `timeout` is in seconds.
+
+    With `dump`, the state graph is written to that file, and nothing is checked but deadlock.
+    """
     with tempfile.TemporaryDirectory(prefix="tlc-") as folder:
         scratch = Path(folder)
-        for module in TLA.glob("*.tla"):  # beside the .cfg, where TLC looks for both
+        for module in model.config.parent.glob("*.tla"):  # beside the .cfg, where TLC looks
             shutil.copy(module, scratch)
-        shutil.copy(model.config, scratch)
+        config = model.config.read_text(encoding="utf-8")
+        if dump is not None:
+            config = re.split(r"^(?:INVARIANTS|PROPERTIES)$", config, flags=re.MULTILINE)[0]
+        (scratch / model.config.name).write_text(config, encoding="utf-8")
         started = time.perf_counter()
         try:
             run = subprocess.run(
@@ -185,7 +191,7 @@ def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Resul
             return Result(f"did not end in {timeout:.0f} s", seconds=timeout)
         result = read(run.stdout, model)
         result.seconds = time.perf_counter() - started
-    if result.verdict == Result.verdict and run.returncode != 0:
+    if result.verdict == Result.verdict:
         result.verdict += f" (exit {run.returncode}): {run.stderr.strip()[-500:]}"
     return result
 

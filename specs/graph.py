@@ -1,0 +1,68 @@
+"""State graphs: the machine's, explored here, and the protocol's, as TLC dumps it.
+
+A graph is a set of edges (state, action, state). Two graphs that are equal have the same states,
+since in both every state but the first is reached by an edge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+from kernel.machine import ACTIONS, INITIAL, Action, Limits, State, Variables
+
+Edge: TypeAlias = tuple[State, str, State]
+
+
+def explore(
+    limits: Limits,
+    max_permits: int,
+    actions: Iterable[Action] = ACTIONS,
+    max_states: int = 1_000_000,
+) -> frozenset[Edge]:
+    """All steps of the machine from its initial state, with nested gates up to a bound.
+
+    A machine that has no end of states (a broken one) is left after `max_states`.
+    """
+    chosen = tuple(actions)
+    edges: set[Edge] = set()
+    found = {INITIAL}
+    todo = [INITIAL]
+    while todo and len(found) <= max_states:
+        state = todo.pop()
+        for action in chosen:
+            then = action(state, limits)
+            if then is None or Variables(*then).permits > max_permits:
+                continue
+            edges.add((state, action.__name__, then))
+            if then not in found:
+                found.add(then)
+                todo.append(then)
+    return frozenset(edges)
+
+
+_NODE = re.compile(r'^(-?\d+) \[label="((?:[^"\\]|\\.)*)"', re.MULTILINE)
+_EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"', re.MULTILINE)
+_VALUE = re.compile(r"(\w+) = (.*?)(?:\\n|$)")
+
+
+def read_dump(dump: Path) -> frozenset[Edge]:
+    """The edges of a graph dumped by TLC, of which only the machine's variables are kept."""
+    text = dump.read_text(encoding="utf-8")
+    states = {found[1]: _state(found[2]) for found in _NODE.finditer(text)}
+    return frozenset(
+        (states[found[1]], found[3], states[found[2]]) for found in _EDGE.finditer(text)
+    )
+
+
+def _state(label: str) -> State:
+    values = dict(_VALUE.findall(label))
+    return tuple(_value(values[name]) for name in Variables._fields)  # type: ignore[return-value]
+
+
+def _value(text: str) -> str | int | bool:
+    if text in ("TRUE", "FALSE"):
+        return text == "TRUE"
+    return int(text) if text.isdigit() else text.strip('\\"')

@@ -1,0 +1,160 @@
+"""Sources that a test can hold, release and count, and helpers that never wait without a bound."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+LONG = 20.0  # seconds; what must come is waited for this long, and comes at once
+SHORT = 0.2  # seconds; what must not come is waited for this long
+
+
+class Source:
+    """A `stream_fn` over given passes, repeated for ever.
+
+    An item of a pass that is an exception is raised by its pull; a pass that is an exception is
+    raised by `stream_fn`, and one wrapped in `Uniterable` by `iter`. A held source keeps every pull
+    until it is told to `go`.
+    """
+
+    def __init__(self, *passes: Any, held: bool = False) -> None:
+        self.passes = passes
+        self.begun = 0  # passes
+        self.pulls = 0  # that have started
+        self.answered = 0  # pulls that have ended
+        self.active = 0  # pulls in flight
+        self.most_active = 0
+        self.threads: set[threading.Thread] = set()  # that have pulled
+        self.started = threading.Semaphore(0)  # released as a pull starts
+        self.ended = threading.Semaphore(0)  # released as a pull ends
+        self._gate = threading.Semaphore(0)
+        self._free = not held
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Iterable[Any]:
+        chosen = self.passes[self.begun % len(self.passes)]
+        self.begun += 1
+        if isinstance(chosen, BaseException):
+            raise chosen
+        if isinstance(chosen, Uniterable):
+            return chosen
+        return _Pass(self, iter(chosen))
+
+    def go(self, pulls: int = 1) -> None:
+        """Let so many pulls of a held source end."""
+        for _ in range(pulls):
+            self._gate.release()
+
+    def hold(self) -> None:
+        """Keep the pulls from here on."""
+        self._free = False
+
+    def free(self) -> None:
+        """Let all pulls go, those that are held and those that come."""
+        self._free = True
+        with self._lock:
+            held = self.active
+        self.go(held)
+
+    def await_start(self) -> None:
+        """Wait until one more pull has started."""
+        assert self.started.acquire(timeout=LONG), "no pull started"
+
+    def await_end(self) -> None:
+        """Wait until one more pull has ended."""
+        assert self.ended.acquire(timeout=LONG), "no pull ended"
+
+    def no_start(self) -> bool:
+        """Whether no further pull starts, as long as one may watch."""
+        return not self.started.acquire(timeout=SHORT)
+
+    def pull(self, items: Iterator[Any]) -> Any:
+        """One `next` on a pass."""
+        with self._lock:
+            self.pulls += 1
+            self.active += 1
+            self.most_active = max(self.most_active, self.active)
+            self.threads.add(threading.current_thread())
+        self.started.release()
+        try:
+            while not self._free and not self._gate.acquire(timeout=LONG):
+                raise AssertionError("a pull was held for too long")
+            item = next(items)
+            if isinstance(item, BaseException):
+                raise item
+            return item
+        finally:
+            with self._lock:
+                self.active -= 1
+                self.answered += 1
+            self.ended.release()
+
+
+class _Pass:
+    """One pass over a source."""
+
+    def __init__(self, source: Source, items: Iterator[Any]) -> None:
+        self._source = source
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self._source.pull(self._items)
+
+
+class Uniterable:
+    """Something that raises when it is iterated."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[Any]:
+        raise self.error
+
+
+class Aside:
+    """A call in a thread of its own, for what may have to wait."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._outcome: tuple[str, Any] | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._outcome = "returned", self._call()
+        except BaseException as error:
+            self._outcome = "raised", error
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not ended, as long as one may watch."""
+        self._thread.join(SHORT)
+        return self._thread.is_alive()
+
+    def result(self) -> Any:
+        """What the call returned; raises what it raised."""
+        self._thread.join(LONG)
+        assert self._outcome is not None, "the call does not end"
+        kind, value = self._outcome
+        if kind == "raised":
+            raise value
+        return value
+
+
+def take(stream: Any, count: int) -> list[Any]:
+    """So many batches; fails if the epoch ends before."""
+    return [next(stream) for _ in range(count)]
+
+
+def epoch(stream: Any, most: int = 1000) -> list[Any]:
+    """The rest of an epoch; fails if it does not end."""
+    batches = []
+    for batch in stream:
+        batches.append(batch)
+        assert len(batches) <= most, "the epoch does not end"
+    return batches
