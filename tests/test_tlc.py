@@ -24,9 +24,9 @@ STREAMS = [name for name in MODELS if name.startswith("Stream_")]
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> frozenset[Edge]:
-    """TLC's graph for epochs of 2 and a buffer of 2."""
+    """TLC's graph for epochs of 3 and a buffer of 2."""
     dump = tmp_path_factory.mktemp("graph") / "graph.dot"
-    check(MODELS["Stream_E2_C2"], dump=dump)
+    check(MODELS["Stream_E3_C2"], dump=dump)
     return read_dump(dump)
 
 
@@ -46,7 +46,7 @@ def test_graph_is_the_machines(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_graph_differs_from_a_broken_machines(name: str, graph: frozenset[Edge]) -> None:
     """The comparison of graphs refuses every broken machine."""
-    assert graph != explore(Limits(2, 2), 2, broken_actions(MUTANTS[name]), max_states=10_000)
+    assert graph != explore(Limits(2, 3), 2, broken_actions(MUTANTS[name]), max_states=10_000)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -61,10 +61,10 @@ def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
         module.write_text(text.replace(" /\\ WF_vars(Bury)", ""), encoding="utf-8")
     else:
         module.write_text(broken_module(text, MUTANTS[name]), encoding="utf-8")
-    kind = next(k for k, names in MODELS["Stream_E2_C2"].properties.items() if name in names)
+    kind = next(k for k, names in MODELS["Stream_E3_C2"].properties.items() if name in names)
     (tmp_path / "Stream_Mutant.cfg").write_text(
         "\\* A broken protocol.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
-        "CONSTANTS\n    Capacity = 2\n    EpochSize = 2\n    MaxPermits = 1\n\n"
+        "CONSTANTS\n    Capacity = 2\n    EpochSize = 3\n    MaxPermits = 1\n\n"
         "SPECIFICATION Spec\n\n"
         + (f"INVARIANTS\n    {name}\n" if kind == "invariants" else "")
         + (f"PROPERTIES\n    \\* {kind}\n    {name}\n" if kind != "invariants" else ""),

@@ -1,0 +1,333 @@
+"""What needs a process of its own: exit, fork and interrupts (rules 4, 8 and 10)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEADER = """
+import os, signal, sys, threading
+from kernel import StreamWrapper
+
+def kill_if_it_hangs(number, frame):
+    import faulthandler; faulthandler.dump_traceback()
+    os.write(2, b"it hangs")
+    os._exit(99)
+
+signal.signal(signal.SIGALRM, kill_if_it_hangs)
+signal.alarm(5)
+"""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+
+
+def run(program: str) -> str:
+    """Run the program and return what it printed; it must end by itself, with status 0."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", HEADER + textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("where", ["inside", "pulling", "outside", "requested"])
+def test_rule_10_the_process_ends(where: str) -> None:
+    """Rules 4 and 10: a wrapper that is never left does not keep the process alive."""
+    assert run(
+        f"""
+        where = {where!r}
+        started = threading.Event()
+
+        def source():
+            yield 1
+            yield 2
+            if where in ("pulling", "requested"):
+                started.set()
+                threading.Event().wait()
+            yield 3
+
+        stream = StreamWrapper(source, 2)
+        stream.__enter__()
+        print(next(stream), end=" ")
+        if where == "pulling":
+            gate = stream.allow_buffering
+            gate.__enter__()
+            started.wait()
+        if where == "requested":
+            def read():
+                list(stream)
+            threading.Thread(target=read, daemon=True).start()
+            started.wait()
+        if where == "outside":
+            stream.__exit__(None, None, None)
+            print(next(stream), end=" ")
+        print("end")
+        """
+    ).endswith("end")
+
+
+def test_rule_10_exit_inside_with() -> None:
+    """Rule 10: `sys.exit` inside `with` stops the worker and ends the process."""
+    assert (
+        run(
+            """
+            try:
+                with StreamWrapper(lambda: range(9), 2) as stream, stream.allow_buffering:
+                    next(stream)
+                    sys.exit(0)
+            finally:
+                print(threading.active_count())
+            """
+        )
+        == "1"
+    )
+
+
+@needs_fork
+@pytest.mark.parametrize("moment", ["idle", "pulling", "ended", "failed"])
+def test_rule_8_forked_child(moment: str) -> None:
+    """Rule 8: a forked child gets what is buffered, then ChildProcessError; the parent goes on."""
+    assert (
+        run(
+            f"""
+            moment = {moment!r}
+            pulling, go = threading.Event(), threading.Event()
+
+            def source():
+                yield 1
+                yield 2
+                if moment == "failed":
+                    raise OSError("source")
+                if moment == "ended":
+                    return
+                pulling.set()
+                go.wait()
+                yield 3
+
+            stream = StreamWrapper(source, 2 if moment == "idle" else 4, name="forked")
+            ended = threading.Event()
+            with stream:
+                with stream.allow_buffering:
+                    assert next(stream) == 1
+                    if moment == "pulling":
+                        pulling.wait()
+                    while moment in ("ended", "failed") and stream._core.state[2] == "begun":
+                        pass
+                    while moment == "idle" and stream.empty():
+                        pass
+                child = os.fork()
+                if not child:
+                    signal.alarm(10)
+                    told = []
+                    while not told or told[-1] != "gone":
+                        try:
+                            told.append(next(stream))
+                        except StopIteration:
+                            told.append("end")
+                        except ChildProcessError as error:
+                            told.append("failed" if error.__cause__ else "gone")
+                    expected = {{"ended": ["end"], "failed": ["failed"]}}.get(moment, [])
+                    assert told == [2, *expected, "gone"], told
+                    go.set()
+                    assert next(stream) == 1  # a fresh pass, in the child's own thread
+                    stream.__exit__(None, None, None)
+                    with stream:
+                        assert next(stream) == 2
+                    os._exit(0)
+                _, status = os.waitpid(child, 0)
+                assert status == 0, status
+                go.set()
+                try:
+                    print(*stream)
+                except ChildProcessError as error:
+                    print(error.__cause__)
+            """
+        )
+        == {"idle": "2 3", "pulling": "2 3", "ended": "2", "failed": "source"}[moment]
+    ) or moment == "failed"
+
+
+@needs_fork
+def test_rule_8_forks_in_any_state() -> None:
+    """Rule 8: children forked while the worker is busy find a consistent copy, and never wait."""
+    assert (
+        run(
+            """
+            stream = StreamWrapper(lambda: range(10 ** 6), 3)
+            position = 0
+            with stream, stream.allow_buffering:
+                for _ in range(100):
+                    assert next(stream) == position
+                    position += 1
+                    child = os.fork()
+                    if not child:
+                        signal.alarm(10)
+                        try:
+                            for expected in range(position, position + 10):
+                                assert next(stream) == expected
+                        except ChildProcessError:
+                            os._exit(0 if expected <= position + 3 else 1)
+                        os._exit(2)
+                    assert os.waitpid(child, 0)[1] == 0
+            print("end")
+            """
+        )
+        == "end"
+    )
+
+
+def test_rule_10_interrupt_while_waiting() -> None:
+    """Rule 10: Ctrl-C in a waiting `next` leaves at once, and nothing is lost."""
+    assert (
+        run(
+            """
+            pulling, go = threading.Event(), threading.Event()
+
+            def source():
+                yield 1
+                pulling.set()
+                go.wait()
+                yield from range(2, 6)
+
+            def interrupt():
+                pulling.wait()
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+            stream = StreamWrapper(source, 2)
+            with stream:
+                print(next(stream))
+                threading.Thread(target=interrupt).start()
+                try:
+                    next(stream)
+                except KeyboardInterrupt:
+                    print("interrupted")
+                go.set()
+            with stream:
+                print(*stream)
+            """
+        )
+        == "1\ninterrupted\n2 3 4 5"
+    )
+
+
+def test_rule_10_interrupt_in_exit() -> None:
+    """Rule 10: Ctrl-C while `with` waits for a pull; leaving, entering and reading go on."""
+    assert (
+        run(
+            """
+            pulling, go = threading.Event(), threading.Event()
+
+            def source():
+                yield 1
+                yield 2
+                pulling.set()
+                go.wait()
+                yield from range(3, 6)
+
+            def interrupt():
+                pulling.wait()
+                while stream._core.state[1] != "stopping":
+                    pass
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+            stream = StreamWrapper(source, 3)
+            threading.Thread(target=interrupt, daemon=True).start()
+            try:
+                with stream, stream.allow_buffering:
+                    print(next(stream))
+                    pulling.wait()
+            except KeyboardInterrupt:
+                print("interrupted")
+            go.set()
+            with stream:
+                print(next(stream))
+            print(threading.active_count())
+            with stream:
+                print(*stream)
+            """
+        )
+        == "1\ninterrupted\n2\n1\n3 4 5"
+    )
+
+
+def test_rule_10_interrupt_of_an_own_pull() -> None:
+    """Rule 10: Ctrl-C inside a pull in the caller's thread is the source's error (rule 7)."""
+    assert (
+        run(
+            """
+            source = iter([[1, 2], [3, 4]])
+
+            def passes():
+                for n in next(source):
+                    if n == 2:
+                        signal.raise_signal(signal.SIGINT)
+                    yield n
+
+            stream = StreamWrapper(passes)
+            print(next(stream))
+            try:
+                next(stream)
+            except KeyboardInterrupt:
+                print("interrupted")
+            print(*stream)
+            """
+        )
+        == "1\ninterrupted\n3 4"
+    )
+
+
+def test_rule_10_interrupts_at_any_time() -> None:
+    """Rule 10: under a storm of Ctrl-C nothing hangs, and of each interrupt at most a batch is lost."""
+    assert (
+        run(
+            """
+            import random
+            count = 20_000
+            stream = StreamWrapper(lambda: range(count), 4)
+            read, interrupts = [], 0
+            seed = random.Random(1)
+
+            def interrupt(number, frame):
+                signal.setitimer(signal.ITIMER_REAL, seed.uniform(0.0005, 0.003))
+                raise KeyboardInterrupt
+
+            signal.signal(signal.SIGALRM, interrupt)
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            done = False
+            while not done:
+                try:
+                    with stream:
+                        try:
+                            while True:
+                                read.append(next(stream))
+                        except StopIteration:
+                            signal.setitimer(signal.ITIMER_REAL, 0)
+                            done = True
+                except KeyboardInterrupt:
+                    interrupts += 1
+                except RuntimeError as error:  # interrupted between `__enter__` and its `with`
+                    assert "twice" in str(error)
+                    stream.__exit__(None, None, None)
+            assert read == sorted(set(read)), "doubled or out of order"
+            assert interrupts > 20, interrupts
+            assert count - len(read) <= interrupts, (len(read), interrupts)
+            print("end")
+            """
+        )
+        == "end"
+    )
+
+
+def test_signal_handlers_are_left_alone() -> None:
+    """The library takes no signal, and starts no thread when it is imported."""
+    assert run("print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)") == "True"
+    assert run("print(threading.active_count())") == "1"
