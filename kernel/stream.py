@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from operator import index
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, SupportsIndex, TypeVar
 
 from .machine import (
@@ -49,6 +49,10 @@ T = TypeVar("T")
 SCOPE, WORKER, EPOCH, BUFFERED, FETCHING, *_ = range(len(Variables._fields))
 
 
+GLANCE = 0.5
+"""Seconds after which a thread that waits looks around by itself. See `_Core.wait`."""
+
+
 class _Core(Generic[T]):
     """The state, its payloads and the threads that wait for it.
 
@@ -71,6 +75,7 @@ class _Core(Generic[T]):
         self.worker_id = 0  # of that thread, once it runs
         self.worker_bell: SimpleQueue[None] | None = None  # of the worker, if it sleeps
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
+        self.leaver_bells: list[SimpleQueue[None]] = []  # of those who wait for a stop to end
         self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell
         self.abandoned = False
         with _forking:
@@ -85,6 +90,20 @@ class _Core(Generic[T]):
         return True
 
     # Waiting.
+
+    def wait(self, bell: SimpleQueue[None]) -> None:
+        """Sleep until the bell rings, or for a while.
+
+        Waking now and then serves two ends. CPython misses a signal that comes just before a thread
+        sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that is gone
+        without a word rings for nobody.
+        """
+        try:
+            bell.get(timeout=GLANCE)
+        except Empty:
+            with self.lock:
+                if self.thread is not None and not self.thread.is_alive():
+                    self.step(Die)
 
     def wake_worker(self) -> None:
         """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
@@ -182,6 +201,8 @@ class _Core(Generic[T]):
             with self.lock:
                 self.step(Die)  # not enabled after Halt
                 self.wake_consumer()
+                for bell in list(self.leaver_bells):
+                    bell.put(None)
 
     def abandon(self) -> None:
         """Let the worker go: the wrapper is garbage. Runs in any thread, even one in the lock."""
@@ -198,8 +219,7 @@ class _Core(Generic[T]):
         A thread that cannot start is a worker that died. The lock is held until the thread has
         started, so that nobody can find a worker without one.
         """
-        if self.state[WORKER] != "running":
-            self.join()  # of a stop that was interrupted
+        self.join()  # a worker whose stop was interrupted
         with self.lock:
             inside = self.state[SCOPE] == "inside"
             try:
@@ -213,8 +233,10 @@ class _Core(Generic[T]):
                 self.death = error
                 self.step(Die)
             except BaseException:
-                if not inside:
-                    self.step(Stop)  # if there is a thread, it leaves as soon as it may look
+                if not inside:  # take it back for the worker, which cannot have looked yet
+                    self.step(Stop)
+                    self.step(Halt)
+                    self.thread = None
                 raise
             if not entered:
                 if inside:
@@ -228,21 +250,30 @@ class _Core(Generic[T]):
         with self.lock:
             if not self.step(Stop) and self.state[WORKER] != "stopping":
                 raise RuntimeError(f"{self.label} was left without having been entered.")
-            self.wake_worker()
         self.join()
 
     def join(self) -> None:
-        """Wait for the thread to end. May be interrupted, and called again."""
-        thread = self.thread
-        if thread is None:
-            return
-        if thread.ident is not None:
-            thread.join()
+        """Wait until a stop that has begun has ended. May be interrupted, and called again.
+
+        The thread itself is joined only after it took its last step: a join that is interrupted
+        takes the thread for gone, up to Python 3.12.
+        """
+        bell: SimpleQueue[None] = SimpleQueue()
+        self.leaver_bells.append(bell)
         with self.lock:
-            if self.thread is thread:
-                self.step(Die)  # if it has not said that it went
-                self.thread = None
+            self.wake_worker()
+        try:
+            while self.state[WORKER] == "stopping":
+                self.wait(bell)
+        finally:
+            self.leaver_bells.remove(bell)
+        with self.lock:
+            ended = self.state[WORKER] in ("absent", "dead")
+            thread, self.thread = (self.thread, None) if ended else (None, self.thread)
+            if ended:
                 self.worker_id = 0
+        if thread is not None and thread.ident is not None:
+            thread.join()
 
     # The consumer.
 
@@ -267,8 +298,10 @@ class _Core(Generic[T]):
                         return batch
                     if self.worker_id == threading.get_ident():
                         raise RuntimeError(f"{self.label} is read by its own source.")
-                    if self.step(Request):
+                    state = Request(self.state, self.limits)
+                    if state is not None:
                         self.asker = bell = bell or SimpleQueue()
+                        self.state = state  # last: an interrupt must find whose request it is
                     elif self.step(EndEpoch):
                         raise StopIteration
                     elif self.step(Raise):
@@ -288,11 +321,13 @@ class _Core(Generic[T]):
                 if pulls:
                     action, payload = self.pull()
                 else:
-                    bell.get()
+                    self.wait(bell)
         except BaseException:
             with self.lock:
                 if bell is not None and self.asker is bell:
                     spent = self.withdraw(action, payload)
+                while len(self.batches) > self.state[BUFFERED]:
+                    self.batches.popleft()  # it was in hand when this exception came
             payload = spent = None  # an error would hold this frame, and the frame the error
             raise
 

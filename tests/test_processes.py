@@ -20,7 +20,7 @@ def kill_if_it_hangs(number, frame):
     os._exit(99)
 
 signal.signal(signal.SIGALRM, kill_if_it_hangs)
-signal.alarm(5)
+signal.alarm(20)
 """
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
@@ -286,7 +286,7 @@ def test_rule_10_interrupt_of_an_own_pull() -> None:
 
 
 def test_rule_10_interrupts_at_any_time() -> None:
-    """Rule 10: under a storm of Ctrl-C nothing hangs, and of each interrupt at most a batch is lost."""
+    """Rule 10: Ctrl-C at many random instants: nothing hangs, and each loses one batch at most."""
     assert (
         run(
             """
@@ -297,7 +297,6 @@ def test_rule_10_interrupts_at_any_time() -> None:
             seed = random.Random(1)
 
             def interrupt(number, frame):
-                signal.setitimer(signal.ITIMER_REAL, seed.uniform(0.0005, 0.003))
                 raise KeyboardInterrupt
 
             signal.signal(signal.SIGALRM, interrupt)
@@ -314,8 +313,9 @@ def test_rule_10_interrupts_at_any_time() -> None:
                             done = True
                 except KeyboardInterrupt:
                     interrupts += 1
+                    signal.setitimer(signal.ITIMER_REAL, seed.uniform(0.0003, 0.003))
                 except RuntimeError as error:  # interrupted between `__enter__` and its `with`
-                    assert "twice" in str(error)
+                    assert "twice" in str(error), error
                     stream.__exit__(None, None, None)
             assert read == sorted(set(read)), "doubled or out of order"
             assert interrupts > 20, interrupts
