@@ -23,11 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Leave without waiting for the threads that a broken subject leaves behind."""
-    if config.getoption("--subject") != "kernel":
-        sys.stdout.flush()
-        os._exit(0)
+    if session.config.getoption("--subject") != "kernel":
+        os._exit(exitstatus)
 
 
 def find_emloop() -> Path | None:
