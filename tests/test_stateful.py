@@ -116,7 +116,7 @@ def test_pure_machine_refuses_mutants(name: str) -> None:
         run_state_machine_as_test(
             Broken,
             settings=settings(
-                max_examples=300,
+                max_examples=5000,  # it stops at the first failure
                 stateful_step_count=50,
                 deadline=None,
                 database=None,
