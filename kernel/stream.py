@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from operator import index
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, SupportsIndex, TypeVar
+from typing import Any, Final, Generic, SupportsIndex, TypeVar
 
 from .machine import (
     INITIAL,
@@ -38,7 +38,6 @@ from .machine import (
     Request,
     State,
     Stop,
-    Variables,
     Withdraw,
 )
 from .profile import Timer
@@ -46,7 +45,12 @@ from .types import TimeProfile
 
 T = TypeVar("T")
 
-SCOPE, WORKER, EPOCH, BUFFERED, FETCHING, *_ = range(len(Variables._fields))
+# Places of variables in a state; a test compares them with `Variables`.
+SCOPE: Final = 0
+WORKER: Final = 1
+EPOCH: Final = 2
+BUFFERED: Final = 3
+FETCHING: Final = 4
 
 
 GLANCE = 0.5
@@ -57,8 +61,8 @@ class _Core(Generic[T]):
     """The state, its payloads and the threads that wait for it.
 
     The worker holds this and never the wrapper: a wrapper that nobody holds is garbage, and its
-    worker ends. A thread that waits leaves a bell (a queue) and sleeps on it; whoever makes a change
-    that matters to it takes the bell and rings. A ring too many costs a look at the state, no more.
+    worker ends. A thread that waits leaves a bell (a queue) and sleeps on it; whoever makes a
+    change that matters to it takes the bell and rings. A ring too many costs a look at the state.
     """
 
     def __init__(self, stream_fn: Callable[[], Iterable[T]], limits: Limits, label: str) -> None:
@@ -94,12 +98,12 @@ class _Core(Generic[T]):
     def wait(self, bell: SimpleQueue[None]) -> None:
         """Sleep until the bell rings, or for a while.
 
-        Waking now and then serves two ends. CPython misses a signal that comes just before a thread
-        sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that is gone
-        without a word rings for nobody.
+        Waking now and then serves two ends. CPython misses a signal that comes just before a
+        thread sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that
+        is gone without a word rings for nobody.
         """
         try:
-            bell.get(timeout=GLANCE)
+            bell.get(True, GLANCE)
         except Empty:
             with self.lock:
                 if self.thread is not None and not self.thread.is_alive():
@@ -314,7 +318,7 @@ class _Core(Generic[T]):
                         raise self.refusal()
                     worker = self.state[WORKER]
                     if worker == "dead":
-                        spent = self.bury()
+                        spent = self.bury()  # noqa: F841  # held until the lock is released
                         continue
                     pulls = worker == "absent" and self.step(Fetch)
                     if not pulls:
@@ -328,10 +332,10 @@ class _Core(Generic[T]):
         except BaseException:
             with self.lock:
                 if bell is not None and self.asker is bell:
-                    spent = self.withdraw(action, payload)
+                    payload = self.withdraw(action, payload)  # to let go of, outside the lock
                 while len(self.batches) > self.state[BUFFERED]:
                     self.batches.popleft()  # it was in hand when this exception came
-            payload = spent = None  # an error would hold this frame, and the frame the error
+            payload = None  # an error would hold this frame, and the frame the error
             raise
 
     def refusal(self) -> Exception:

@@ -115,7 +115,9 @@ def table(chosen: list[Model], results: dict[str, Result]) -> Table:
     shown = Table(title="Models checked by TLC")
     for heading in ("model", "what", "checked", "generated", "distinct", "result", "seconds"):
         numeric = heading in ("generated", "distinct", "seconds")
-        shown.add_column(heading, justify="right" if numeric else "left", no_wrap=heading == "model")
+        shown.add_column(
+            heading, justify="right" if numeric else "left", no_wrap=heading == "model"
+        )
     for model in chosen:
         result = results[model.name]
         kinds = [f"{kind} {len(names)}" for kind, names in model.properties.items()]

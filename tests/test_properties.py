@@ -1,4 +1,4 @@
-"""The machine has the properties at small bounds, and each property fails on a machine that is broken."""
+"""The machine has the properties at small bounds, and each fails on a broken machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ import pytest
 from kernel.machine import ACTIONS, INITIAL, Action, Limits
 from specs import properties
 from specs.graph import explore
-from specs.properties import FAIR, INVARIANTS, LIVENESS, STEPS, LeadsTo, NeverStuck, Now, Refines, advance
+from specs.properties import (
+    FAIR,
+    INVARIANTS,
+    LIVENESS,
+    STEPS,
+    LeadsTo,
+    NeverStuck,
+    Now,
+    Refines,
+    advance,
+)
 
 from .mutants import MUTANTS, broken_actions
 
@@ -54,7 +64,7 @@ def violated(name: str, limits: Limits, actions: Iterable[Action]) -> bool:
     return not all(refines(Random(seed), limits, tuple(actions)) for seed in range(100))
 
 
-def leads(property: LeadsTo, limits: Limits, actions: Iterable[Action]) -> bool:
+def leads(law: LeadsTo, limits: Limits, actions: Iterable[Action]) -> bool:
     """Whether the worker and the source alone always come from the premise to the conclusion.
 
     That is stronger than what TLC checks, where others may act in between, and needs no fairness.
@@ -65,17 +75,15 @@ def leads(property: LeadsTo, limits: Limits, actions: Iterable[Action]) -> bool:
     for before, name, after in edges:
         if name in FAIR:
             fair[before].append(after)
-    arrived = {s for s in states if property.conclusion(Now(s), limits)}
+    arrived = {s for s in states if law.conclusion(Now(s), limits)}
     while True:
         more = {
-            s
-            for s in states - arrived
-            if fair[s] and all(after in arrived for after in fair[s])
+            s for s in states - arrived if fair[s] and all(after in arrived for after in fair[s])
         }
         if not more:
             break
         arrived |= more
-    return all(s in arrived for s in states if property.premise(Now(s), limits))
+    return all(s in arrived for s in states if law.premise(Now(s), limits))
 
 
 def refines(random: Random, limits: Limits, actions: tuple[Action, ...]) -> bool:

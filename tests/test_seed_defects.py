@@ -1,4 +1,4 @@
-"""One test for each known defect of the seed (numbered as in the design), with the rule it breaks."""
+"""One test for each known defect of the seed, numbered as in the design, with its rule."""
 
 from __future__ import annotations
 
@@ -205,10 +205,14 @@ def test_defect_14_interrupt_inside_exit(wrapper: Any) -> None:
         yield 4
 
     stream = wrapper(source, 3)
-    with pytest.raises(KeyboardInterrupt):
+
+    def read_and_leave() -> None:
         with stream, stream.allow_buffering:
             assert next(stream) == 1
             leaving.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        read_and_leave()
     interrupted.set()
     with stream:
         assert epoch(stream) == [2, 3, 4]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ class PureMachine(RuleBasedStateMachine):
     """Random steps of the machine, with all properties as invariants."""
 
     actions: tuple[Action, ...] = ACTIONS
-    fired: Counter[str] = Counter()
+    fired: ClassVar[Counter[str]] = Counter()
 
     @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5))
     def begin(self, capacity: int, epoch_size: int) -> None:
@@ -129,7 +129,7 @@ def test_pure_machine_refuses_mutants(name: str) -> None:
 
 # (b) Real threads.
 
-values = st.one_of(st.integers(0, 9), st.none(), st.builds(lambda n: np.arange(n), st.integers(0, 3)))
+values = st.one_of(st.integers(0, 9), st.none(), st.builds(np.arange, st.integers(0, 3)))
 errors = st.builds(Boom, st.integers(0, 9))
 readable = st.builds(
     lambda items, error, at: [*items[:at], error, *items[at:]] if error else items,
@@ -144,7 +144,7 @@ class RealThreads(RuleBasedStateMachine):
     """A program of the public interface on real threads, over a source that is held or let go."""
 
     wrapper: Any = StreamWrapper
-    fired: Counter[str] = Counter()
+    fired: ClassVar[Counter[str]] = Counter()
 
     @initialize(
         first=readable,
@@ -152,9 +152,7 @@ class RealThreads(RuleBasedStateMachine):
         buffer_size=st.sampled_from([0, 1, 1, 2, 3, 5]),
         epoch_size=st.sampled_from([-1, 1, 2, 3, 7]),
     )
-    def begin(
-        self, first: list[Any], others: list[Any], buffer_size: int, epoch_size: int
-    ) -> None:
+    def begin(self, first: list[Any], others: list[Any], buffer_size: int, epoch_size: int) -> None:
         script = [first, *others]
         self.threads = set(threading.enumerate())
         self.source = Source(*script, held=True)
@@ -303,5 +301,5 @@ def test_real_threads(request: pytest.FixtureRequest) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(f"{programs} programs: {dict(RealThreads.fired)}")
+    print(f"{programs} programs: {dict(RealThreads.fired)}")  # noqa: T201  # for pytest -rP
     assert set(RealThreads.fired) == RULES

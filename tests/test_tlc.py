@@ -195,7 +195,7 @@ def test_config_must_say_what_to_expect(tmp_path: Path) -> None:
     """A .cfg without counts is refused."""
     config = tmp_path / "Stream_Vague.cfg"
     config.write_text("SPECIFICATION Spec\n")
-    with pytest.raises(ModelError, match="Stream_Vague.cfg must begin with"):
+    with pytest.raises(ModelError, match=r"Stream_Vague\.cfg must begin with"):
         read_model(config)
 
 

@@ -1,0 +1,57 @@
+"""The README says what is so: its example runs, and its tables are those of the code."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+from kernel import profile, stream
+from kernel.machine import ACTIONS, Variables
+from specs.tlc import TLA
+
+from .mutants import MUTANTS
+from .test_properties import NAMES
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_example_runs() -> None:
+    """The example in the README gives what it shows."""
+    failed, tried = doctest.testfile(
+        str(README), module_relative=False, optionflags=doctest.ELLIPSIS
+    )
+    assert (failed, tried > 10) == (0, True)
+
+
+def test_docstrings_run() -> None:
+    """The examples in the docstrings give what they show."""
+    for module in (profile, stream):
+        failed, tried = doctest.testmod(module)
+        assert (failed, tried > 0) == (0, True)
+
+
+def test_table_of_properties() -> None:
+    """The table lists every property, where it is stated, and the mutant that it refuses."""
+    rows = re.findall(r"^\| `(\w+)`\*? \|(.*)\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(NAMES)
+    for name, row in rows:
+        _, module, _, mutant, proof = (cell.strip() for cell in row.split("|"))
+        text = (TLA / module.strip("`")).read_text(encoding="utf-8")
+        assert re.search(rf"^{name} ==", text, re.MULTILINE), name
+        assert mutant == MUTANTS[name].name
+        assert proof == ""
+
+
+def test_list_of_actions() -> None:
+    """The README names the actions, in order."""
+    listed = re.search(r"in Python and in TLA\+:\n(.*?)\.\n", README.read_text("utf-8"), re.DOTALL)
+    assert listed is not None
+    assert re.findall(r"`(\w+)`", listed[1]) == [action.__name__ for action in ACTIONS]
+
+
+def test_places_of_variables() -> None:
+    """The shell looks for a variable where the machine puts it."""
+    for place, name in enumerate(("scope", "worker", "epoch", "buffered", "fetching")):
+        assert Variables._fields[place] == name
+        assert getattr(stream, name.upper()) == place
