@@ -86,7 +86,7 @@ class _Core(Generic[T]):
             _cores.add(self)
 
     def step(self, action: Action) -> bool:
-        """Take the action if it is enabled. Every change of state is made here, under the lock."""
+        """Take the action if it is enabled, under the lock. The hot paths have it written out."""
         state = action(self.state, self.limits)
         if state is None:
             return False
@@ -95,15 +95,15 @@ class _Core(Generic[T]):
 
     # Waiting.
 
-    def wait(self, bell: SimpleQueue[None]) -> None:
-        """Sleep until the bell rings, or for a while.
+    def wait(self, bell: SimpleQueue[None], seconds: float | None = GLANCE) -> None:
+        """Sleep until the bell rings, or for so long: the one place that blocks.
 
-        Waking now and then serves two ends. CPython misses a signal that comes just before a
+        Callers wake now and then, to two ends. CPython misses a signal that comes just before a
         thread sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that
-        is gone without a word rings for nobody.
+        is gone without a word rings for nobody. The worker itself sleeps until it is wanted.
         """
         try:
-            bell.get(True, GLANCE)
+            bell.get(True, seconds)
         except Empty:
             with self.lock:
                 if self.thread is not None and not self.thread.is_alive():
@@ -201,7 +201,7 @@ class _Core(Generic[T]):
                 if state is not None:
                     action, payload = self.pull()
                 elif not self.abandoned:  # looked at again: `abandon` may have missed the bell
-                    bell.get()
+                    self.wait(bell, None)
         except BaseException as error:
             self.death = error
         finally:

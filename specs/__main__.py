@@ -149,9 +149,9 @@ def report(console: Console, chosen: list[Model], results: dict[str, Result]) ->
             continue
         differing += 1
         for difference in wrong:
-            console.print(f"{model.name}: {difference}", style="red", markup=False)
+            console.print(f"{model.name}: {difference}", style="red", markup=False, soft_wrap=True)
         for line in counterexample(result):
-            console.print(line, markup=False)
+            console.print(line, markup=False, soft_wrap=True)
     passed = len(chosen) - differing
     console.print(f"{passed} as expected, {differing} differing")
     return 1 if differing else 0
