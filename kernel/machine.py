@@ -1,6 +1,6 @@
 """The protocol of `StreamWrapper`: pure functions on one small immutable state.
 
-One function per action. An action takes the state and the limits and returns the next state, or
+One function per action. An action takes the limits and the state and returns the next state, or
 None when it is not enabled. Nothing here knows of threads, locks, waiting or payloads: a shell
 applies the actions, and turns None into waiting. Read it beside `tla/Protocol.tla`: variables,
 actions and their order are the same there, and a test compares the two state graphs edge by edge.
@@ -42,7 +42,7 @@ class Limits(NamedTuple):
     epoch_size: int  # batches in an epoch; 0: an epoch is a pass
 
 
-Action: TypeAlias = Callable[[State, Limits], State | None]
+Action: TypeAlias = Callable[[Limits, State], State | None]
 
 INITIAL: State = Variables(
     scope="new",
@@ -59,7 +59,7 @@ INITIAL: State = Variables(
 # The scope: entering and leaving `with`.
 
 
-def Enter(state: State, limits: Limits) -> State | None:
+def Enter(limits: Limits, state: State) -> State | None:
     """`with` is entered: a worker starts, and begins an epoch unless a mark is still to be seen."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if scope == "inside" or consumer == "waiting":
@@ -71,7 +71,7 @@ def Enter(state: State, limits: Limits) -> State | None:
     return "inside", worker, epoch, buffered, fetching, count, yielded, permits, consumer
 
 
-def Stop(state: State, limits: Limits) -> State | None:
+def Stop(limits: Limits, state: State) -> State | None:
     """`with` is left: the worker is told to go; with none to tell, it is left at once."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if scope != "inside" or worker == "stopping":
@@ -83,7 +83,7 @@ def Stop(state: State, limits: Limits) -> State | None:
     return scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer
 
 
-def Halt(state: State, limits: Limits) -> State | None:
+def Halt(limits: Limits, state: State) -> State | None:
     """A worker told to go has no pull in flight: it goes, and everything else stays."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if worker != "stopping" or fetching:
@@ -94,7 +94,7 @@ def Halt(state: State, limits: Limits) -> State | None:
 # The pull, taken by the worker, or by a waiting caller where the worker is absent.
 
 
-def Fetch(state: State, limits: Limits) -> State | None:
+def Fetch(limits: Limits, state: State) -> State | None:
     """A pull starts, if a slot is free for its batch and a gate or a request permits it."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if fetching or epoch != "begun" or buffered >= (limits.capacity or 1):
@@ -107,7 +107,7 @@ def Fetch(state: State, limits: Limits) -> State | None:
     return scope, worker, epoch, buffered, True, count, yielded, permits, consumer
 
 
-def Enqueue(state: State, limits: Limits) -> State | None:
+def Enqueue(limits: Limits, state: State) -> State | None:
     """The pull yields a batch, which serves the request; the last of an epoch ends it at once."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if not fetching or worker == "dead":
@@ -119,7 +119,7 @@ def Enqueue(state: State, limits: Limits) -> State | None:
     return scope, worker, epoch, buffered + 1, False, count, True, permits, "idle"
 
 
-def Exhaust(state: State, limits: Limits) -> State | None:
+def Exhaust(limits: Limits, state: State) -> State | None:
     """The pass is over: so is the epoch if epochs are passes, or if the pass yielded nothing."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if not fetching or worker == "dead":
@@ -129,7 +129,7 @@ def Exhaust(state: State, limits: Limits) -> State | None:
     return scope, worker, epoch, buffered, False, count, False, permits, consumer
 
 
-def Fail(state: State, limits: Limits) -> State | None:
+def Fail(limits: Limits, state: State) -> State | None:
     """The source raises: the error stands behind what is buffered, and its pass is dropped."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if not fetching or worker == "dead":
@@ -140,7 +140,7 @@ def Fail(state: State, limits: Limits) -> State | None:
 # The consumer.
 
 
-def Request(state: State, limits: Limits) -> State | None:
+def Request(limits: Limits, state: State) -> State | None:
     """`next` finds nothing: it waits, which permits pulls until served, and begins an epoch."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if consumer == "waiting" or buffered > 0 or epoch in ("ended", "failed"):
@@ -150,7 +150,7 @@ def Request(state: State, limits: Limits) -> State | None:
     return scope, worker, "begun", buffered, fetching, count, yielded, permits, "waiting"
 
 
-def Withdraw(state: State, limits: Limits) -> State | None:
+def Withdraw(limits: Limits, state: State) -> State | None:
     """A waiting `next` is interrupted; its own pull, if it is in one, is answered first."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if consumer == "idle" or (fetching and worker == "absent"):
@@ -158,7 +158,7 @@ def Withdraw(state: State, limits: Limits) -> State | None:
     return scope, worker, epoch, buffered, fetching, count, yielded, permits, "idle"
 
 
-def Dequeue(state: State, limits: Limits) -> State | None:
+def Dequeue(limits: Limits, state: State) -> State | None:
     """`next` takes the oldest batch, which frees its slot."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if buffered == 0:
@@ -166,7 +166,7 @@ def Dequeue(state: State, limits: Limits) -> State | None:
     return scope, worker, epoch, buffered - 1, fetching, count, yielded, permits, consumer
 
 
-def EndEpoch(state: State, limits: Limits) -> State | None:
+def EndEpoch(limits: Limits, state: State) -> State | None:
     """`next` tells the end of the epoch; nobody begins another until asked."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if epoch != "ended" or buffered > 0:
@@ -174,7 +174,7 @@ def EndEpoch(state: State, limits: Limits) -> State | None:
     return scope, worker, "between", buffered, fetching, 0, yielded, permits, consumer
 
 
-def Raise(state: State, limits: Limits) -> State | None:
+def Raise(limits: Limits, state: State) -> State | None:
     """`next` raises the error; nobody begins another epoch until asked."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if epoch != "failed" or buffered > 0:
@@ -185,13 +185,13 @@ def Raise(state: State, limits: Limits) -> State | None:
 # The gate.
 
 
-def Allow(state: State, limits: Limits) -> State | None:
+def Allow(limits: Limits, state: State) -> State | None:
     """A gate is entered; gates nest."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     return scope, worker, epoch, buffered, fetching, count, yielded, permits + 1, consumer
 
 
-def Disallow(state: State, limits: Limits) -> State | None:
+def Disallow(limits: Limits, state: State) -> State | None:
     """A gate is left; a pull in flight goes on."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if permits == 0:
@@ -202,7 +202,7 @@ def Disallow(state: State, limits: Limits) -> State | None:
 # Death, which nobody chooses.
 
 
-def Die(state: State, limits: Limits) -> State | None:
+def Die(limits: Limits, state: State) -> State | None:
     """The worker is gone without a word, and with it the batch in its hand; a stop ends there."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if worker not in ("running", "stopping"):
@@ -212,7 +212,7 @@ def Die(state: State, limits: Limits) -> State | None:
     return scope, "dead", epoch, buffered, fetching, count, yielded, permits, consumer
 
 
-def Bury(state: State, limits: Limits) -> State | None:
+def Bury(limits: Limits, state: State) -> State | None:
     """A request finds the worker dead: that is an error like one of the source."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if worker != "dead" or consumer == "idle":

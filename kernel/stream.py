@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
+from functools import partial
 from operator import index
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, SupportsIndex, TypeVar
@@ -56,6 +57,33 @@ FETCHING: Final = 4
 GLANCE = 0.5
 """Seconds after which a thread that waits looks around by itself. See `_Core.wait`."""
 
+REMEMBERED = 4096
+"""Steps of an action that are remembered, at most; each takes about 250 bytes."""
+
+
+class _Steps(dict[State, State | None]):
+    """The steps of one action, by the state that they start from, worked out when first needed."""
+
+    def __init__(self, step: Callable[[State], State | None]) -> None:
+        super().__init__()
+        self._step = step
+
+    def __missing__(self, state: State) -> State | None:
+        then = self._step(state)
+        if len(self) < REMEMBERED:
+            self[state] = then
+        return then
+
+
+def _remembered(action: Action, limits: Limits) -> Callable[[State], State | None]:
+    """The action for one wrapper. Its steps are remembered, unless long epochs make them many.
+
+    Actions are pure, and while a stream is read the same few edges of the machine's state graph
+    are walked over and over.
+    """
+    step = partial(action, limits)
+    return step if limits.epoch_size > REMEMBERED // 4 else _Steps(step).__getitem__
+
 
 class _Core(Generic[T]):
     """The state, its payloads and the threads that wait for it.
@@ -68,6 +96,10 @@ class _Core(Generic[T]):
     def __init__(self, stream_fn: Callable[[], Iterable[T]], limits: Limits, label: str) -> None:
         self.stream_fn = stream_fn
         self.limits = limits
+        self.fetch = _remembered(Fetch, limits)
+        self.enqueue = _remembered(Enqueue, limits)
+        self.dequeue = _remembered(Dequeue, limits)
+        self.request = _remembered(Request, limits)
         self.label = label
         self.lock = threading.Lock()
         self.state: State = INITIAL
@@ -86,8 +118,11 @@ class _Core(Generic[T]):
             _cores.add(self)
 
     def step(self, action: Action) -> bool:
-        """Take the action if it is enabled, under the lock. The hot paths have it written out."""
-        state = action(self.state, self.limits)
+        """Take the action if it is enabled, under the lock.
+
+        Where every batch passes, this is written out with the steps that are remembered.
+        """
+        state = action(self.limits, self.state)
         if state is None:
             return False
         self.state = state
@@ -112,7 +147,7 @@ class _Core(Generic[T]):
     def wake_worker(self) -> None:
         """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
         bell = self.worker_bell
-        if bell is not None and (Fetch(self.state, self.limits) or Halt(self.state, self.limits)):
+        if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)):
             self.worker_bell = None
             bell.put(None)
 
@@ -157,7 +192,7 @@ class _Core(Generic[T]):
 
     def settle(self, action: Action, payload: Any) -> None:
         """Take the step that the source answered with, and keep what it carries."""
-        state = action(self.state, self.limits)
+        state = action(self.limits, self.state)
         if state is not None:
             self.state = state
             if action is Enqueue:
@@ -173,7 +208,7 @@ class _Core(Generic[T]):
             if self.thread is not threading.current_thread():
                 return  # its start was interrupted, and it was given up
             self.worker_id = threading.get_ident()
-        lock, limits = self.lock, self.limits
+        lock = self.lock
         bell: SimpleQueue[None] = SimpleQueue()
         action: Action | None = None
         payload: Any = None
@@ -182,7 +217,7 @@ class _Core(Generic[T]):
                 with lock:
                     self.worker_bell = None
                     if action is Enqueue:  # what `settle` does, for speed without a call
-                        self.state = Enqueue(self.state, limits) or self.state
+                        self.state = self.enqueue(self.state) or self.state
                         self.batches.append(payload)
                     elif action is not None:
                         self.settle(action, payload)
@@ -190,7 +225,7 @@ class _Core(Generic[T]):
                         self.wake_consumer()
                     if self.abandoned:
                         self.step(Stop)
-                    state = Fetch(self.state, limits)
+                    state = self.fetch(self.state)
                     if state is not None:
                         self.state = state
                     elif self.step(Halt):
@@ -296,7 +331,7 @@ class _Core(Generic[T]):
                     if action is not None:
                         self.settle(action, payload)
                         action = payload = None
-                    state = Dequeue(self.state, self.limits)
+                    state = self.dequeue(self.state)
                     if state is not None:
                         self.state = state
                         batch = self.batches.popleft()
@@ -305,7 +340,7 @@ class _Core(Generic[T]):
                         return batch
                     if self.worker_id == threading.get_ident():
                         raise RuntimeError(f"{self.label} is read by its own source.")
-                    state = Request(self.state, self.limits)
+                    state = self.request(self.state)
                     if state is not None:
                         self.asker = bell = bell or SimpleQueue()
                         self.state = state  # last: an interrupt must find whose request it is

@@ -33,7 +33,7 @@ def explore(
     while todo and len(found) <= max_states:
         state = todo.pop()
         for action in chosen:
-            then = action(state, limits)
+            then = action(limits, state)
             if then is None or Variables(*then).permits > max_permits:
                 continue
             edges.add((state, action.__name__, then))

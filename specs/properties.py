@@ -116,7 +116,7 @@ def NeverStuck(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) ->
     s = now.vars
     if s.consumer == "idle" and s.worker != "stopping":
         return True
-    return any(action(now.state, limits) for action in actions if action.__name__ in FAIR)
+    return any(action(limits, now.state) for action in actions if action.__name__ in FAIR)
 
 
 def Conservation(now: Now, limits: Limits) -> bool:
@@ -177,7 +177,7 @@ def ErrorIsNotAnEnd(now: Now, then: Now, limits: Limits) -> bool:
 def Implements(now: Now, then: Now, limits: Limits) -> bool:
     """Every step is one of the machine's actions, or changes nothing that it knows."""
     return now.state == then.state or any(
-        action(now.state, limits) == then.state for action in ACTIONS
+        action(limits, now.state) == then.state for action in ACTIONS
     )
 
 

@@ -38,7 +38,7 @@ def steps(limits: Limits, actions: Iterable[Action]) -> Iterator[tuple[Now, str,
     while todo:
         now = todo.pop()
         for action in chosen:
-            state = action(now.state, limits)
+            state = action(limits, now.state)
             if state is None:
                 continue
             then = advance(now, action.__name__, state)
@@ -91,7 +91,7 @@ def refines(random: Random, limits: Limits, actions: tuple[Action, ...]) -> bool
     now, seen = Now(INITIAL), []
     passes: list[list[Any]] = [[]]  # what the source has answered; an exception is raised
     for _ in range(200):
-        enabled = [(a.__name__, s) for a in actions if (s := a(now.state, limits))]
+        enabled = [(a.__name__, s) for a in actions if (s := a(limits, now.state))]
         name, state = random.choice(enabled)
         then = advance(now, name, state)
         if name == "Enqueue":
@@ -155,7 +155,7 @@ def test_actions_leave_their_argument_alone() -> None:
     """Actions are pure: the same state gives the same answer, and a state is a tuple."""
     for (state, name, then), action in itertools.product(explore(Limits(2, 2), 1), ACTIONS):
         if action.__name__ == name:
-            assert action(state, Limits(2, 2)) == then
+            assert action(Limits(2, 2), state) == then
             assert type(then) is tuple
 
 

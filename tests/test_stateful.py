@@ -54,7 +54,7 @@ class PureMachine(RuleBasedStateMachine):
         enabled = [
             (action.__name__, state)
             for action in self.actions
-            if (state := action(self.now.state, self.limits)) is not None
+            if (state := action(self.limits, self.now.state)) is not None
         ]
         name, state = data.draw(st.sampled_from(enabled), label="step")
         self.take(name, advance(self.now, name, state))
