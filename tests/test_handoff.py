@@ -1,0 +1,91 @@
+"""Speed and memory, as ratios and counts: alarms, not measurements (see tests/benchmarks)."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from functools import partial
+from typing import Any
+
+import pytest
+
+from kernel import StreamWrapper
+from kernel.stream import REMEMBERED
+
+from .benchmarks.handoff import BATCHES, compare
+from .sources import Source
+
+
+class Batch:
+    """Something that can be watched."""
+
+
+@pytest.mark.parametrize("size", BATCHES)
+def test_hand_off_keeps_up_with_a_queue(size: int) -> None:
+    """The hand-off is not much slower than a queue's, in the same run, on a machine with others."""
+    _, _, ratio = compare(size, rounds=5)
+    assert ratio > 0.6
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_a_batch_that_was_taken_is_not_kept(size: int) -> None:
+    """No part of the stream keeps a batch that the consumer has taken and let go."""
+    alive: list[weakref.ref[Batch]] = []
+
+    def source() -> Any:
+        while True:
+            batch = Batch()
+            alive.append(weakref.ref(batch))
+            yield batch
+            del batch
+
+    gc.disable()
+    try:
+        with StreamWrapper(source, size) as stream, stream.allow_buffering:
+            for _ in range(20):
+                next(stream)
+        held = sum(ref() is not None for ref in alive)
+    finally:
+        gc.enable()
+    assert held <= size + (size == 0)  # unbuffered, the source's own frame holds its last
+
+
+def test_an_error_that_was_told_is_not_kept() -> None:
+    """An error lives no longer than its consumer holds it: nothing refers to it in a cycle."""
+
+    class Boom(Exception):
+        pass
+
+    def source() -> Any:
+        raise Boom
+        yield
+
+    for size in (0, 2):
+        stream = StreamWrapper(source, size)
+        gc.collect()
+        gc.disable()
+        try:
+            stream.__enter__()
+            try:
+                next(stream)
+            except (Boom, ChildProcessError) as error:
+                told = weakref.ref(error.__cause__ or error)
+            stream.__exit__(None, None, None)
+            assert told() is None, "kept in a cycle"
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("epoch_size", [-1, 2, 1000, 100_000])
+def test_steps_that_are_remembered_are_bounded(epoch_size: int) -> None:
+    """Memory does not grow with the length of a run, of an epoch or of the buffer."""
+    stream = StreamWrapper(Source(range(10**6)), 64, epoch_size)
+    with stream, stream.allow_buffering:
+        for _ in range(20_000):
+            next(stream, None)
+    core = stream._core
+    for steps in (core.fetch, core.enqueue, core.dequeue, core.request):
+        if epoch_size > REMEMBERED // 4:
+            assert isinstance(steps, partial), "these are not remembered at all"
+        else:
+            assert 0 < len(steps.__self__) <= REMEMBERED
