@@ -151,10 +151,12 @@ def Request(limits: Limits, state: State) -> State | None:
 
 
 def Withdraw(limits: Limits, state: State) -> State | None:
-    """A waiting `next` is interrupted; its own pull, if it is in one, is answered first."""
+    """A waiting `next` is interrupted; its own pull, if it is in one, is given up with it."""
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if consumer == "idle" or (fetching and worker == "absent"):
+    if consumer == "idle":
         return None
+    if worker == "absent":
+        fetching = False
     return scope, worker, epoch, buffered, fetching, count, yielded, permits, "idle"
 
 

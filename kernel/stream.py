@@ -9,6 +9,7 @@ reached through `threading` and `SimpleQueue` below, the one place where a test 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections import deque
@@ -17,7 +18,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from operator import index
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, SupportsIndex, TypeVar
+from typing import Any, Final, Generic, NoReturn, SupportsIndex, TypeVar
 
 from .machine import (
     INITIAL,
@@ -88,9 +89,10 @@ def _remembered(action: Action, limits: Limits) -> Callable[[State], State | Non
 class _Core(Generic[T]):
     """The state, its payloads and the threads that wait for it.
 
-    The worker holds this and never the wrapper: a wrapper that nobody holds is garbage, and its
-    worker ends. A thread that waits leaves a bell (a queue) and sleeps on it; whoever makes a
-    change that matters to it takes the bell and rings. A ring too many costs a look at the state.
+    The worker holds this only while it is at work, and never the wrapper: a wrapper that nobody
+    holds is garbage, and its worker ends. A thread that waits leaves a bell (a queue) and sleeps
+    on it; whoever makes a change that matters to it takes the bell and rings. A ring too many
+    costs a look at the state.
     """
 
     def __init__(self, stream_fn: Callable[[], Iterable[T]], limits: Limits, label: str) -> None:
@@ -109,10 +111,12 @@ class _Core(Generic[T]):
         self.iterator: Iterator[T] | None = None  # of the pass; belongs to whoever is pulling
         self.thread: threading.Thread | None = None  # of the worker, until it was joined
         self.worker_id = 0  # of that thread, once it runs
-        self.worker_bell: SimpleQueue[None] | None = None  # of the worker, if it sleeps
+        self.bell: SimpleQueue[None] = SimpleQueue()  # of all workers, one after the other
+        self.worker_bell: SimpleQueue[None] | None = None  # the same, while the worker sleeps
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
         self.leaver_bells: list[SimpleQueue[None]] = []  # of those who wait for a stop to end
         self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell
+        self.asker_id = 0  # and its thread
         self.abandoned = False
         with _forking:
             _cores.add(self)
@@ -130,19 +134,20 @@ class _Core(Generic[T]):
 
     # Waiting.
 
-    def wait(self, bell: SimpleQueue[None], seconds: float | None = GLANCE) -> None:
-        """Sleep until the bell rings, or for so long: the one place that blocks.
+    def wait(self, bell: SimpleQueue[None]) -> None:
+        """Sleep until the bell rings, or for a while: the one place where callers block.
 
-        Callers wake now and then, to two ends. CPython misses a signal that comes just before a
+        Waking now and then serves two ends. CPython misses a signal that comes just before a
         thread sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that
-        is gone without a word rings for nobody. The worker itself sleeps until it is wanted.
+        is gone without a word rings for nobody. (A worker sleeps in `_work`, until it is wanted.)
         """
         try:
-            bell.get(True, seconds)
+            bell.get(True, GLANCE)
         except Empty:
             with self.lock:
-                if self.thread is not None and not self.thread.is_alive():
-                    self.step(Die)
+                thread = self.thread
+                if thread is not None and (sys.is_finalizing() or not thread.is_alive()):
+                    self.gone()
 
     def wake_worker(self) -> None:
         """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
@@ -202,55 +207,42 @@ class _Core(Generic[T]):
 
     # The worker.
 
-    def work(self) -> None:
-        """What the worker thread does, from its start to its end."""
-        with self.lock:
-            if self.thread is not threading.current_thread():
-                return  # its start was interrupted, and it was given up
-            self.worker_id = threading.get_ident()
-        lock = self.lock
-        bell: SimpleQueue[None] = SimpleQueue()
+    def work(self) -> bool:
+        """What the worker does until it has to sleep (True) or to go (False)."""
+        self.worker_bell = None
         action: Action | None = None
         payload: Any = None
-        try:
-            while True:
-                with lock:
-                    self.worker_bell = None
-                    if action is Enqueue:  # what `settle` does, for speed without a call
-                        self.state = self.enqueue(self.state) or self.state
-                        self.batches.append(payload)
-                    elif action is not None:
-                        self.settle(action, payload)
-                    if self.consumer_bell is not None:
-                        self.wake_consumer()
-                    if self.abandoned:
-                        self.step(Stop)
-                    state = self.fetch(self.state)
+        lock = self.lock
+        while True:
+            with lock:
+                if action is Enqueue:  # what `settle` does, for speed without a call
+                    state = self.enqueue(self.state)
                     if state is not None:
                         self.state = state
-                    elif self.step(Halt):
-                        break
-                    else:
-                        self.worker_bell = bell
-                action = payload = None
-                if state is not None:
-                    action, payload = self.pull()
-                elif not self.abandoned:  # looked at again: `abandon` may have missed the bell
-                    self.wait(bell, None)
-        except BaseException as error:
-            self.death = error
-        finally:
-            with self.lock:
-                self.step(Die)  # not enabled after Halt
-                self.wake_consumer()
-                for bell in list(self.leaver_bells):
-                    bell.put(None)
+                        self.batches.append(payload)
+                elif action is not None:
+                    self.settle(action, payload)
+                payload = None
+                if self.consumer_bell is not None:
+                    self.wake_consumer()
+                if self.abandoned:
+                    self.step(Stop)
+                state = self.fetch(self.state)
+                if state is None:
+                    if self.step(Halt):
+                        return False
+                    self.worker_bell = self.bell
+                    return True
+                self.state = state
+            action, payload = self.pull()
 
-    def abandon(self) -> None:
-        """Let the worker go: the wrapper is garbage. Runs in any thread, even one in the lock."""
-        self.abandoned = True
-        bell = self.worker_bell
-        if bell is not None:
+    def gone(self) -> None:
+        """Note, with the lock held, that the worker is gone: by Halt, or else without a word."""
+        self.step(Die)  # not enabled after Halt
+        self.worker_id = 0
+        self.worker_bell = None
+        self.wake_consumer()
+        for bell in list(self.leaver_bells):
             bell.put(None)
 
     # The scope.
@@ -261,6 +253,8 @@ class _Core(Generic[T]):
         A thread that cannot start is a worker that died. The lock is held until the thread has
         started, so that nobody can find a worker without one.
         """
+        if self.worker_id == threading.get_ident():
+            raise RuntimeError(f"{self.label} was entered by its own source.")
         self.join()  # a worker whose stop was interrupted
         with self.lock:
             inside = self.state[SCOPE] == "inside"
@@ -268,7 +262,12 @@ class _Core(Generic[T]):
                 entered = self.step(Enter)
                 if entered and self.state[WORKER] == "running":
                     self.death = None
-                    self.thread = threading.Thread(target=self.work, name=self.label, daemon=True)
+                    self.thread = threading.Thread(
+                        target=_work,
+                        args=(weakref.ref(self), self.bell),
+                        name=self.label,
+                        daemon=True,
+                    )
                     self.thread.start()
             except Exception as error:
                 self.thread = None
@@ -314,7 +313,7 @@ class _Core(Generic[T]):
             thread, self.thread = (self.thread, None) if ended else (None, self.thread)
             if ended:
                 self.worker_id = 0
-        if thread is not None and thread.ident is not None:
+        if thread is not None and thread.ident is not None and not sys.is_finalizing():
             thread.join()
 
     # The consumer.
@@ -343,6 +342,7 @@ class _Core(Generic[T]):
                     state = self.request(self.state)
                     if state is not None:
                         self.asker = bell = bell or SimpleQueue()
+                        self.asker_id = threading.get_ident()
                         self.state = state  # last: an interrupt must find whose request it is
                     elif self.step(EndEpoch):
                         raise StopIteration
@@ -367,7 +367,10 @@ class _Core(Generic[T]):
         except BaseException:
             with self.lock:
                 if bell is not None and self.asker is bell:
-                    payload = self.withdraw(action, payload)  # to let go of, outside the lock
+                    if action is not None:
+                        self.settle(action, payload)  # the pull was answered: keep what it gave
+                    self.consumer_bell = None
+                    self.step(Withdraw)
                 while len(self.batches) > self.state[BUFFERED]:
                     self.batches.popleft()  # it was in hand when this exception came
             payload = None  # an error would hold this frame, and the frame the error
@@ -386,27 +389,53 @@ class _Core(Generic[T]):
         """Take Bury, whose error is the worker's death; returns the iterator to let go of."""
         self.step(Bury)
         self.error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
-        self.error.__cause__ = self.death
+        self.error.__cause__, self.death = self.death, None
         spent, self.iterator = self.iterator, None
         return spent
 
-    def withdraw(self, action: Action | None, payload: Any) -> Iterator[T] | None:
-        """End a request that an exception cuts short, and the pull that its thread is in.
-
-        A pull that was answered keeps its answer. One that was itself cut short is an error of the
-        source, which is being raised already. Returns the iterator to let go of.
-        """
-        spent = None
-        self.consumer_bell = None
+    def orphan(self) -> None:
+        """End a request whose thread a forked child does not have, and the pull it was in."""
         if self.state[WORKER] == "absent" and self.state[FETCHING]:
-            if action is not None:
-                self.settle(action, payload)
-            else:
-                self.step(Fail)
-                self.step(Raise)
-                spent, self.iterator = self.iterator, None
+            lost = ChildProcessError(f"The thread that read {self.label} is not in this process.")
+            self.settle(Fail, lost)
+            self.iterator = None
+        self.consumer_bell = None
         self.step(Withdraw)
-        return spent
+
+
+def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
+    """A worker thread, from its start to its end. Asleep, it holds nothing but its bell."""
+    core = core_ref()
+    if core is None:
+        return
+    with core.lock:
+        if core.thread is not threading.current_thread():
+            return  # its start was interrupted, and it was given up
+        core.worker_id = threading.get_ident()
+    try:
+        while core.work():
+            asleep = not core.abandoned  # looked at again: `_abandon` may have missed the bell
+            core = None
+            if asleep:
+                bell.get()
+            core = core_ref()
+            if core is None:
+                return
+    except BaseException as error:
+        if core is not None:
+            core.death = error
+    finally:
+        if core is not None:
+            with core.lock:
+                core.gone()
+
+
+def _abandon(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
+    """Let the worker of a wrapper that is garbage go. Runs in any thread, even one in the lock."""
+    core = core_ref()
+    if core is not None:
+        core.abandoned = True
+    bell.put(None)
 
 
 # A fork takes a copy of every core as it stands: no thread may be half way through a change.
@@ -419,8 +448,10 @@ _held: list[_Core[Any]] = []
 def _before_fork() -> None:
     _forking.acquire()
     for core in _cores:
-        core.lock.acquire()
-        _held.append(core)
+        # Not for ever: the lock may be this thread's, if a signal's handler forks. Then this
+        # thread goes on with its change, in the parent and in the child.
+        if core.lock.acquire(timeout=1):
+            _held.append(core)  # noqa: PERF401  # one by one: what is locked is held
 
 
 def _after_fork() -> None:
@@ -430,9 +461,11 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    for core in _held:
+    for core in _held:  # which has no other thread than this
         if core.thread is not threading.current_thread():
-            core.step(Die)  # the child has no other thread than this
+            core.gone()
+        if core.asker_id != threading.get_ident():
+            core.orphan()
     _after_fork()
 
 
@@ -452,18 +485,33 @@ class _Gate(Generic[T]):
         self._entered = 0
 
     def __enter__(self) -> None:
-        with self._core.lock:
-            self._core.step(Allow)
-            self._entered += 1
-            self._core.wake_worker()
+        before = self._entered
+        try:
+            with self._core.lock:
+                self._core.step(Allow)
+                self._entered += 1
+                self._core.wake_worker()
+        except BaseException:  # interrupted: `__exit__` will not be called
+            if self._entered > before:
+                self._leave()
+            raise
 
     def __exit__(self, *args: object) -> None:
         """Shut the gate. Raises RuntimeError if it was not entered."""
+        before = self._entered
+        if before == 0:
+            raise RuntimeError(f"A gate of {self._core.label} was left without being entered.")
+        try:
+            self._leave()
+        except BaseException:  # interrupted: it will not be called again
+            if self._entered == before:
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
         with self._core.lock:
-            if self._entered == 0:
-                raise RuntimeError(f"A gate of {self._core.label} was left without being entered.")
-            self._entered -= 1
             self._core.step(Disallow)
+            self._entered -= 1
 
 
 class StreamWrapper(Generic[T]):
@@ -513,7 +561,8 @@ class StreamWrapper(Generic[T]):
         self._event = f"read_batch_{name}"
         self._profile = profile
         self._core: _Core[T] = _Core(stream_fn, limits, f"StreamWrapper {name!r}")
-        weakref.finalize(self, self._core.abandon).atexit = False
+        core = weakref.ref(self._core)
+        weakref.finalize(self, _abandon, core, self._core.bell).atexit = False
 
     @property
     def name(self) -> str | None:
@@ -535,6 +584,10 @@ class StreamWrapper(Generic[T]):
         a pull in flight.
         """
         return _Gate(self._core)
+
+    def __reduce__(self) -> NoReturn:
+        """A thread and its lock cannot be copied. Raises TypeError."""
+        raise TypeError(f"{self._core.label} can be neither copied nor pickled.")
 
     def __enter__(self) -> StreamWrapper[T]:
         """Start the worker of a buffered stream. Raises RuntimeError if entered twice."""

@@ -49,7 +49,7 @@ def advance(now: Now, action: str, state: State) -> Now:  # noqa: PLR0911  # a c
         return then._replace(seen="end")
     if action == "Raise":
         return then._replace(seen="failure")
-    if action == "Die":
+    if action == "Die" or (action == "Withdraw" and now.vars.worker == "absent"):
         return then._replace(pulls=())
     return then
 

@@ -140,10 +140,10 @@ MUTANTS = {
         ("fetching, 0, yielded", "fetching, count, yielded"),
     ),
     "Implements": Mutant(
-        "Withdraw in the middle of an own pull",
+        "Withdraw keeps its own pull in flight",
         "Withdraw",
-        ('~(fetching /\\ worker = "absent")', "TRUE"),
-        ('or (fetching and worker == "absent")', ""),
+        ('(fetching /\\ worker # "absent")', "fetching"),
+        ("fetching = False", "fetching = fetching"),
     ),
 }
 

@@ -6,7 +6,9 @@ They use nothing but the public interface, so that they run on any class that ha
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import threading
 import weakref
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .sources import Aside, Source, Uniterable, epoch, take
+from .sources import LONG, Aside, Source, Uniterable, epoch, take
 
 SIZES = [0, 1, 2, 3, 16]
 BUFFERS = [1, 2, 3, 16]
@@ -472,6 +474,35 @@ def test_rule_9_source_reads_its_own_stream(wrapper: Any) -> None:
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
+def test_rule_9_source_enters_or_leaves_its_own_stream(wrapper: Any) -> None:
+    """Rule 9: a source that enters or leaves the stream it feeds gets an error, stopping or not."""
+    refused = []
+    stopping = threading.Event()
+
+    def own() -> Any:
+        for turn in range(2):
+            for call in (stream.__enter__, stream.__exit__):
+                with pytest.raises(RuntimeError) as caught:
+                    call()
+                refused.append(caught.value)
+            yield turn
+            assert stopping.wait(LONG)
+
+    stream = wrapper(own, 2)
+    with stream, stream.allow_buffering:
+        assert next(stream) == 0
+        stopping.set()
+    assert epoch(stream) == [1]
+    assert len(refused) == 4
+
+
+def test_a_stream_cannot_be_copied(wrapper: Any) -> None:
+    """A copy would share thread and lock: it is refused, by the stream's name."""
+    for make in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="unique"):
+            make(wrapper(Source([1]), 2, name="unique"))
+
+
 def test_rule_9_closed_by_another_thread(wrapper: Any) -> None:
     """Rules 4 and 9: a stop by another thread lets a waiting consumer go on by itself."""
     source = Source(range(3), held=True)
@@ -521,6 +552,34 @@ def test_rule_10_abandoned_in_the_middle_of_a_pull(wrapper: Any) -> None:
     worker.join(20)
     assert not worker.is_alive()
     assert source.pulls == 1
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_rule_10_abandoned_with_a_source_that_refers_to_it(wrapper: Any, size: int) -> None:
+    """Rule 10: a data set that owns its wrapper is garbage with it; its worker ends."""
+
+    class Dataset:
+        def __init__(self) -> None:
+            self.stream = wrapper(self.train, size)
+
+        def train(self) -> Any:
+            return iter(range(9))
+
+    before = set(threading.enumerate())
+    dataset = Dataset()
+    dataset.stream.__enter__()
+    assert next(dataset.stream) == 0
+    gone = weakref.ref(dataset)
+    del dataset
+    for _ in range(100):  # the worker may be on its way to sleep
+        gc.collect()
+        if gone() is None:
+            break
+        threading.Event().wait(0.01)
+    assert gone() is None
+    for worker in set(threading.enumerate()) - before:
+        worker.join(20)
+        assert not worker.is_alive()
 
 
 # Rule 11: None.

@@ -132,12 +132,12 @@ Request ==
     /\ consumer' = "waiting"
     /\ UNCHANGED <<scope, worker, buffered, fetching, count, yielded, permits>>
 
-\* A waiting `next' is interrupted; its own pull, if it is in one, is answered first.
+\* A waiting `next' is interrupted; its own pull, if it is in one, is given up with it.
 Withdraw ==
     /\ consumer = "waiting"
-    /\ ~(fetching /\ worker = "absent")
     /\ consumer' = "idle"
-    /\ UNCHANGED <<scope, worker, epoch, buffered, fetching, count, yielded, permits>>
+    /\ fetching' = (fetching /\ worker # "absent")
+    /\ UNCHANGED <<scope, worker, epoch, buffered, count, yielded, permits>>
 
 \* `next' takes the oldest batch, which frees its slot.
 Dequeue ==

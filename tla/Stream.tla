@@ -74,7 +74,11 @@ Fail ==
     /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
 
 Request == P!Request /\ UNCHANGED history
-Withdraw == P!Withdraw /\ UNCHANGED history
+
+Withdraw ==
+    /\ P!Withdraw
+    /\ pulls' = IF worker = "absent" THEN <<>> ELSE pulls
+    /\ UNCHANGED <<batches, pulled, taken, answers, inPass, seen>>
 
 Dequeue ==
     /\ P!Dequeue
