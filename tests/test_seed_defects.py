@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from . import test_contract
 from .sources import LONG, SHORT, Aside, Source, epoch, take
 
 
@@ -179,14 +180,7 @@ def test_defect_12_pull_after_the_gate_was_shut(
 
 def test_defect_13_a_stop_pulls_nothing(wrapper: Any) -> None:
     """Rule 3: a stop with a parked worker pulls no further batch."""
-    source = Source(range(50))
-    stream = wrapper(source, 1)
-    with stream, stream.allow_buffering:
-        source.await_end()
-    for _ in range(20):
-        with stream:
-            pass
-    assert source.pulls == 1
+    test_contract.test_rule_3_parked_worker_pulls_nothing_more(wrapper)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs pthread_kill")
