@@ -337,12 +337,13 @@ class _Core(Generic[T]):
                         if self.worker_bell is not None:
                             self.wake_worker()
                         return batch
-                    if self.worker_id == threading.get_ident():
+                    caller = threading.get_ident()
+                    if self.worker_id == caller:
                         raise RuntimeError(f"{self.label} is read by its own source.")
                     state = self.request(self.state)
                     if state is not None:
                         self.asker = bell = bell or SimpleQueue()
-                        self.asker_id = threading.get_ident()
+                        self.asker_id = caller
                         self.state = state  # last: an interrupt must find whose request it is
                     elif self.step(EndEpoch):
                         raise StopIteration
