@@ -24,7 +24,7 @@ END = object()
 
 
 def by_queue(size: int, batches: int) -> float:
-    """Seconds to hand over so many batches by a queue."""
+    """Seconds to hand over so many batches by a queue, which knows no epochs."""
     channel: queue.Queue[object] = queue.Queue(size)
 
     def produce() -> None:
@@ -41,12 +41,14 @@ def by_queue(size: int, batches: int) -> float:
     return time.perf_counter() - start
 
 
-def by_stream(size: int, batches: int) -> float:
-    """Seconds to hand over so many batches by a stream."""
+def by_stream(size: int, batches: int, epoch_size: int) -> float:
+    """Seconds to hand over so many batches, or the epochs that they fill, by a stream."""
+    epochs = batches // epoch_size if epoch_size > 0 else 1
     start = time.perf_counter()
-    with StreamWrapper(lambda: range(batches), size) as stream, stream.allow_buffering:
-        for _ in stream:
-            pass
+    with StreamWrapper(lambda: range(batches), size, epoch_size) as stream, stream.allow_buffering:
+        for _ in range(epochs):
+            for _ in stream:
+                pass
     return time.perf_counter() - start
 
 
@@ -71,9 +73,12 @@ def stop(size: int) -> float:
     return time.perf_counter() - start
 
 
-def compare(size: int, rounds: int) -> tuple[float, float, float]:
+def compare(size: int, rounds: int, epoch_size: int = -1) -> tuple[float, float, float]:
     """Batches a second by queue and by stream, and the ratio of stream to queue; medians."""
-    ways: tuple[Callable[[int, int], float], ...] = (by_queue, by_stream)
+    ways: tuple[Callable[[int, int], float], ...] = (
+        by_queue,
+        lambda size, batches: by_stream(size, batches, epoch_size),
+    )
     rates = [[BATCHES[size] / way(size, BATCHES[size]) for way in ways] for _ in range(rounds)]
     medians = [statistics.median(rate) for rate in zip(*rates, strict=True)]
     return medians[0], medians[1], statistics.median(ours / theirs for theirs, ours in rates)
@@ -83,12 +88,14 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--epoch-size", type=int, default=-1, help="default: epochs are passes")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     table = Table(title=f"Thousand batches a second, medians of {rounds}")
     for heading in ("buffer", "queue.Queue", "StreamWrapper", "ratio"):
         table.add_column(heading, justify="right")
     for size in BATCHES:
-        theirs, ours, ratio = compare(size, rounds)
+        theirs, ours, ratio = compare(size, rounds, arguments.epoch_size)
         table.add_row(str(size), f"{theirs / 1e3:.0f}", f"{ours / 1e3:.0f}", f"{ratio:.2f}")
     console = Console()
     console.print(table)
