@@ -311,8 +311,6 @@ class _Core(Generic[T]):
         with self.lock:
             ended = self.state[WORKER] in ("absent", "dead")
             thread, self.thread = (self.thread, None) if ended else (None, self.thread)
-            if ended:
-                self.worker_id = 0
         if thread is not None and thread.ident is not None and not sys.is_finalizing():
             thread.join()
 
@@ -415,10 +413,8 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
         core.worker_id = threading.get_ident()
     try:
         while core.work():
-            asleep = not core.abandoned  # looked at again: `_abandon` may have missed the bell
             core = None
-            if asleep:
-                bell.get()
+            bell.get()
             core = core_ref()
             if core is None:
                 return
