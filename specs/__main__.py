@@ -18,21 +18,19 @@ except ModuleNotFoundError as missing:
 
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 
-WHO = {
-    "Halt": "worker",
-    "Fetch": "worker",
-    "Enqueue": "source",
-    "Exhaust": "source",
-    "Fail": "source",
-    "Die": "nobody",
+ACTORS = {
+    "worker": "Halt Fetch GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave",
+    "source": "Enqueue Exhaust Fail Yield YieldNone OwnYield OwnExhaust OwnFail",
+    "nobody": "Die",
 }
+WHO = {action: who for who, actions in ACTORS.items() for action in actions.split()}
 """Who takes an action; the consumer takes those that are not listed."""
 
 
 def main() -> int:
     """Check the models that were asked for. Returns the exit status."""
     arguments = parse()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         java(), jar()
         chosen = choose(arguments.only)
@@ -112,11 +110,11 @@ def run(console: Console, chosen: list[Model], jobs: int) -> dict[str, Result]:
 
 def table(chosen: list[Model], results: dict[str, Result]) -> Table:
     """What was found, a model a row."""
-    shown = Table(title="Models checked by TLC")
+    shown = Table(title="Models checked by TLC", caption="green: as expected")
     for heading in ("model", "what", "checked", "generated", "distinct", "result", "seconds"):
         numeric = heading in ("generated", "distinct", "seconds")
         shown.add_column(
-            heading, justify="right" if numeric else "left", no_wrap=heading == "model"
+            heading, justify="right" if numeric else "left", no_wrap=heading in ("model", "result")
         )
     for model in chosen:
         result = results[model.name]
@@ -126,7 +124,7 @@ def table(chosen: list[Model], results: dict[str, Result]) -> Table:
         elif model.expected == "holds":
             told = "[green]holds[/green]"
         else:
-            told = f"[green]{result.verdict.split()[0]}, as expected[/green]"
+            told = f"[green]{result.verdict}, {len(result.steps)} states[/green]"
         shown.add_row(
             model.name,
             model.title.rstrip("."),

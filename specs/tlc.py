@@ -74,6 +74,7 @@ class Model:
     expected: str  # "holds", "violates NAME", or "deadlocks"
     generated: int  # states, with repetitions
     distinct: int
+    counterexample: int  # states in it, where a violation is expected and its length recorded
     constants: dict[str, int]
     properties: dict[str, list[str]]  # by kind
 
@@ -89,6 +90,7 @@ def read_model(config: Path) -> Model:
     title = re.match(r"\\\* (.+)", text)
     expected = re.search(r"^\\\* expect: (.+)$", text, re.MULTILINE)
     states = re.search(r"^\\\* states: (\d+) generated, (\d+) distinct$", text, re.MULTILINE)
+    length = re.search(r"^\\\* counterexample: (\d+) states$", text, re.MULTILINE)
     if title is None or expected is None or states is None:
         raise ModelError(f"{config.name} must begin with a title, 'expect:' and 'states:'.")
     properties: dict[str, list[str]] = {}
@@ -108,6 +110,7 @@ def read_model(config: Path) -> Model:
         expected=expected[1],
         generated=int(states[1]),
         distinct=int(states[2]),
+        counterexample=int(length[1]) if length is not None else 0,
         constants={n: int(v) for n, v in re.findall(r"^ +(\w+) = (\d+)$", text, re.MULTILINE)},
         properties=properties,
     )
@@ -146,6 +149,11 @@ class Result:
             found.append(
                 f"expected states: {model.generated} generated, {model.distinct} distinct, "
                 f"but found states: {self.generated} generated, {self.distinct} distinct"
+            )
+        if model.counterexample not in (0, len(self.steps)):
+            found.append(
+                f"expected a counterexample of {model.counterexample} states, "
+                f"but found one of {len(self.steps)}"
             )
         return found
 

@@ -1,0 +1,511 @@
+-------------------------------- MODULE Seed --------------------------------
+(***************************************************************************)
+(* The protocol of emloop's StreamWrapper, the seed of ours, step by step. *)
+(*                                                                         *)
+(* A step is what its code does between two points at which threads meet:  *)
+(* an operation on the queue, the semaphore, the event or a thread, on the *)
+(* shared count, the sleep, the source. A test drives the published code   *)
+(* along the counterexamples. Each .cfg allows the perils that lead to one *)
+(* known defect, and expects it.                                           *)
+(***************************************************************************)
+EXTENDS Naturals, Sequences, FiniteSets
+
+CONSTANTS
+    Capacity,    \* buffer_size; 0: unbuffered
+    EpochSize,   \* batches in an epoch; 0: an epoch is a pass
+    MaxPermits,  \* bound of the model on gates that the user nests
+    MaxBatches,  \* bound of the model on batches that the source has
+    MaxThreads,  \* bound of the model on threads that live at once
+    May          \* perils: what the user and the source may do beside the usual
+
+Perils == {
+    "raise",      \* the source raises
+    "none",       \* a batch is None
+    "empty",      \* a pass is empty
+    "stop",       \* `with' is left
+    "again",      \* it is entered again
+    "twice",      \* it is entered while inside
+    "outside",    \* the stream is read outside
+    "interrupt"}  \* Ctrl-C strikes in __exit__
+
+ASSUME May \subseteq Perils
+
+VARIABLES
+    scope,      \* of the `with': "new", "inside", "outside"
+    main,       \* where the consumer is in a call; "user": in none
+    gated,      \* the call has released the semaphore
+    result,     \* what the call is about to return: <<>> or an item
+    content,    \* what a stop has taken out of the queue
+    queue,      \* of items: <<"batch", n>>, <<"none", n>> (a None of the source), <<"mark">>
+    size,       \* of the queue, which a stop may enlarge
+    semaphore,  \* releases that were not taken back
+    opened,     \* gates that the user has entered and not left
+    current,    \* the thread that the wrapper knows; 0: none yet
+    pc,         \* of each thread: where it is; "dead" before its start and after its end
+    hand,       \* of each thread: the item that it has pulled and not yet put
+    told,       \* of each thread: its stopping event is set
+    stream,     \* the shared iterator: "none", "fresh", "open" after a batch, or, ended but kept, "spent"
+    count,      \* the shared _batch_count
+    pulled,     \* the number of the batch that the source gave last
+    answers, taken, delivered, inPass, seen  \* as in Epochs, where delivered is count
+
+call == <<scope, main, gated, result, content>>
+items == <<queue, size>>
+gates == <<semaphore, opened>>
+workers == <<pc, hand, told>>
+shared == <<stream, count, pulled>>
+history == <<answers, taken, delivered, inPass, seen>>
+vars == <<call, items, gates, current, workers, shared, history>>
+
+Abstract == INSTANCE Epochs WITH count <- delivered, Numbers <- MaxBatches + 1
+
+Threads == 1 .. MaxThreads
+Alive(t) == pc[t] # "dead"
+
+Init ==
+    /\ scope = "new"
+    /\ main = "user"
+    /\ gated = FALSE
+    /\ result = <<>>
+    /\ content = <<>>
+    /\ queue = <<>>
+    /\ size = Capacity
+    /\ semaphore = 0
+    /\ opened = 0
+    /\ current = 0
+    /\ pc = [t \in Threads |-> "dead"]
+    /\ hand = [t \in Threads |-> <<>>]
+    /\ told = [t \in Threads |-> FALSE]
+    /\ stream = "none"
+    /\ count = 0
+    /\ pulled = 0
+    /\ Abstract!Init
+
+-----------------------------------------------------------------------------
+(* The history: what the source has answered, and what `next' has told.    *)
+
+\* An empty source that is asked for ever leaves finitely many states: what exceeds is forgotten.
+Memory == MaxBatches + 2
+
+Note(answer) ==
+    /\ answers' = IF Len(answers) < Memory THEN Append(answers, answer) ELSE answers
+    /\ UNCHANGED <<taken, delivered, inPass, seen>>
+
+UseUp == answers' = IF Abstract!Ahead = <<>> THEN <<>> ELSE Tail(Abstract!Ahead)
+
+SeeBatch(n) ==
+    /\ seen' = "batch"
+    /\ taken' = n
+    /\ inPass' = TRUE
+    /\ delivered' = IF EpochSize > 0 THEN delivered + 1 ELSE 0
+    /\ UseUp
+
+SeeEnd ==
+    /\ seen' = "end"
+    /\ delivered' = 0
+    /\ IF Abstract!Complete THEN UNCHANGED <<answers, inPass>> ELSE UseUp /\ inPass' = FALSE
+    /\ UNCHANGED taken
+
+SeeFailure ==
+    /\ seen' = "failure"
+    /\ delivered' = 0
+    /\ inPass' = FALSE
+    /\ UseUp
+    /\ UNCHANGED taken
+
+\* Marks are in-band: whatever is None is an end.
+See(item) ==
+    CASE item[1] = "batch" -> SeeBatch(item[2])
+      [] item[1] = "failure" -> SeeFailure
+      [] OTHER -> SeeEnd
+
+\* A `next' that has its result returns, or first takes the semaphore back.
+Result(item) ==
+    IF gated
+      THEN main' = "shut" /\ result' = item /\ UNCHANGED history
+      ELSE main' = "user" /\ See(item) /\ UNCHANGED result
+
+-----------------------------------------------------------------------------
+(* A thread: _enqueue_batches.                                             *)
+
+At(t, place, then) == pc[t] = place /\ pc' = [pc EXCEPT ![t] = then]
+
+\* self._stream = self._get_stream()
+GetStream(t) ==
+    /\ At(t, "stream", "gate")
+    /\ stream' = IF stream = "none" THEN "fresh" ELSE stream
+    /\ UNCHANGED <<call, items, gates, current, hand, told, count, pulled, history>>
+
+\* with self._semaphore: pass
+PassGate(t) ==
+    /\ At(t, "gate", "nap")
+    /\ semaphore > 0
+    /\ UNCHANGED <<call, items, gates, current, hand, told, shared, history>>
+
+\* The sleep is over, and next(self._stream) is called.
+Wake(t) ==
+    /\ At(t, "nap", "pull")
+    /\ UNCHANGED <<call, items, gates, current, hand, told, shared, history>>
+
+\* The source yields a batch, ...
+Yield(t) ==
+    /\ At(t, "pull", "put")
+    /\ stream \in {"fresh", "open"}
+    /\ stream' = "open"
+    /\ pulled < MaxBatches
+    /\ pulled' = pulled + 1
+    /\ hand' = [hand EXCEPT ![t] = <<"batch", pulled'>>]
+    /\ Note(Abstract!Numbered(pulled'))
+    /\ UNCHANGED <<call, items, gates, current, told, count>>
+
+\* ... or one that is None, ...
+YieldNone(t) ==
+    /\ "none" \in May
+    /\ At(t, "pull", "put")
+    /\ stream \in {"fresh", "open"}
+    /\ stream' = "open"
+    /\ pulled < MaxBatches
+    /\ pulled' = pulled + 1
+    /\ hand' = [hand EXCEPT ![t] = <<"none", pulled'>>]
+    /\ Note(Abstract!Numbered(pulled'))
+    /\ UNCHANGED <<call, items, gates, current, told, count>>
+
+\* ... or is exhausted: self._stream = None, then another pass, or the mark, ...
+Exhaust(t) ==
+    /\ At(t, "pull", IF EpochSize > 0 THEN "stream" ELSE "mark")
+    /\ stream # "none"
+    /\ stream = "fresh" => "empty" \in May
+    /\ stream' = "none"
+    /\ IF stream = "spent" THEN UNCHANGED history ELSE Note(Abstract!Exhausted)
+    /\ UNCHANGED <<call, items, gates, current, hand, told, count, pulled>>
+
+\* ... or raises, which ends the thread; the broken iterator stays.
+Fail(t) ==
+    /\ "raise" \in May
+    /\ At(t, "pull", "leaving")
+    /\ stream \in {"fresh", "open"}
+    /\ stream' = "spent"
+    /\ Note(Abstract!Raised)
+    /\ UNCHANGED <<call, items, gates, current, hand, told, count, pulled>>
+
+\* self._queue.put(batch)
+Put(t) ==
+    /\ At(t, "put", "count")
+    /\ Len(queue) < size
+    /\ queue' = Append(queue, hand[t])
+    /\ hand' = [hand EXCEPT ![t] = <<>>]
+    /\ UNCHANGED <<call, size, gates, current, told, shared, history>>
+
+\* self._batch_count += 1
+Count(t) ==
+    /\ At(t, "count", "check")
+    /\ count' = count + 1
+    /\ UNCHANGED <<call, items, gates, current, hand, told, stream, pulled, history>>
+
+\* if stop_event.is_set(): return; if self._epoch_limit_reached(): ...
+CheckStop(t) ==
+    /\ At(t, "check", IF told[t] THEN "leaving"
+                      ELSE IF EpochSize > 0 /\ count >= EpochSize THEN "mark" ELSE "gate")
+    /\ UNCHANGED <<call, items, gates, current, hand, told, shared, history>>
+
+\* self._queue.put(None)
+PutMark(t) ==
+    /\ At(t, "mark", "reset")
+    /\ Len(queue) < size
+    /\ queue' = Append(queue, <<"mark">>)
+    /\ UNCHANGED <<call, size, gates, current, hand, told, shared, history>>
+
+\* self._batch_count = 0; return
+Reset(t) ==
+    /\ At(t, "reset", "leaving")
+    /\ count' = 0
+    /\ UNCHANGED <<call, items, gates, current, hand, told, stream, pulled, history>>
+
+\* The thread has ended; only now is_alive() is false.
+Leave(t) ==
+    /\ At(t, "leaving", "dead")
+    /\ UNCHANGED <<call, items, gates, current, hand, told, shared, history>>
+
+-----------------------------------------------------------------------------
+(* The consumer: gates and `with'.                                         *)
+
+\* The user enters a gate: semaphore.release()
+Allow ==
+    /\ main = "user"
+    /\ opened < MaxPermits
+    /\ opened' = opened + 1
+    /\ semaphore' = semaphore + 1
+    /\ UNCHANGED <<call, items, current, workers, shared, history>>
+
+\* The user leaves a gate: semaphore.acquire()
+Disallow ==
+    /\ main = "user"
+    /\ opened > 0
+    /\ opened' = opened - 1
+    /\ semaphore' = semaphore - 1
+    /\ UNCHANGED <<call, items, current, workers, shared, history>>
+
+\* _start_thread
+Start ==
+    \E t \in Threads :
+        /\ ~Alive(t)
+        /\ \A other \in Threads : ~Alive(other) => t <= other
+        /\ current' = t
+        /\ pc' = [pc EXCEPT ![t] = "stream"]
+        /\ told' = [told EXCEPT ![t] = FALSE]
+
+\* __enter__
+Enter ==
+    /\ main = "user"
+    /\ \/ scope = "new"
+       \/ scope = "inside" /\ "twice" \in May
+       \/ scope = "outside" /\ "again" \in May
+    /\ scope' = "inside"
+    /\ IF Capacity > 0 THEN Start ELSE UNCHANGED <<current, pc, told>>
+    /\ UNCHANGED <<main, gated, result, content, items, gates, hand, shared, history>>
+
+\* __exit__: with self.allow_buffering, ...
+Exit ==
+    /\ "stop" \in May
+    /\ main = "user"
+    /\ scope = "inside"
+    /\ Capacity > 0
+    /\ main' = "stop"
+    /\ gated' = TRUE
+    /\ semaphore' = semaphore + 1
+    /\ UNCHANGED <<scope, result, content, items, opened, current, workers, shared, history>>
+
+\* ... _stop_thread: self._stopping_event.set()
+SetStop ==
+    /\ main = "stop"
+    /\ main' = "drain"
+    /\ told' = [told EXCEPT ![current] = TRUE]
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, current, pc, hand, shared,
+                   history>>
+
+\* queue_content.append(self._queue.get_nowait()), until it is empty
+Drain ==
+    /\ main = "drain"
+    /\ IF queue = <<>>
+         THEN main' = "join" /\ UNCHANGED <<content, queue>>
+         ELSE /\ content' = Append(content, Head(queue))
+              /\ queue' = Tail(queue)
+              /\ UNCHANGED main
+    /\ UNCHANGED <<scope, gated, result, size, gates, current, workers, shared, history>>
+
+\* self._enqueueing_thread.join()
+Join ==
+    /\ main = "join"
+    /\ ~Alive(current)
+    /\ main' = "last"
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, current, workers, shared, history>>
+
+\* The very last item, and a new queue, bigger if it has to be
+Last ==
+    /\ main = "last"
+    /\ content' = IF queue = <<>> THEN content ELSE Append(content, Head(queue))
+    /\ queue' = <<>>
+    /\ size' = IF Len(content') > Capacity THEN Len(content') ELSE Capacity
+    /\ main' = IF content' = <<>> THEN "shut" ELSE "refill"
+    /\ UNCHANGED <<scope, gated, result, gates, current, workers, shared, history>>
+
+\* for batch in queue_content: self._queue.put(batch)
+Refill ==
+    /\ main = "refill"
+    /\ Len(queue) < size
+    /\ queue' = Append(queue, Head(content))
+    /\ content' = Tail(content)
+    /\ main' = IF Len(content) = 1 THEN "shut" ELSE "refill"
+    /\ UNCHANGED <<scope, gated, result, size, gates, current, workers, shared, history>>
+
+\* Ctrl-C in the join: what the stop has taken out of the queue is dropped.
+Interrupt ==
+    /\ "interrupt" \in May
+    /\ main = "join"
+    /\ main' = "shut"
+    /\ content' = <<>>
+    /\ UNCHANGED <<scope, gated, result, items, gates, current, workers, shared, history>>
+
+\* The gate of a call is left, semaphore.acquire(): a stop is over, or `next' returns.
+Shut ==
+    /\ main = "shut"
+    /\ main' = "user"
+    /\ gated' = FALSE
+    /\ semaphore' = semaphore - 1
+    /\ result' = <<>>
+    /\ IF result = <<>>
+         THEN scope' = "outside" /\ UNCHANGED history
+         ELSE See(result) /\ UNCHANGED scope
+    /\ UNCHANGED <<content, items, opened, current, workers, shared>>
+
+-----------------------------------------------------------------------------
+(* The consumer: a buffered `next'.                                        *)
+
+\* __next__: if not self.empty(), or else with self.allow_buffering
+Call ==
+    /\ main = "user"
+    /\ Capacity > 0
+    /\ scope = "inside" \/ (scope = "outside" /\ "outside" \in May)
+    /\ main' = "alive"
+    /\ gated' = (queue = <<>>)
+    /\ semaphore' = IF queue = <<>> THEN semaphore + 1 ELSE semaphore
+    /\ UNCHANGED <<scope, result, content, items, opened, current, workers, shared, history>>
+
+\* _dequeue_batch: if not self._enqueueing_thread.is_alive() ...
+IsAlive ==
+    /\ main = "alive"
+    /\ main' = IF Alive(current) THEN "get" ELSE "empty"
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, current, workers, shared, history>>
+
+\* ... and self._queue.empty(): self._start_thread()
+IsEmpty ==
+    /\ main = "empty"
+    /\ main' = "get"
+    /\ IF queue = <<>> THEN Start ELSE UNCHANGED <<current, pc, told>>
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, hand, shared, history>>
+
+\* batch = self._queue.get(timeout=2)
+Get ==
+    /\ main = "get"
+    /\ queue # <<>>
+    /\ queue' = Tail(queue)
+    /\ Result(Head(queue))
+    /\ UNCHANGED <<scope, gated, content, size, gates, current, workers, shared>>
+
+\* except Empty: the two seconds are a step that comes when it likes.
+TimeOut ==
+    /\ main = "get"
+    /\ queue = <<>>
+    /\ main' = "doubt"
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, current, workers, shared, history>>
+
+\* if not self._enqueueing_thread.is_alive()
+Doubt ==
+    /\ main = "doubt"
+    /\ main' = IF Alive(current) THEN "get" ELSE "eager"
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, current, workers, shared, history>>
+
+\* batch = self._queue.get_nowait(), or ChildProcessError
+GetNowait ==
+    /\ main = "eager"
+    /\ IF queue = <<>>
+         THEN Result(<<"failure">>) /\ UNCHANGED queue
+         ELSE Result(Head(queue)) /\ queue' = Tail(queue)
+    /\ UNCHANGED <<scope, gated, content, size, gates, current, workers, shared>>
+
+-----------------------------------------------------------------------------
+(* The consumer: an unbuffered `next', _next_batch.                        *)
+
+\* A complete epoch ends; or else next(self._get_stream()) is called.
+OwnCall ==
+    /\ main = "user"
+    /\ Capacity = 0
+    /\ IF EpochSize > 0 /\ count >= EpochSize
+         THEN count' = 0 /\ SeeEnd /\ UNCHANGED <<main, stream>>
+         ELSE /\ main' = "pull"
+              /\ stream' = IF stream = "none" THEN "fresh" ELSE stream
+              /\ UNCHANGED <<count, history>>
+    /\ UNCHANGED <<scope, gated, result, content, items, gates, current, workers, pulled>>
+
+\* The source yields a batch, ...
+OwnYield ==
+    /\ main \in {"pull", "retry"}
+    /\ stream \in {"fresh", "open"}
+    /\ stream' = "open"
+    /\ pulled < MaxBatches
+    /\ pulled' = pulled + 1
+    /\ count' = count + 1
+    /\ result' = <<"batch", pulled'>>
+    /\ main' = "return"
+    /\ Note(Abstract!Numbered(pulled'))
+    /\ UNCHANGED <<scope, gated, content, items, gates, current, workers>>
+
+\* ... or is exhausted: another pass is asked, but only once, or the epoch ends, ...
+OwnExhaust ==
+    /\ main \in {"pull", "retry"}
+    /\ stream = "fresh" => "empty" \in May
+    /\ IF stream = "spent" THEN UNCHANGED history ELSE Note(Abstract!Exhausted)
+    /\ IF EpochSize > 0 /\ main = "pull"
+         THEN main' = "retry" /\ stream' = "fresh" /\ UNCHANGED <<count, result>>
+         ELSE /\ main' = "return"
+              /\ result' = <<"mark">>
+              /\ IF EpochSize > 0
+                   THEN stream' = "spent" /\ UNCHANGED count
+                   ELSE stream' = "none" /\ count' = 0
+    /\ UNCHANGED <<scope, gated, content, items, gates, current, workers, pulled>>
+
+\* ... or raises; iterator and count stay.
+OwnFail ==
+    /\ "raise" \in May
+    /\ main \in {"pull", "retry"}
+    /\ stream \in {"fresh", "open"}
+    /\ stream' = "spent"
+    /\ main' = "return"
+    /\ result' = <<"failure">>
+    /\ Note(Abstract!Raised)
+    /\ UNCHANGED <<scope, gated, content, items, gates, current, workers, count, pulled>>
+
+OwnReturn ==
+    /\ main = "return"
+    /\ main' = "user"
+    /\ result' = <<>>
+    /\ See(result)
+    /\ UNCHANGED <<scope, gated, content, items, gates, current, workers, shared>>
+
+-----------------------------------------------------------------------------
+(* Threads, source and calls that have begun are fair; the user is not.    *)
+
+Worker(t) ==
+    \/ GetStream(t) \/ PassGate(t) \/ Wake(t) \/ Put(t) \/ Count(t) \/ CheckStop(t)
+    \/ PutMark(t) \/ Reset(t) \/ Leave(t)
+Source(t) == Yield(t) \/ YieldNone(t) \/ Exhaust(t) \/ Fail(t)
+OwnSource == OwnYield \/ OwnExhaust \/ OwnFail
+InCall ==
+    \/ SetStop \/ Drain \/ Join \/ Last \/ Refill \/ Shut
+    \/ IsAlive \/ IsEmpty \/ Get \/ Doubt \/ GetNowait \/ OwnReturn
+User == Allow \/ Disallow \/ Enter \/ Exit \/ Call \/ OwnCall \/ TimeOut \/ Interrupt
+
+Next == (\E t \in Threads : Worker(t) \/ Source(t)) \/ OwnSource \/ InCall \/ User
+
+Fairness ==
+    /\ \A t \in Threads : WF_vars(Worker(t)) /\ WF_vars(Source(t))
+    /\ WF_vars(OwnSource)
+    /\ WF_vars(InCall)
+
+Spec == Init /\ [][Next]_vars /\ Fairness
+
+-----------------------------------------------------------------------------
+(* Properties, under the names that they have in Protocol and Stream.      *)
+
+Pulls == {t \in Threads : pc[t] = "pull"}
+Held == {t \in Threads : hand[t] # <<>>}
+Mark == <<"mark">>
+Batches(all) == Len(SelectSeq(all, LAMBDA item : item # Mark))
+Marked(all) == \E i \in DOMAIN all : all[i] = Mark
+
+EpochBounded == EpochSize > 0 => delivered <= EpochSize
+Bounded ==
+    Capacity > 0 =>
+        Batches(queue) + Batches(content) + Cardinality(Held) + Cardinality(Pulls) <= Capacity
+OnePuller == Cardinality(Pulls) <= 1
+Counted == Capacity = 0 /\ EpochSize > 0 /\ main = "user" => count = delivered
+MarkIsLast == Pulls # {} => ~Marked(queue) /\ ~Marked(content)
+NoWorkerOutside == (\E t \in Threads : Alive(t)) => scope = "inside"
+
+Starts(t) == pc[t] = "nap" /\ pc'[t] = "pull"
+PullStarts == \E t \in Threads : Starts(t)
+
+\* A `next' that has found nothing, and for which nothing was put yet.
+Requested == main \in {"alive", "empty", "get", "doubt", "eager"} /\ queue = <<>>
+
+GateRespected == [][PullStarts => opened > 0 \/ Requested]_vars
+StopPullsNothing == [][\A t \in Threads : Starts(t) => ~told[t]]_vars
+
+\* Weaker than GateRespected: the semaphore itself permits the pull.
+PullsPermitted == [][PullStarts => semaphore > 0]_vars
+
+Served == main = "get" ~> main # "get"
+StopEnds == main = "join" ~> main # "join"
+
+Refines == Abstract!Spec
+=============================================================================
