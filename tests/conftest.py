@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -24,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--programs", type=int, default=2000, help="random programs on real threads to run"
     )
+    parser.addoption(
+        "--schedules", type=int, default=200, help="random schedules of each standard program"
+    )
 
 
 @pytest.hookimpl(trylast=True)
@@ -33,12 +37,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         os._exit(exitstatus)
 
 
+@functools.cache
 def find_emloop() -> Path | None:
     """The folder of the published emloop, if it is installed."""
     spec = importlib.util.find_spec("emloop")
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
+@functools.cache
 def load(subject: str) -> Any:
     """The class. Of emloop only what it needs: its packages import far more than that."""
     if subject == "emloop":
