@@ -107,8 +107,36 @@ def MarkIsLast(now: Now, limits: Limits) -> bool:
 
 
 def NoWorkerOutside(now: Now, limits: Limits) -> bool:
-    """A thread lives inside `with` only."""
-    return now.vars.worker not in ("running", "stopping") or now.vars.scope == "inside"
+    """A thread lives inside `with` only, and only for a buffer."""
+    s = now.vars
+    inside = s.worker not in ("running", "stopping") or s.scope == "inside"
+    return inside and (limits.capacity > 0 or s.worker == "absent")
+
+
+def ReadAfterEntry(now: Now, limits: Limits) -> bool:
+    """A buffered stream is read only after it was entered."""
+    return now.vars.consumer == "idle" or limits.capacity == 0 or now.vars.scope != "new"
+
+
+def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
+    """What consumer, source and fate may do is never refused; so `next` always has an answer."""
+    s = now.vars
+    enabled = {action.__name__ for action in actions if action(limits, now.state) is not None}
+    answer = {"Dequeue", "EndEpoch", "Raise", "Request"}
+    return (
+        (s.scope == "inside" or s.consumer == "waiting" or "Enter" in enabled)
+        and (s.scope != "inside" or s.worker == "stopping" or "Stop" in enabled)
+        and (
+            s.consumer == "waiting"
+            or (s.scope == "new" and limits.capacity > 0)
+            or bool(answer & enabled)
+        )
+        and (s.consumer == "idle" or "Withdraw" in enabled)
+        and "Allow" in enabled
+        and (s.permits == 0 or "Disallow" in enabled)
+        and (not s.fetching or s.worker == "dead" or {"Enqueue", "Exhaust", "Fail"} <= enabled)
+        and (s.worker not in ("running", "stopping") or "Die" in enabled)
+    )
 
 
 def NeverStuck(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
@@ -136,6 +164,40 @@ def OnePuller(now: Now, limits: Limits) -> bool:
 
 
 # On steps.
+
+
+def LifeCycle(now: Now, then: Now, limits: Limits) -> bool:
+    """`with` is left once it was entered; a worker lives from an entry to a stop's end, or dies."""
+    s, t = now.vars, then.vars
+    entered = t.scope == "inside" != s.scope
+    return (
+        (s.scope == t.scope or (s.scope, t.scope) in SCOPES)
+        and (s.worker == t.worker or (s.worker, t.worker) in WORKERS)
+        and not (entered and limits.capacity > 0 and t.worker == "absent")
+        and not (t.worker == "running" != s.worker and s.scope == "inside")
+        and not (s.worker == "stopping" != t.worker and t.scope != "outside")
+        and not (s.worker == "running" != t.worker and t.scope != "inside")
+    )
+
+
+SCOPES = {("new", "inside"), ("inside", "outside"), ("outside", "inside")}
+WORKERS = {
+    ("absent", "running"),
+    ("running", "stopping"),
+    ("stopping", "absent"),
+    ("running", "dead"),
+    ("stopping", "dead"),
+    ("dead", "absent"),
+}
+
+
+def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
+    """An epoch begins with a request, or by entering, which begins one unless a mark is unseen."""
+    s, t = now.vars, then.vars
+    begins = s.epoch == "between" != t.epoch
+    asked = t.consumer == "waiting" or s.scope != t.scope
+    entered = t.scope == "inside" != s.scope
+    return (not begins or (t.epoch == "begun" and asked)) and not (entered and t.epoch == "between")
 
 
 def pull_starts(now: Now, then: Now) -> bool:
@@ -238,14 +300,27 @@ INVARIANTS = {
         WaitsForNothing,
         MarkIsLast,
         NoWorkerOutside,
+        ReadAfterEntry,
+        InputEnabled,
         NeverStuck,
         Conservation,
         OnePuller,
     )
 }
+ENABLEDNESS = {p.__name__: p for p in (InputEnabled, NeverStuck)}
+"""Those of them that ask what can be done: of the machine, or of other actions given as a third."""
+
 STEPS = {
     p.__name__: p
-    for p in (GateRespected, StopPullsNothing, StopPreserves, ErrorIsNotAnEnd, Implements)
+    for p in (
+        LifeCycle,
+        EpochBegins,
+        GateRespected,
+        StopPullsNothing,
+        StopPreserves,
+        ErrorIsNotAnEnd,
+        Implements,
+    )
 }
 LIVENESS = {
     "Served": Served,

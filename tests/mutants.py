@@ -58,6 +58,18 @@ MUTANTS = {
         ),
         ('worker = "stopping"', 'worker, scope = "stopping", "outside"'),
     ),
+    "ReadAfterEntry": Mutant(
+        "Request before the first entry",
+        "Request",
+        ('scope # "new" \\/ Capacity = 0', "TRUE"),
+        ('scope == "new" and limits.capacity > 0', "False"),
+    ),
+    "InputEnabled": Mutant(
+        "Enter refused after the first time",
+        "Enter",
+        ('scope # "inside"', 'scope = "new"'),
+        ('scope == "inside"', 'scope != "new"'),
+    ),
     "NeverStuck": Mutant(
         "Bury inside `with` only",
         "Bury",
@@ -78,6 +90,18 @@ MUTANTS = {
         "Fetch",
         ("~fetching", "TRUE"),
         ("if fetching or", "if"),
+    ),
+    "LifeCycle": Mutant(
+        "Die leaves `with` although nobody stopped",
+        "Die",
+        ('IF worker = "stopping" THEN "outside" ELSE scope', '"outside"'),
+        ('if worker == "stopping":', "if True:"),
+    ),
+    "EpochBegins": Mutant(
+        "Enter begins no epoch",
+        "Enter",
+        ('IF epoch = "between" THEN "begun" ELSE epoch', "epoch"),
+        ('epoch = "begun"', "pass"),
     ),
     "GateRespected": Mutant(
         "Fetch without a permit",

@@ -13,12 +13,12 @@ from kernel.machine import ACTIONS, INITIAL, Action, Limits
 from specs import properties
 from specs.graph import explore
 from specs.properties import (
+    ENABLEDNESS,
     FAIR,
     INVARIANTS,
     LIVENESS,
     STEPS,
     LeadsTo,
-    NeverStuck,
     Now,
     Refines,
     advance,
@@ -52,9 +52,9 @@ def steps(limits: Limits, actions: Iterable[Action]) -> Iterator[tuple[Now, str,
 
 def violated(name: str, limits: Limits, actions: Iterable[Action]) -> bool:
     """Whether the property fails somewhere."""
-    if name == "NeverStuck":  # asks what can be done, so of the machine that is tested
-        stuck = (NeverStuck(then, limits, actions) for _, _, then in steps(limits, actions))
-        return not all(stuck)
+    if name in ENABLEDNESS:  # asks what can be done, so of the machine that is tested
+        can = ENABLEDNESS[name]
+        return not all(can(then, limits, actions) for _, _, then in steps(limits, actions))
     if name in INVARIANTS:
         return not all(INVARIANTS[name](then, limits) for _, _, then in steps(limits, actions))
     if name in STEPS:
@@ -164,5 +164,14 @@ def test_properties_module_lists_what_it_defines() -> None:
     written = {n for n, p in vars(properties).items() if n[0].isupper() and callable(p)}
     helpers = {"Now", "LeadsTo", "Limits", "Variables", "Any", "NamedTuple", "State", "Action"}
     leadsto = {n for n, p in vars(properties).items() if isinstance(p, LeadsTo)}
-    others = {"Callable", "Iterable", "Sequence", "INVARIANTS", "STEPS"}
+    others = {
+        "Callable",
+        "Iterable",
+        "Sequence",
+        "INVARIANTS",
+        "STEPS",
+        "SCOPES",
+        "WORKERS",
+        "ENABLEDNESS",
+    }
     assert (written - helpers - others) | leadsto == set(NAMES)

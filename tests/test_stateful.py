@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from kernel import StreamWrapper
 from kernel.machine import ACTIONS, INITIAL, Action, Limits
 from specs.epochs import BATCH, END, FAILURE, epochs
-from specs.properties import INVARIANTS, STEPS, Now, Refines, advance
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, Refines, advance
 
 from .mutants import MUTANTS, broken_actions
 from .sources import Source, Uniterable
@@ -80,6 +80,8 @@ class PureMachine(RuleBasedStateMachine):
     def properties_hold(self) -> None:
         for name, holds in INVARIANTS.items():
             assert holds(self.now, self.limits), name
+        for name, can in ENABLEDNESS.items():
+            assert can(self.now, self.limits, self.actions), name
         for name, keeps in STEPS.items():
             assert keeps(self.before, self.now, self.limits), name
 

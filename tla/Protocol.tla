@@ -245,14 +245,51 @@ WaitsForNothing == consumer = "waiting" => buffered = 0 /\ epoch = "begun"
 \* The worker does not run past a mark: nothing is pulled behind an epoch's end or an error.
 MarkIsLast == fetching => epoch = "begun"
 
-\* A thread lives inside `with' only.
-NoWorkerOutside == worker \in {"running", "stopping"} => scope = "inside"
+\* A thread lives inside `with' only, and only for a buffer.
+NoWorkerOutside ==
+    /\ worker \in {"running", "stopping"} => scope = "inside"
+    /\ Capacity = 0 => worker = "absent"
+
+\* A buffered stream is read only after it was entered.
+ReadAfterEntry == consumer = "waiting" /\ Capacity > 0 => scope # "new"
+
+\* What consumer, source and fate may do is never refused; so `next' always has an answer.
+InputEnabled ==
+    /\ scope # "inside" /\ consumer = "idle" => ENABLED Enter
+    /\ scope = "inside" /\ worker # "stopping" => ENABLED Stop
+    /\ consumer = "idle" /\ (scope # "new" \/ Capacity = 0) =>
+        ENABLED (Dequeue \/ EndEpoch \/ Raise \/ Request)
+    /\ consumer = "waiting" => ENABLED Withdraw
+    /\ permits < MaxPermits => ENABLED Allow
+    /\ permits > 0 => ENABLED Disallow
+    /\ fetching /\ worker # "dead" => ENABLED Enqueue /\ ENABLED Exhaust /\ ENABLED Fail
+    /\ worker \in {"running", "stopping"} => ENABLED Die
 
 \* Somebody can always move for a request that waits, and for a stop.
 NeverStuck == consumer = "waiting" \/ worker = "stopping" => ENABLED (System \/ Source)
 
 -----------------------------------------------------------------------------
 (* Safety, on steps.                                                       *)
+
+\* `with' is left once it was entered; a worker lives from an entry to a stop's end, or dies.
+LifeCycle ==
+    [][/\ scope' # scope =>
+            <<scope, scope'>> \in
+                {<<"new", "inside">>, <<"inside", "outside">>, <<"outside", "inside">>}
+       /\ worker' # worker =>
+            <<worker, worker'>> \in
+                {<<"absent", "running">>, <<"running", "stopping">>, <<"stopping", "absent">>,
+                 <<"running", "dead">>, <<"stopping", "dead">>, <<"dead", "absent">>}
+       /\ scope' = "inside" /\ scope # "inside" /\ Capacity > 0 => worker' # "absent"
+       /\ worker' = "running" /\ worker # "running" => scope # "inside"
+       /\ worker = "stopping" /\ worker' # "stopping" => scope' = "outside"
+       /\ worker = "running" /\ worker' # "running" => scope' = "inside"]_vars
+
+\* An epoch begins with a request, or by entering, which begins one unless a mark is to be seen.
+EpochBegins ==
+    [][/\ epoch = "between" /\ epoch' # "between" =>
+            epoch' = "begun" /\ (consumer' = "waiting" \/ scope' # scope)
+       /\ scope' = "inside" /\ scope # "inside" => epoch' # "between"]_vars
 
 PullStarts == ~fetching /\ fetching'
 

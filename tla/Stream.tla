@@ -163,7 +163,11 @@ EpochBounded == P!EpochBounded
 WaitsForNothing == P!WaitsForNothing
 MarkIsLast == P!MarkIsLast
 NoWorkerOutside == P!NoWorkerOutside
+ReadAfterEntry == P!ReadAfterEntry
+InputEnabled == P!InputEnabled
 NeverStuck == P!NeverStuck
+LifeCycle == P!LifeCycle
+EpochBegins == P!EpochBegins
 GateRespected == P!GateRespected
 StopPullsNothing == P!StopPullsNothing
 StopPreserves == P!StopPreserves

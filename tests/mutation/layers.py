@@ -1,0 +1,117 @@
+"""The layers of checks that a mutant of the protocol has to pass unseen, each in its own process.
+
+`python -m tests.mutation.layers NAME` prints, as JSON, which of them refuse the mutant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from kernel import stream
+from kernel.machine import Action, Limits
+from specs.graph import explore
+
+from ..schedules import PROGRAMS, run
+from ..test_stateful import PureMachine, RealThreads
+from .spec import machine, mutants, mutated
+
+LIMITS = [Limits(capacity, size) for capacity in range(4) for size in range(4)]
+SECONDS = {"graph": 60, "pure stateful": 60, "real threads": 60, "scheduler": 60}
+
+
+def settled(examples: int, steps: int) -> settings:
+    """Random runs that stop at the first failure; how it fails need not be made short."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        print_blob=False,
+        report_multiple_bugs=False,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def graph(broken: tuple[Action, ...]) -> None:
+    """The state graph is that of the machine, at every size of the models."""
+    for limits in LIMITS:
+        assert explore(limits, 2, broken, max_states=20_000) == explore(limits, 2)
+
+
+def pure_stateful(broken: tuple[Action, ...]) -> None:
+    """Random runs of the machine keep the properties."""
+
+    class Broken(PureMachine):
+        actions = broken
+
+    run_state_machine_as_test(Broken, settings=settled(1000, 50))
+
+
+def real_threads(broken: tuple[Action, ...]) -> None:
+    """Random programs on real threads see what the oracle sees."""
+    with patched(broken):
+        run_state_machine_as_test(RealThreads, settings=settled(300, 20))
+
+
+def scheduler(broken: tuple[Action, ...]) -> None:
+    """The standard programs see it under random schedules."""
+    with patched(broken):
+        for seed in range(100):
+            for program in PROGRAMS.values():
+                run(program, Random(seed).choice)
+
+
+LAYERS: dict[str, Callable[[tuple[Action, ...]], None]] = {
+    "graph": graph,
+    "pure stateful": pure_stateful,
+    "real threads": real_threads,
+    "scheduler": scheduler,
+}
+
+
+def patched(broken: tuple[Action, ...]) -> pytest.MonkeyPatch:
+    """The shell with these actions."""
+    return patch.multiple(stream, **{action.__name__: action for action in broken})
+
+
+def verdict(layer: str, broken: tuple[Action, ...]) -> str:
+    """Run one layer in a child: "refused", "hangs" (which is refused, too) or "unseen"."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(SECONDS[layer])
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 1)
+            os.dup2(null.fileno(), 2)
+        status = 1
+        with suppress(BaseException):
+            LAYERS[layer](broken)
+            status = 0
+        os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    if os.WIFSIGNALED(ended):
+        return "hangs"
+    return "refused" if os.WEXITSTATUS(ended) else "unseen"
+
+
+def main() -> None:
+    """Print the verdicts on the mutant that the command names; "" is the unbroken protocol."""
+    name = sys.argv[1]
+    broken = machine(mutated(mutants()[name])) if name else machine()
+    print(json.dumps({layer: verdict(layer, broken) for layer in LAYERS}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

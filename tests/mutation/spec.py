@@ -1,0 +1,179 @@
+"""Mutants of `tla/Protocol.tla`, made one by one from the text of its actions.
+
+Each guard is dropped and negated, each condition fixed, each bound moved by one, each assignment
+dropped. A mutant is checked by TLC as text, and run by the shell as a machine: the actions of the
+module are simple enough to be evaluated here, and a test compares them with the real machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from kernel.machine import ACTIONS, Action, Limits, State, Variables
+from specs.tlc import TLA
+
+PROTOCOL = (TLA / "Protocol.tla").read_text(encoding="utf-8")
+NAMES = [action.__name__ for action in ACTIONS]
+
+ATOM = re.compile(
+    r"""~?\b\w+'?\ (?:=|\#|<|>|\\in)\ (?:\{[^}]*\}|"\w+"|\w+)   # a comparison
+    |~\w+|(?<![\w"'~])(?:fetching|yielded)\b(?!')             # a truth value""",
+    re.VERBOSE,
+)
+BRANCHES = re.compile(r"IF (.*?)\s+THEN (.*)\s+ELSE (.*)", re.DOTALL)
+ASSIGNMENT = re.compile(r"(\w+)' = (.*)", re.DOTALL)
+IN_BRANCH = re.compile(r"(\w+)' = ([^/\n]+?)(?= /\\|\n|$)")
+
+
+class Mutant(NamedTuple):
+    """One edit of one action."""
+
+    action: str
+    kind: str  # "guard dropped", "guard negated", "condition fixed", "bound moved", ...
+    start: int  # of what is replaced, in the body of the action
+    old: str
+    new: str
+    again: int = 1  # which of several alike
+
+    @property
+    def name(self) -> str:
+        """Says what was done, and is no other's."""
+        alike = f" ({self.again})" if self.again > 1 else ""
+        return f"{self.action}: {' '.join(self.old.split())} -> {self.new}{alike}"
+
+
+def body(action: str, text: str = PROTOCOL) -> str:
+    """The lines that define an action."""
+    return text.split(f"\n{action} ==\n")[1].partition("\n\n")[0]
+
+
+def items(definition: str) -> Iterator[tuple[int, str]]:
+    """The conjuncts of an action, with their places."""
+    for found in re.finditer(r"^    /\\ (.*(?:\n     .*)*)", definition, re.MULTILINE):
+        yield found.start(1), found[1]
+
+
+def mutants() -> dict[str, Mutant]:
+    """All mutants by name, in the order of the text."""
+    found: dict[str, Mutant] = {}
+    for action in NAMES:
+        for place, item in items(body(action)):
+            if item.startswith("UNCHANGED") or "MaxPermits" in item:  # a bound of the models
+                continue
+            for mutant in of_item(action, place, item):
+                alike = sum(
+                    m._replace(start=0, again=1) == mutant._replace(start=0) for m in found.values()
+                )
+                unique = mutant._replace(again=alike + 1)
+                found[unique.name] = unique
+    return found
+
+
+def assignments(item: str) -> list[re.Match[str]]:
+    """A conjunct is one, or is none, or the branches of its IF have some."""
+    if BRANCHES.fullmatch(item):
+        return list(IN_BRANCH.finditer(item))
+    return [found for found in [ASSIGNMENT.fullmatch(item)] if found is not None]
+
+
+def of_item(action: str, place: int, item: str) -> Iterator[Mutant]:
+    """The mutants of one conjunct."""
+    assigned = set()
+    for found in assignments(item):
+        assigned.add(found[1])
+        at = place + found.start()
+        yield Mutant(action, "assignment dropped", at, found[0], f"{found[1]}' = {found[1]}")
+    whole = not assigned and ATOM.fullmatch(item)
+    for found in ATOM.finditer(item):
+        atom, at = found[0], place + found.start()
+        target = atom.split(" ")[0].rstrip("'")
+        if atom.startswith(f"{target}'") and target in assigned:
+            continue  # the assignment itself
+        kind = "guard" if not assigned and "IF" not in item else "condition"
+        yield Mutant(action, f"{kind} negated", at, atom, f"~({atom})")
+        yield Mutant(action, f"{kind} dropped", at, atom, "TRUE")
+        if not whole:
+            yield Mutant(action, f"{kind} dropped", at, atom, "FALSE")
+        if " < " in atom:
+            yield Mutant(action, "bound moved", at, atom, atom.replace("<", "<="))
+        if " > 0" in atom:
+            yield Mutant(action, "bound moved", at, atom, atom.replace("> 0", "> 1"))
+        if atom.endswith(" EpochSize"):
+            yield Mutant(action, "bound moved", at, atom, f"{atom} + 1")
+
+
+def mutated(mutant: Mutant) -> str:
+    """The module with the edit."""
+    head, _, rest = PROTOCOL.partition(f"\n{mutant.action} ==\n")
+    end = mutant.start + len(mutant.old)
+    assert rest[mutant.start : end] == mutant.old
+    return f"{head}\n{mutant.action} ==\n{rest[: mutant.start]}{mutant.new}{rest[end:]}"
+
+
+# The actions of the module, evaluated.
+
+TO_PYTHON = (
+    (r"/\\", " and "),
+    (r"\\/", " or "),
+    (r"\\in", " in "),
+    (r"~", " not "),
+    (r"#", "!="),
+    (r"(?<![<>!=])=(?![=>])", "=="),
+    (r"\bTRUE\b", "True"),
+    (r"\bFALSE\b", "False"),
+    (r"(\w+)'", r"after['\1']"),
+)
+
+
+def python(expression: str) -> str:
+    """A TLA+ expression in Python."""
+    expression = expression.strip().removeprefix("\\/")
+    condition = re.fullmatch(r"IF (.*?) THEN (.*) ELSE (.*)", expression, re.DOTALL)
+    if condition is not None:
+        test, then, other = (python(part) for part in condition.groups())
+        return f"(({then}) if ({test}) else ({other}))"
+    for tla, translated in TO_PYTHON:
+        expression = re.sub(tla, translated, expression)
+    return " ".join(expression.split())
+
+
+def statement(item: str) -> str:
+    """A conjunct as a Python expression: a guard is evaluated, an assignment made."""
+    branches = BRANCHES.fullmatch(item)
+    if branches is not None:
+        test, *both = branches.groups()
+        then, other = (" and ".join(map(statement, branch.split(" /\\ "))) for branch in both)
+        return f"(({then}) if ({python(test)}) else ({other}))"
+    if item.startswith("UNCHANGED"):
+        return "True"  # what is not assigned stays
+    assignment = ASSIGNMENT.fullmatch(item)
+    if assignment is not None:
+        return f"after.update({{'{assignment[1]}': ({python(assignment[2])})}}) is None"
+    return f"bool({python(item)})"
+
+
+def action(name: str, text: str) -> Action:
+    """The action that the module defines, as the machine would have it."""
+    source = " and ".join(f"({statement(item)})" for _, item in items(body(name, text)))
+    code = compile(source, f"<{name}>", "eval")
+
+    def step(limits: Limits, state: State) -> State | None:
+        after = Variables(*state)._asdict()
+        constants: dict[str, Any] = {
+            "Capacity": limits.capacity,
+            "EpochSize": limits.epoch_size,
+            "Slots": limits.capacity or 1,
+            "MaxPermits": 1_000_000,  # a bound of the models; the machine has none
+        }
+        names = {**Variables(*state)._asdict(), **constants, "after": after}
+        return tuple(after.values()) if eval(code, {}, names) else None  # noqa: S307
+
+    step.__name__ = name
+    return step
+
+
+def machine(text: str = PROTOCOL) -> tuple[Action, ...]:
+    """The machine that a module describes."""
+    return tuple(action(name, text) for name in NAMES)
