@@ -119,9 +119,10 @@ def ReadAfterEntry(now: Now, limits: Limits) -> bool:
 
 
 def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
-    """What consumer, source and fate may do is never refused; so `next` always has an answer."""
+    """What consumer, source and fate may do is never refused, nor ignored; `next` has an answer."""
     s = now.vars
-    enabled = {action.__name__ for action in actions if action(limits, now.state) is not None}
+    ignored = (None, now.state)
+    enabled = {a.__name__ for a in actions if a(limits, now.state) not in ignored}
     answer = {"Dequeue", "EndEpoch", "Raise", "Request"}
     return (
         (s.scope == "inside" or s.consumer == "waiting" or "Enter" in enabled)
@@ -158,8 +159,12 @@ def Conservation(now: Now, limits: Limits) -> bool:
 
 def OnePuller(now: Now, limits: Limits) -> bool:
     """At most one thread pulls, and somebody living does while the protocol says so."""
-    return len(now.pulls) <= 1 and (
-        now.vars.worker == "dead" or now.vars.fetching == bool(now.pulls)
+    worker = now.vars.worker
+    return (
+        len(now.pulls) <= 1
+        and (worker == "dead" or now.vars.fetching == bool(now.pulls))
+        and (now.pulls != ("worker",) or worker in ("running", "stopping"))
+        and (now.pulls != ("caller",) or worker == "absent")
     )
 
 

@@ -253,17 +253,18 @@ NoWorkerOutside ==
 \* A buffered stream is read only after it was entered.
 ReadAfterEntry == consumer = "waiting" /\ Capacity > 0 => scope # "new"
 
-\* What consumer, source and fate may do is never refused; so `next' always has an answer.
+\* What consumer, source and fate may do is never refused, nor ignored; `next' has an answer.
+Can(Action) == ENABLED <<Action>>_vars
 InputEnabled ==
-    /\ scope # "inside" /\ consumer = "idle" => ENABLED Enter
-    /\ scope = "inside" /\ worker # "stopping" => ENABLED Stop
+    /\ scope # "inside" /\ consumer = "idle" => Can(Enter)
+    /\ scope = "inside" /\ worker # "stopping" => Can(Stop)
     /\ consumer = "idle" /\ (scope # "new" \/ Capacity = 0) =>
-        ENABLED (Dequeue \/ EndEpoch \/ Raise \/ Request)
-    /\ consumer = "waiting" => ENABLED Withdraw
-    /\ permits < MaxPermits => ENABLED Allow
-    /\ permits > 0 => ENABLED Disallow
-    /\ fetching /\ worker # "dead" => ENABLED Enqueue /\ ENABLED Exhaust /\ ENABLED Fail
-    /\ worker \in {"running", "stopping"} => ENABLED Die
+        Can(Dequeue) \/ Can(EndEpoch) \/ Can(Raise) \/ Can(Request)
+    /\ consumer = "waiting" => Can(Withdraw)
+    /\ permits < MaxPermits => Can(Allow)
+    /\ permits > 0 => Can(Disallow)
+    /\ fetching /\ worker # "dead" => Can(Enqueue) /\ Can(Exhaust) /\ Can(Fail)
+    /\ worker \in {"running", "stopping"} => Can(Die)
 
 \* Somebody can always move for a request that waits, and for a stop.
 NeverStuck == consumer = "waiting" \/ worker = "stopping" => ENABLED (System \/ Source)

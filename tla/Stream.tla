@@ -135,10 +135,13 @@ Conservation ==
     /\ batches = [i \in 1 .. buffered |-> (taken + i) % Numbers]
     /\ pulled = (taken + buffered) % Numbers
 
-\* At most one thread pulls from the source, and somebody living does while the protocol says so.
+\* At most one thread pulls from the source, and while the protocol says so somebody living does:
+\* the worker until it has gone, or a caller where there is none.
 OnePuller ==
     /\ Len(pulls) <= 1
     /\ worker # "dead" => (fetching <=> pulls # <<>>)
+    /\ pulls = <<"worker">> => worker \in {"running", "stopping"}
+    /\ pulls = <<"caller">> => worker = "absent"
 
 \* An error is told as an error, and the end of an epoch as an end.
 ErrorIsNotAnEnd ==

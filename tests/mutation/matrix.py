@@ -1,8 +1,8 @@
 """`python -m tests.mutation.matrix`: each mutant of the protocol against each layer of checks.
 
-A mutant must violate a property that TLC names, or change the numbers of states and be explained
-A mutant must violate a property that TLC names, or change the numbers of states and be explained
-adds the mutants of the code, as `tests.mutation.code --layers` has left them.
+A mutant must violate a property that TLC names, or else be explained in `EQUIVALENT`. Exits with 1
+if one is neither, or if an explanation is no longer true. `--code FILE` adds the mutants of the
+code to the table, as `tests.mutation.code --layers` has left them.
 """
 
 from __future__ import annotations
