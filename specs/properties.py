@@ -205,6 +205,15 @@ def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
     return (not begins or (t.epoch == "begun" and asked)) and not (entered and t.epoch == "between")
 
 
+def AnswersAPull(now: Now, then: Now, limits: Limits) -> bool:
+    """What is buffered or marked answers a pull of somebody living, or tells of a death."""
+    s, t = now.vars, then.vars
+    marked = s.epoch == "begun" and t.epoch in ("ended", "failed")
+    if t.buffered <= s.buffered and not marked:
+        return True
+    return (s.worker, t.worker) == ("dead", "absent") or (s.fetching and s.worker != "dead")
+
+
 def pull_starts(now: Now, then: Now) -> bool:
     """The step is the start of a pull."""
     return not now.vars.fetching and then.vars.fetching
@@ -320,6 +329,7 @@ STEPS = {
     for p in (
         LifeCycle,
         EpochBegins,
+        AnswersAPull,
         GateRespected,
         StopPullsNothing,
         StopPreserves,

@@ -103,6 +103,12 @@ MUTANTS = {
         ('IF epoch = "between" THEN "begun" ELSE epoch', "epoch"),
         ('epoch = "begun"', "pass"),
     ),
+    "AnswersAPull": Mutant(
+        "Enqueue by the dead",
+        "Enqueue",
+        ('worker # "dead"', "TRUE"),
+        ('if not fetching or worker == "dead":', "if not fetching:"),
+    ),
     "GateRespected": Mutant(
         "Fetch without a permit",
         "Fetch",

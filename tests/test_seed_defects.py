@@ -1,4 +1,4 @@
-"""One test for each known defect of the seed, numbered as in the design, with its rule."""
+"""One test for each known defect of the seed, numbered as in the README, with its rule."""
 
 from __future__ import annotations
 
@@ -216,3 +216,44 @@ def test_defect_15_leaving_without_entering(wrapper: Any) -> None:
     """Rule 9: leaving what was not entered is a RuntimeError."""
     with pytest.raises(RuntimeError):
         wrapper(Source([1]), 2).__exit__(None, None, None)
+
+
+# Found by TLC in the model of the seed, tla/Seed.tla, and not known before.
+
+
+def test_defect_16_one_more_than_the_buffer(wrapper: Any) -> None:
+    """Rule 3: a batch is pulled when there is a slot for it, not before."""
+    test_contract.test_rule_3_bound(wrapper, 1)
+
+
+def test_defect_17_served_request_permits(wrapper: Any) -> None:
+    """Rule 5: a request that was served permits no further pull."""
+    test_contract.test_rule_5_a_request_permits_until_it_is_served(wrapper)
+
+
+def test_defect_18_entry_runs_past_an_end(wrapper: Any) -> None:
+    """Rule 6: entering while the end of an epoch is buffered begins no other."""
+    test_contract.test_rule_6_entering_begins_an_epoch(wrapper)
+
+
+def test_defect_19_count_after_an_error(wrapper: Any) -> None:
+    """Rule 7: the epoch after an error counts from zero."""
+    stream = wrapper(Source([1, Boom()], [2, 3, 4]), 0, 2)
+    assert next(stream) == 1
+    with pytest.raises(Boom):
+        next(stream)
+    assert epoch(stream) == [2, 3]
+
+
+def test_defect_20_empty_pass_is_skipped(wrapper: Any) -> None:
+    """Rule 2: an empty pass ends an epoch of fixed size, although others follow."""
+    with wrapper(Source([1], [], [2, 3, 4]), 2, 3) as stream:
+        assert [epoch(stream) for _ in range(2)] == [[1], [2, 3, 4]]
+
+
+def test_defect_21_pass_that_raised_is_asked_again(wrapper: Any) -> None:
+    """Rule 7: after an error a fresh pass begins, and not an empty epoch."""
+    stream = wrapper(Source([Boom()], [1]), 0)
+    with pytest.raises(Boom):
+        next(stream)
+    assert epoch(stream) == [1]

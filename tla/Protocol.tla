@@ -292,6 +292,12 @@ EpochBegins ==
             epoch' = "begun" /\ (consumer' = "waiting" \/ scope' # scope)
        /\ scope' = "inside" /\ scope # "inside" => epoch' # "between"]_vars
 
+\* What ends up in the buffer or as a mark answers a pull of somebody living, or tells of a death.
+AnswersAPull ==
+    [][buffered' > buffered \/ (epoch = "begun" /\ epoch' \in {"ended", "failed"}) =>
+        \/ fetching /\ worker # "dead"
+        \/ worker = "dead" /\ worker' = "absent"]_vars
+
 PullStarts == ~fetching /\ fetching'
 
 \* A pull starts while a gate is open or a request waits, and not otherwise.

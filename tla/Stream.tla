@@ -34,6 +34,13 @@ Delivered == IF EpochSize = 0 THEN 0 ELSE count - buffered
 
 Abstract == INSTANCE Epochs WITH count <- Delivered
 
+\* Total, so that a broken protocol violates a property and does not stop the checker.
+First(sequence) == IF sequence = <<>> THEN 0 ELSE Head(sequence)
+Rest(sequence) == IF sequence = <<>> THEN <<>> ELSE Tail(sequence)
+
+\* A pass ends before the next batch.
+Ends == answers # <<>> /\ Head(answers) = Abstract!Exhausted
+
 Init ==
     /\ P!Init
     /\ batches = <<>>
@@ -58,19 +65,19 @@ Enqueue ==
     /\ pulled' = (pulled + 1) % Numbers
     /\ batches' = Append(batches, pulled')
     /\ answers' = Append(answers, Abstract!Numbered(pulled'))
-    /\ pulls' = Tail(pulls)
+    /\ pulls' = Rest(pulls)
     /\ UNCHANGED <<taken, inPass, seen>>
 
 Exhaust ==
     /\ P!Exhaust
     /\ answers' = Append(answers, Abstract!Exhausted)
-    /\ pulls' = Tail(pulls)
+    /\ pulls' = Rest(pulls)
     /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
 
 Fail ==
     /\ P!Fail
     /\ answers' = Append(answers, Abstract!Raised)
-    /\ pulls' = Tail(pulls)
+    /\ pulls' = Rest(pulls)
     /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
 
 Request == P!Request /\ UNCHANGED history
@@ -82,9 +89,9 @@ Withdraw ==
 
 Dequeue ==
     /\ P!Dequeue
-    /\ taken' = Head(batches)
-    /\ batches' = Tail(batches)
-    /\ answers' = IF Head(answers) = Abstract!Exhausted THEN Tail(Tail(answers)) ELSE Tail(answers)
+    /\ taken' = First(batches)
+    /\ batches' = Rest(batches)
+    /\ answers' = IF Ends THEN Rest(Rest(answers)) ELSE Rest(answers)
     /\ inPass' = TRUE
     /\ seen' = "batch"
     /\ UNCHANGED <<pulled, pulls>>
@@ -171,6 +178,7 @@ InputEnabled == P!InputEnabled
 NeverStuck == P!NeverStuck
 LifeCycle == P!LifeCycle
 EpochBegins == P!EpochBegins
+AnswersAPull == P!AnswersAPull
 GateRespected == P!GateRespected
 StopPullsNothing == P!StopPullsNothing
 StopPreserves == P!StopPreserves
