@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kernel import profile, stream
 from kernel.machine import ACTIONS, Variables
-from specs.tlc import TLA
+from specs.tlc import TLA, models
 
 from .mutants import MUTANTS
 from .test_properties import NAMES
@@ -41,6 +41,21 @@ def test_table_of_properties() -> None:
         assert re.search(rf"^{name} ==", text, re.MULTILINE), name
         assert mutant == MUTANTS[name].name
         assert proof == ""
+
+
+def test_table_of_defects() -> None:
+    """The table lists every model of the seed, its property and its recorded counterexample."""
+    rows = re.findall(
+        r"^\| (\d+) \| .* \| `(Seed_\w+)` \| `(\w+)` \| (\d+) \|$",
+        README.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    found = {m.name: m for m in models() if m.module == "Seed"}
+    assert {name for _, name, _, _ in rows} == set(found)
+    for number, name, violated, states in rows:
+        assert name.startswith(f"Seed_{number}_")
+        assert found[name].expected == f"violates {violated}"
+        assert found[name].counterexample == int(states) > 0
 
 
 def test_list_of_actions() -> None:
