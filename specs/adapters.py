@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -58,6 +59,7 @@ class _Passes:
         self._buffer_size = buffer_size
         self._prefetch = self._load()
         self._iterator: Iterator[Any] | None = None
+        self._lock = threading.Lock()
 
     def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
         """The package's own: a prefetching iterator over a pass, with a buffer of some size."""
@@ -67,10 +69,13 @@ class _Passes:
         return self
 
     def __next__(self) -> Any:
-        if self._iterator is None:
-            self._iterator = self._prefetch(self._stream_fn(), self._buffer_size)
+        with self._lock:
+            iterator = self._iterator
+            if iterator is None:
+                iterator = self._prefetch(self._stream_fn(), self._buffer_size)
+                self._iterator = iterator
         try:
-            return next(self._iterator)
+            return next(iterator)
         except KeyboardInterrupt:  # which may strike while it waits, and ends no pass
             raise
         except BaseException:

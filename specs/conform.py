@@ -9,6 +9,8 @@ PATIENCE, within which the sources of all programs are long done.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -36,13 +38,13 @@ from .programs import (
     Step,
 )
 
-EXAMPLES = 60
+EXAMPLES = 80
 """Programs that are drawn for a rule; those drawn twice run once."""
 
-SHRINKING = 10.0
+SHRINKING = 15.0
 """Seconds after which no smaller program is looked for."""
 
-AGAIN = 2
+REPEATS = 2
 """Times that a program which shows a violation is run again."""
 
 NOTIONS = {
@@ -57,12 +59,14 @@ NOTIONS = {
 
 Lacks = frozenset[str]
 Programs = st.SearchStrategy[Program]
+Steps = st.SearchStrategy[Iterable[Step]]
 
 
 # Programs.
 
 READS = ("next", "next under Ctrl-C", "two consumers")
 LAST = ("abandon", "leave the process")
+MERGED = ("next", "let go", "pause")
 BATCHES = ("batch",)
 
 
@@ -72,8 +76,7 @@ def tidy(
     """The steps without those that are misuse where they stand, except those of these names."""
     steps: list[Step] = []
     inside, entered, gates = False, program.buffer_size == 0 or "scope" in lacks, 0
-    for step in drawn:
-        do = step.do
+    for do, times in drawn:
         scoped = do.startswith(("enter", "exit"))
         if (
             (scoped and "scope" in lacks)
@@ -91,24 +94,27 @@ def tidy(
             inside = do.startswith("enter")
             entered = entered or inside
         gates += (do == "open") - (do == "close")
-        if steps and steps[-1].do == do and do in ("next", "let go", "pause"):
-            step = Step(do, steps.pop().times + step.times if do != "pause" else 1)
-        steps.append(step)
+        before = steps.pop().times if steps and steps[-1].do == do and do in MERGED else 0
+        steps.append(Step(do, 1 if do == "pause" else before + times))
         if do in LAST:
             break
     return tuple(steps)
 
 
-def step(do: str, most: int = 1) -> st.SearchStrategy[Step]:
-    """A step, up to so many times."""
-    return st.builds(Step, st.just(do), st.integers(1, most))
+def step(*do: str, most: int = 1) -> Steps:
+    """Steps one after the other, each up to so many times."""
+    return st.tuples(*(st.builds(Step, st.just(name), st.integers(1, most)) for name in do))
+
+
+NOTHING: Steps = st.just(())
+SLOTS = 7
 
 
 @st.composite
 def programs(
     draw: st.DrawFn,
     lacks: Lacks,
-    *steps: st.SearchStrategy[Step],
+    *steps: Steps,
     items: tuple[str, ...] = BATCHES,
     first: tuple[str, ...] = (),  # items that a pass may begin with
     passes: tuple[int, int] = (1, 3),  # least and most
@@ -118,7 +124,7 @@ def programs(
     held: bool = False,  # the source may be
     profiled: bool = False,
     misuse: tuple[str, ...] = (),
-    last: Callable[[Program], st.SearchStrategy[list[Step]]] = lambda program: st.just([]),
+    last: Callable[[Program], Steps] = lambda program: NOTHING | step("next", most=4),
 ) -> Program:
     """Programs of these steps, which a buffered wrapper is entered for."""
     one_pass = st.lists(st.sampled_from(items), min_size=length[0], max_size=length[1])
@@ -135,52 +141,52 @@ def programs(
         held=draw(st.booleans()) if held else False,
         profiled=profiled,
     )
-    chosen = draw(st.lists(st.one_of(*steps), max_size=8))
-    if program.buffer_size and not misuse:
-        chosen.insert(0, Step("enter"))
+    chosen = [Step("enter")] if program.buffer_size and not misuse else []
+    for _ in range(SLOTS):
+        chosen += draw(st.one_of(NOTHING, *steps))
     chosen += draw(last(program))
     return replace(program, steps=tidy(chosen, program, lacks, misuse))
 
 
-def always(*steps: Step) -> Callable[[Program], st.SearchStrategy[list[Step]]]:
+def always(*steps: Step) -> Callable[[Program], Steps]:
     """Programs end with these steps."""
-    return lambda program: st.just(list(steps))
+    return lambda program: st.just(steps)
 
 
 ENTER, EXIT, OPEN, CLOSE, PAUSE = map(step, ("enter", "exit", "open", "close", "pause"))
-NEXT, GO = step("next", 3), step("let go", 3)
+AGAIN = step("exit", "enter")
+NEXT, GO = step("next", most=3), step("let go", most=3)
+LONG: Any = {"passes": (1, 1), "length": (30, 30), "fixed": False}  # no end is reached
 FAILURES = ("OSError", "KeyboardInterrupt", "SystemExit", "GeneratorExit")
 BROKEN = ("iter: OSError", "stream_fn: OSError", "iter: StopIteration", "stream_fn: StopIteration")
 
 
-def dying(program: Program) -> st.SearchStrategy[list[Step]]:
+def dying(lacks: Lacks) -> Callable[[Program], Steps]:
     """The worker goes without a word, or never comes; and is waited for."""
-    reads = Step("next", program.buffer_size + 3)
-    return st.sampled_from(
-        [[Step("fork"), reads], [Step("exit"), Step("enter without a thread"), reads]]
+    ways: list[tuple[Step, ...]] = [(Step("fork"),)] if hasattr(os, "fork") else []
+    if "scope" not in lacks:
+        ways.append((Step("exit"), Step("enter without a thread")))
+    return lambda program: st.sampled_from(ways).map(
+        lambda way: (*way, Step("next", program.buffer_size + 3))
     )
 
 
 def interrupted(lacks: Lacks) -> Programs:
     """Ctrl-C in `next` and in `__exit__`; wrappers that nobody leaves."""
-    long: dict[str, Any] = {"passes": (1, 1), "length": (9, 9), "fixed": False}
-    struck = step("next under Ctrl-C")
-    reading = programs(lacks, NEXT, OPEN, PAUSE, struck, last=always(Step("next", 4)), **long)
-    leaving = programs(
-        lacks,
-        OPEN,
-        GO,
-        held=True,
-        last=always(Step("exit under Ctrl-C"), Step("enter"), Step("next", 4)),
-        **long,
-    )
     left = programs(
         lacks,
-        *(NEXT, OPEN, PAUSE, ENTER, EXIT),
-        last=lambda program: st.sampled_from([[Step(do)] for do in LAST]),
-        **long,
+        *(NEXT, OPEN, PAUSE, AGAIN, EXIT),
+        last=lambda program: st.sampled_from([(Step(do),) for do in LAST]),
+        **LONG,
     )
-    return st.one_of(reading, left) if "scope" in lacks else st.one_of(reading, leaving, left)
+    if not hasattr(signal, "pthread_kill"):
+        return left
+    struck = step("next under Ctrl-C")
+    reading = programs(lacks, NEXT, OPEN, PAUSE, struck, last=always(Step("next", 4)), **LONG)
+    if "scope" in lacks:
+        return left | reading
+    leaving = always(Step("exit under Ctrl-C"), Step("enter"), Step("next", 4))
+    return left | reading | programs(lacks, OPEN, GO, held=True, last=leaving, **LONG)
 
 
 # Judgements.
@@ -212,7 +218,7 @@ def oracle(program: Program, lacks: Lacks) -> Iterator[tuple[str, int]]:
 
 def numbered(program: Program, run: Run) -> Iterator[tuple[int, Step, Observed]]:
     """The steps that were begun, from one on, with what came of each."""
-    return zip(count(1), program.steps, run.steps)  # noqa: B905  # as far as it came
+    return zip(count(1), program.steps, run.steps)  # as far as it came
 
 
 def stuck(program: Program, run: Run) -> Finding | None:
@@ -253,7 +259,7 @@ def transparent(program: Program, run: Run, lacks: Lacks, lost: int = 0) -> Find
                 )
             continue
         if step.do == "two consumers":
-            for pair in zip(seen.outcomes[::2], seen.outcomes[1::2]):  # noqa: B905
+            for pair in zip(seen.outcomes[::2], seen.outcomes[1::2], strict=False):
                 got = [outcome for outcome in pair if outcome != "RuntimeError"]
                 wanted = [next(ideal) for _ in got or pair[:1]]
                 if sorted(got) != sorted(wanted):
@@ -348,6 +354,10 @@ def noticing(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     found = transparent(program, Run(run.steps[: death + 1], "done"), lacks)
     if found is not None or len(run.steps) <= death + 1:
         return found or stuck(program, run)
+    if program.steps[death].do == "fork" and not any(
+        seen.counters["threads"] for seen in run.steps[max(0, death - 1) : death]
+    ):
+        return transparent(program, run, lacks)  # there was no worker that could be gone
     ideal = (told for told, _ in oracle(program, lacks))
     for _, step, seen in numbered(program, Run(run.steps[:death], "done")):
         for _ in seen.outcomes if step.do == "next" else ():
@@ -379,7 +389,7 @@ def exclusive(program: Program, run: Run, lacks: Lacks) -> Finding | None:
 
 
 def interruptible(program: Program, run: Run, lacks: Lacks) -> Finding | None:
-    """Ctrl-C loses nothing in `next` and one batch at most elsewhere; no worker is left for ever."""
+    """Ctrl-C loses nothing in `next`, one batch at most elsewhere; no worker is left for ever."""
     for _, step, seen in numbered(program, run):
         if step.do == "abandon" and seen.counters.get("threads"):
             return Finding("the worker of a wrapper that is garbage ends", "it lives on")
@@ -427,7 +437,7 @@ RULES = {
             1,
             "Transparency",
             "Any mix of entering, leaving, gates and pauses reads like the source itself.",
-            lambda lacks: programs(lacks, NEXT, ENTER, EXIT, OPEN, CLOSE, PAUSE, buffered=False),
+            lambda lacks: programs(lacks, NEXT, AGAIN, EXIT, OPEN, CLOSE, PAUSE, buffered=False),
             transparent,
         ),
         Rule(
@@ -435,7 +445,7 @@ RULES = {
             "Epochs",
             "An epoch is a pass, or so many batches; an empty pass ends it.",
             lambda lacks: programs(
-                *(lacks, step("next", 6), OPEN, PAUSE), length=(0, 3), buffered=False
+                *(lacks, step("next", most=6), OPEN, PAUSE), length=(0, 3), buffered=False
             ),
             transparent,
         ),
@@ -443,7 +453,7 @@ RULES = {
             3,
             "Stop preserves",
             "Leaving keeps what is buffered and pulls nothing more; the buffer is bounded.",
-            lambda lacks: programs(lacks, NEXT, ENTER, EXIT, OPEN, CLOSE, PAUSE, GO, held=True),
+            lambda lacks: programs(lacks, NEXT, AGAIN, EXIT, OPEN, CLOSE, PAUSE, GO, held=True),
             preserving,
             frozenset({"scope"}),
         ),
@@ -476,19 +486,20 @@ RULES = {
             "Epoch boundary",
             "The worker does not run past the end of an epoch or an error.",
             lambda lacks: programs(
-                *(lacks, NEXT, ENTER, EXIT, OPEN, PAUSE),
-                items=("batch", "batch", "OSError"),
-                length=(0, 3),
+                *(lacks, NEXT, AGAIN, EXIT, OPEN, PAUSE),
+                items=("batch", "batch", "batch", "OSError"),
+                length=(1, 3),
                 last=always(Step("pause")),
             ),
             bounded_by_epochs,
+            patience=2 * PATIENCE,  # that an error is late is another rule's
         ),
         Rule(
             7,
             "Errors",
             "What the source raises comes once, behind its batches, promptly and with its cause.",
             lambda lacks: programs(
-                *(lacks, NEXT, ENTER, EXIT, OPEN, PAUSE),
+                *(lacks, NEXT, AGAIN, EXIT, OPEN, PAUSE),
                 items=("batch", "batch", *FAILURES),
                 first=BROKEN,
                 buffered=False,
@@ -499,7 +510,7 @@ RULES = {
             8,
             "Dead worker",
             "A worker that is gone without a word is noticed: nobody waits for ever.",
-            lambda lacks: programs(lacks, NEXT, OPEN, PAUSE, last=dying),
+            lambda lacks: programs(lacks, NEXT, OPEN, PAUSE, last=dying(lacks), **LONG),
             noticing,
         ),
         Rule(
@@ -508,10 +519,9 @@ RULES = {
             "Entering twice, leaving unentered and a second consumer corrupt nothing.",
             lambda lacks: programs(
                 *(lacks, NEXT, ENTER, EXIT, step("two consumers")),
-                passes=(1, 1),
-                length=(9, 9),
                 buffered=False,
                 misuse=("enter", "exit"),
+                **LONG,
             ),
             exclusive,
         ),
@@ -527,7 +537,7 @@ RULES = {
             "None",
             "None and any other value is a batch like any other.",
             lambda lacks: programs(
-                lacks, step("next", 4), OPEN, items=("batch", *VALUES), buffered=False
+                lacks, step("next", most=4), OPEN, items=("batch", *VALUES), buffered=False
             ),
             transparent,
         ),
@@ -536,7 +546,7 @@ RULES = {
             "Profile",
             "One time for each batch delivered, none for an end or an error.",
             lambda lacks: programs(
-                *(lacks, step("next", 4), OPEN),
+                *(lacks, step("next", most=4), OPEN),
                 items=("batch", "batch", "OSError"),
                 length=(0, 3),
                 buffered=False,
@@ -544,7 +554,7 @@ RULES = {
             ),
             timed,
             frozenset({"profile"}),
-            patience=2 * PATIENCE,  # that an error is late is not this rule's
+            patience=2 * PATIENCE,  # that an error is late is another rule's
         ),
     )
 }
@@ -654,10 +664,10 @@ def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
         program = find(rule.programs(runner.lacks), violated, settings=profile, random=Random(seed))
     except NoSuchExample:
         return Verdict(rule, len(judged))
-    again = [judge(program) for _ in range(AGAIN)]
+    again = [judge(program) for _ in range(REPEATS)]
     seen = 1 + sum(finding is not None for finding in again)
     return Verdict(
-        rule, len(judged), program=program, finding=judged[program], seen=(seen, 1 + AGAIN)
+        rule, len(judged), program=program, finding=judged[program], seen=(seen, 1 + REPEATS)
     )
 
 

@@ -1,8 +1,8 @@
 """Programs that exercise a wrapper, and their runner: each in a process of its own.
 
 A program is plain data: a source, the wrapper's sizes, and steps. `Runner` starts a server
-(`python -m specs.programs`) that imports the wrapper once and plays every program in a fresh copy of
-itself: a hang, a crash or a thread that is left is something observed, and not the end.
+(`python -m specs.programs`) that imports the wrapper once, and plays every program in a fresh copy
+of itself: a hang, a crash or a thread that is left is something observed, and not the end.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import groupby
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
+from unittest import mock
 
 NAME = "conform"
 """The name of every wrapper under test."""
@@ -29,8 +32,11 @@ NAME = "conform"
 PATIENCE = 1.5
 """Seconds within which a step must do something; the sources of programs answer at once."""
 
-SETTLE = 0.1
+SETTLE = 0.05
 """Seconds without a pull after which a worker is taken to be asleep. No judgement rests on it."""
+
+GRACE = 1.0
+"""Seconds that a thread has for its end; less than PATIENCE."""
 
 
 class CannotRun(Exception):
@@ -94,7 +100,10 @@ class Program:
     profiled: bool = False
 
     def __str__(self) -> str:
-        passes = " ".join(f"[{', '.join(items)}]" for items in self.passes)
+        passes = " ".join(
+            f"[{', '.join(str(Step(item, len([*same]))) for item, same in groupby(items))}]"
+            for items in self.passes
+        )
         held = ", every pull held until let go" if self.held else ""
         return (
             f"source:  {passes}, over and over{held}\n"
@@ -181,12 +190,10 @@ class Source:
                 self.lock.notify_all()
 
     def let_go(self, pulls: int) -> None:
-        """Let so many pulls end, as long as they do; then one more may have started."""
+        """Let so many pulls end, if as many start; then one more may have started."""
         with self.lock:
-            self.tokens += pulls
-            goal = self.ended + pulls
-            self.lock.notify_all()
-            self.lock.wait_for(lambda: self.ended >= goal, 5 * SETTLE)
+            self.tokens = pulls
+            self.settle(until=self.ended + pulls)
             self.tokens = 0
             self.lock.wait_for(lambda: self.active > 0, SETTLE)
 
@@ -196,14 +203,21 @@ class Source:
             self.held = held
             self.lock.notify_all()
 
-    def settle(self) -> None:
-        """Wait until no pull starts or ends for a while, or for long enough."""
-        limit = time.monotonic() + 8 * SETTLE
+    def settle(self, until: float = float("inf")) -> None:
+        """Wait until so many pulls have ended, or nothing happens for a while."""
+        limit = time.monotonic() + 16 * SETTLE
         with self.lock:
-            while time.monotonic() < limit:
-                before = self.started, self.ended
-                if not self.lock.wait_for(lambda: (self.started, self.ended) != before, SETTLE):  # noqa: B023  # called at once
+            self.lock.notify_all()
+            before = -1, -1
+            while self.ended < until and time.monotonic() < limit:
+                if before == (self.started, self.ended):
                     break
+                before = self.started, self.ended
+                self.lock.wait_for(partial(self.moved, before), SETTLE)
+
+    def moved(self, before: tuple[int, int]) -> bool:
+        """Whether a pull started or ended since there were so many."""
+        return before != (self.started, self.ended)
 
 
 class _Pass:
@@ -254,6 +268,7 @@ class Aside(threading.Thread):
     _original_start = threading.Thread.start  # which a step may replace
 
     def run(self) -> None:
+        """Make the call."""
         self.result = self._call()
 
 
@@ -299,9 +314,9 @@ class Player:
             if t is not threading.main_thread() and not isinstance(t, Aside)
         ]
 
-    def await_no_strangers(self, seconds: float) -> None:
+    def await_no_strangers(self) -> None:
         """Give the wrapper's threads the time to end."""
-        limit = time.monotonic() + seconds
+        limit = time.monotonic() + GRACE
         while self.strangers() and time.monotonic() < limit:
             gc.collect()
             time.sleep(0.01)
@@ -316,9 +331,10 @@ class Player:
     # The steps, by their names.
 
     def enter(self) -> None:
+        """Enter, as `with` does."""
         with self.source.lock:
             self.source.reader = 0
-        self.control(lambda: self.stream.__enter__())
+        self.control(lambda: self.stream.__enter__())  # noqa: PLW0108  # it may be missing
 
     def enter_without_a_thread(self) -> None:
         """Enter while no thread can be started."""
@@ -326,25 +342,23 @@ class Player:
         def refuse(thread: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")
 
-        start, threading.Thread.start = threading.Thread.start, refuse  # type: ignore[method-assign]
-        try:
+        with mock.patch.object(threading.Thread, "start", refuse):
             self.enter()
-        finally:
-            threading.Thread.start = start  # type: ignore[method-assign]
 
     def exit(self) -> None:
+        """Leave; a pull that is held is let go while somebody waits for it."""
         freed = Aside(self.free_soon) if self.source.active and self.source.held else None
         self.control(lambda: self.stream.__exit__(None, None, None))
         if freed is not None:
             freed.join()
             self.source.set_held(True)
-        self.await_no_strangers(5 * SETTLE)
+        self.await_no_strangers()
         with self.source.lock:
             self.source.excused = False
             self.source.reader = threading.get_ident()
 
     def free_soon(self) -> None:
-        """Let the pull in flight end, but when somebody waits for it already."""
+        """Let the pull in flight end when somebody waits for it."""
         time.sleep(SETTLE / 2)
         self.source.set_held(False)
 
@@ -361,26 +375,31 @@ class Player:
         return told
 
     def next(self) -> None:
+        """Read one batch, end or error; the source answers at once meanwhile."""
         self.source.set_held(False)
         self.tell(self.read())
         self.source.set_held(self.program.held)
 
     def open(self) -> None:
+        """Enter a gate."""
         with self.source.lock:
             self.source.gates += 1
         self.control(lambda: self.gates.append(self.stream.allow_buffering))
-        self.control(lambda: self.gates[-1].__enter__())
+        self.control(lambda: self.gates[-1].__enter__())  # noqa: PLW0108  # as above
 
     def close(self) -> None:
+        """Leave the gate that was entered last."""
         self.control(lambda: self.gates.pop().__exit__(None, None, None))
         with self.source.lock:
             self.source.gates -= 1
             self.source.excused = not self.source.active
 
     def pause(self) -> None:
+        """Give the worker time to do what it may."""
         self.source.settle()
 
-    def next_under_Ctrl_C(self) -> None:  # noqa: N802  # as it is shown
+    def next_under_Ctrl_C(self) -> None:
+        """Read, and press Ctrl-C while it waits for a pull."""
         self.source.set_held(True)
         striker = Aside(lambda: self.strike(pull=True))
         self.waiting = True
@@ -390,7 +409,8 @@ class Player:
         self.tell(told)
         self.source.set_held(self.program.held)
 
-    def exit_under_Ctrl_C(self) -> None:  # noqa: N802
+    def exit_under_Ctrl_C(self) -> None:
+        """Leave, and press Ctrl-C while it waits for a pull."""
         striker = Aside(lambda: self.strike(pull=False))
         self.waiting = True
         self.control(lambda: self.stream.__exit__(None, None, None))
@@ -424,18 +444,21 @@ class Player:
         self.source.set_held(self.program.held)
 
     def fork(self) -> None:
+        """The steps that follow are done in a forked child."""
         with self.source.lock:  # the child shall find it in order
             child = os.fork()
         if child:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256)
 
     def abandon(self) -> None:
+        """Drop the wrapper and collect garbage."""
         self.gates.clear()
         self.stream = None
         self.source.set_held(False)
-        self.await_no_strangers(10 * SETTLE)
+        self.await_no_strangers()
 
     def leave_the_process(self) -> None:
+        """End the process as it stands."""
         self.leaves = True
 
 
@@ -568,8 +591,8 @@ class Runner:
             raise
 
     def _ask(self, request: Any) -> Any:
-        assert self._server.stdin is not None  # noqa: S101  # for mypy
-        assert self._server.stdout is not None  # noqa: S101
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
         try:
             print(json.dumps(request), file=self._server.stdin, flush=True)
             answer = self._server.stdout.readline()
@@ -588,6 +611,7 @@ class Runner:
         return Run([Observed(**step) for step in reply["steps"]], reply["ending"])
 
     def close(self) -> None:
+        """Leave the gate that was entered last."""
         """End the server."""
         self._server.kill()
         with self._server:
