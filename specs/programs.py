@@ -155,6 +155,7 @@ class Source:
         self.strange = 0  # pulls by others
 
     def __call__(self) -> Iterator[Any]:
+        """Begin a pass."""
         with self.lock:
             items = self.passes[self.begun % len(self.passes)]
             self.begun += 1
