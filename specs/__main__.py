@@ -19,7 +19,8 @@ try:
 
     from . import conform
 except ModuleNotFoundError as missing:
-    print(f"{missing.name} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
+    package = (missing.name or "").partition(".")[0]
+    print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
     sys.exit(2)
 
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models

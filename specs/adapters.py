@@ -35,8 +35,9 @@ def emloop() -> Any:
 
 def find_emloop() -> Path | None:
     """The folder of the published emloop, if it is installed."""
-    if "emloop" in sys.modules:
-        return Path(sys.modules["emloop"].__path__[0])
+    loaded = sys.modules.get("emloop")
+    if loaded is not None:
+        return Path(loaded.__path__[0])
     spec = importlib.util.find_spec("emloop")
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 

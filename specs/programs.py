@@ -286,6 +286,7 @@ class Player:
         )
         self.gates: list[Any] = []
         self.waiting = False  # in a call that Ctrl-C may strike
+        self.leaked = 0  # threads that did not end when they should
         self.leaves = False  # the process is to end by itself
 
     def play(self) -> None:
@@ -316,11 +317,12 @@ class Player:
         ]
 
     def await_no_strangers(self) -> None:
-        """Give the wrapper's threads the time to end."""
+        """Give the wrapper's threads the time to end, once."""
         limit = time.monotonic() + GRACE
-        while self.strangers() and time.monotonic() < limit:
+        while len(self.strangers()) > self.leaked and time.monotonic() < limit:
             gc.collect()
             time.sleep(0.01)
+        self.leaked = len(self.strangers())
 
     def control(self, call: Callable[[], Any]) -> None:
         """Call something that should just return."""
@@ -348,7 +350,7 @@ class Player:
 
     def exit(self) -> None:
         """Leave; a pull that is held is let go while somebody waits for it."""
-        freed = Aside(self.free_soon) if self.source.active and self.source.held else None
+        freed = Aside(self.free_soon) if self.program.held else None  # a pull may start even now
         self.control(lambda: self.stream.__exit__(None, None, None))
         if freed is not None:
             freed.join()
@@ -615,7 +617,7 @@ class Runner:
         """Leave the gate that was entered last."""
         """End the server."""
         self._server.kill()
-        with self._server:
+        with contextlib.suppress(BrokenPipeError), self._server:
             pass
 
     def __enter__(self) -> Runner:

@@ -189,14 +189,15 @@ class Shares(StreamWrapper[Any]):
         return self.last
 
 
+IMMORTAL: list[Any] = []
+
+
 class Immortal(StreamWrapper[Any]):
     """It is never garbage."""
 
-    them: Any = []
-
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.them.append(self)
+        IMMORTAL.append(self)
 
 
 class LosesAtInterrupt(StreamWrapper[Any]):

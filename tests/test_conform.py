@@ -1,8 +1,9 @@
-"""The conformance kit: ours holds, every rule refuses a wrapper that breaks it, nothing hangs it."""
+"""The conformance kit: ours holds, and each rule refuses a wrapper that breaks it."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from kernel import StreamWrapper
+from specs import adapters
 from specs import conform as kit
 from specs.adapters import find_emloop
 from specs.conform import RULES, Conformance, check, conform
@@ -28,28 +30,33 @@ BROKEN = [
     (4, "NeverRefuses", "batch 0"),
     (4, "PullsElsewhere", "another thread does"),
     (5, "Eager", "1 more by the end of step 2"),
-    (6, "RunsOn", "2"),
+    (6, "RunsOn", "5"),
     (7, "Swallows", "end"),
     (7, "LosesCause", "ChildProcessError"),
     (7, "Late", "no answer in time"),
     (8, "Trusts", "no answer in time"),
     (8, "Insists", "RuntimeError"),
     (9, "Twice", "returns"),
-    (9, "Shares", "batch 0 and 0"),
+    (9, "Shares", "batch 0 and batch 0"),
     (10, "Immortal", "it lives on"),
     (10, "LosesAtInterrupt", "batch 1"),
     (10, "LosesBuffer", "batch 2"),
     (10, "Lingers", "it"),
     (11, "NoneEnds", "end"),
     (11, "Compares", "ValueError"),
-    (12, "TimesEnds", "1"),
+    (12, "TimesEnds", "2"),
 ]
 
 
+SLOW = ("Late", "LeavesThread", "Trusts", "Hangs")
+"""What it takes a second or more to observe."""
+
+
 @pytest.fixture(autouse=True)
-def less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs that hang are not made smaller for long."""
-    monkeypatch.setattr(kit, "SHRINKING", 4.0)
+def less_shrinking(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Programs are not made smaller for long."""
+    slow = any(f"-{name}-" in f"-{request.node.name.replace('[', '-')}" for name in SLOW)
+    monkeypatch.setattr(kit, "SHRINKING", 8 if slow else 25)
 
 
 def test_ours_holds() -> None:
@@ -105,16 +112,15 @@ def test_a_violation_that_does_not_come_again_is_told() -> None:
 
     class Fickle:
         lacks: frozenset[str] = frozenset()
-        runs = 0
+        shown = False
 
         def run(self, program: Program, patience: float) -> Run:
-            self.runs += 1
-            ending = "hang" if program.steps and self.runs < 100 else "done"
-            steps = [Observed(["batch None"])] if program.steps else []
-            return Run(steps if ending == "hang" else [], ending)
+            if self.shown or not program.steps:
+                return Run([], "done")
+            self.shown = True
+            return Run([Observed()], "hang")
 
     fickle: Any = Fickle()
-    fickle.runs = 98
     verdict = check(fickle, RULES[2], 20, 0)
     assert verdict.word == "violated"
     assert verdict.seen == (1, 3)
@@ -126,8 +132,10 @@ def test_program_is_readable() -> None:
     passes = (("batch", "batch", "OSError"), (), ("iter: OSError",))
     steps = (Step("enter"), Step("next", 3), Step("exit"))
     assert str(Program(passes, 2, -1, steps, held=True)).splitlines() == [
-        "source:  [batch x 2, OSError] [] [iter: OSError], over and over, "
-        "every pull held until let go",
+        (
+            "source:  [batch x 2, OSError] [] [iter: OSError], over and over, "
+            "every pull held until let go"
+        ),
         "wrapper: buffer_size=2, epoch_size=-1",
         "steps:   enter, next x 3, exit",
     ]
@@ -221,7 +229,7 @@ def test_command_cannot_run(arguments: list[str], told: str) -> None:
     done = command(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
-    pytest.raises(RuntimeError, lambda: (_ for _ in ()).throw(RuntimeError(done.stderr))).match(told)
+    assert re.search(told, done.stderr), done.stderr
 
 
 @pytest.mark.parametrize("package", ["hypothesis", "rich"])
@@ -263,7 +271,7 @@ def test_base_class_in_a_project_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "-k", chosen],
         cwd=tmp_path,
-        env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,
@@ -309,7 +317,6 @@ if INSTALLED:
 def test_missing_package_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its package an adapter says so when it is used, not when it is imported."""
     package = {"Emloop": "emloop", **ADAPTERS}[name]
-    (adapter,) = [vars(__import__("specs.adapters", fromlist=[name]))[name]]
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModuleNotFoundError, match=package):
-        adapter(lambda: iter(()), 1, -1, "name", None)
+        getattr(adapters, name)(lambda: iter(()), 1, -1, "name", None)
