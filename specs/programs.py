@@ -365,12 +365,12 @@ class Player:
         time.sleep(SETTLE / 2)
         self.source.set_held(False)
 
-    def read(self) -> str:
+    def read(self, call: Callable[[], Any] | None = None) -> str:
         """One `next`, and what the source should know of it."""
         with self.source.lock:
             self.source.asked = True
             self.source.taken += 1
-        told = outcome(lambda: next(self.stream))
+        told = outcome(call or (lambda: next(self.stream)))
         with self.source.lock:
             self.source.asked = False
             if not told.startswith("batch "):
@@ -405,9 +405,7 @@ class Player:
         """Read, and press Ctrl-C while it waits for a pull."""
         self.source.set_held(True)
         striker = Aside(lambda: self.strike(pull=True))
-        self.waiting = True
-        told = self.read()
-        self.waiting = False
+        told = self.read(lambda: self.wait_in(lambda: next(self.stream)))
         striker.join()
         self.tell(told)
         self.source.set_held(self.program.held)
@@ -415,14 +413,20 @@ class Player:
     def exit_under_Ctrl_C(self) -> None:
         """Leave, and press Ctrl-C while it waits for a pull."""
         striker = Aside(lambda: self.strike(pull=False))
-        self.waiting = True
-        self.control(lambda: self.stream.__exit__(None, None, None))
-        self.waiting = False
+        self.control(lambda: self.wait_in(lambda: self.stream.__exit__(None, None, None)))
         striker.join()
         self.source.set_held(self.program.held)
 
+    def wait_in(self, call: Callable[[], Any]) -> Any:
+        """A call that Ctrl-C may strike."""
+        self.waiting = True
+        try:
+            return call()
+        finally:
+            self.waiting = False
+
     def strike(self, pull: bool) -> None:
-        """Press Ctrl-C when the main thread has come to wait."""
+        """Press Ctrl-C when the main thread has come to wait, for a pull if so told."""
         with self.source.lock:
             self.source.lock.wait_for(lambda: not pull or self.source.active > 0, 5 * SETTLE)
         time.sleep(SETTLE / 2)
@@ -430,7 +434,13 @@ class Player:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         if not pull:
             self.free_soon()
-            self.source.settle()
+            with self.source.lock:
+                self.source.lock.wait_for(lambda: self.source.active == 0, GRACE)
+
+    def interrupt(self, *_: Any) -> None:
+        """What Ctrl-C does: as always, but never outside of the call that it is meant for."""
+        if self.waiting:
+            raise KeyboardInterrupt
 
     def two_consumers(self) -> None:
         """One waits for a pull while another asks."""
@@ -472,9 +482,9 @@ def play(subject: str, program: Program, sender: Connection) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         player = Player(find(subject), program, sender.send)
+        signal.signal(signal.SIGINT, player.interrupt)
         player.play()
     except BaseException as error:
         sender.send(["crash", f"{type(error).__name__}: {error}"])
