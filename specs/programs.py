@@ -413,7 +413,13 @@ class Player:
     def exit_under_Ctrl_C(self) -> None:
         """Leave, and press Ctrl-C while it waits for a pull."""
         striker = Aside(lambda: self.strike(pull=False))
-        self.control(lambda: self.wait_in(lambda: self.stream.__exit__(None, None, None)))
+        try:
+            self.wait_in(lambda: self.stream.__exit__(None, None, None))
+        except BaseException as error:
+            self.tell(type(error).__name__)
+            striker.join()
+            with contextlib.suppress(RuntimeError):  # if it has been left after all
+                self.stream.__exit__(None, None, None)
         striker.join()
         self.source.set_held(self.program.held)
 

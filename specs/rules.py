@@ -44,7 +44,7 @@ BATCHES = ("batch",)
 
 
 def tidy(
-    drawn: list[Step], program: Program, lacks: Lacks, misuse: tuple[str, ...]
+    drawn: Iterable[Step], program: Program, lacks: Lacks, misuse: tuple[str, ...]
 ) -> tuple[Step, ...]:
     """The steps without those that are misuse where they stand, except those of these names."""
     steps: list[Step] = []
@@ -165,18 +165,22 @@ def interrupted(lacks: Lacks) -> Programs:
 def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
     """The programs with something left out, large pieces first. All are such as may be drawn."""
     steps, passes = program.steps, program.passes
+    misuse = tuple(
+        do
+        for do in ("next", "enter", "exit")
+        if tidy(steps, program, lacks, (do,)) != tidy(steps, program, lacks, ())
+    )
     for size in (4, 2, 1):
         for start in range(len(steps) - size + 1):
-            rest = tidy([*steps[:start], *steps[start + size :]], program, lacks, ())
+            rest = tidy(steps[:start] + steps[start + size :], program, lacks, misuse)
             yield replace(program, steps=rest)
     for size in (2, 1):
         for start in range(len(passes) - size + 1):
             if len(passes) > size:
                 yield replace(program, passes=passes[:start] + passes[start + size :])
     if program.held:
-        yield replace(
-            program, held=False, steps=tidy([*steps], replace(program, held=False), lacks, ())
-        )
+        free = replace(program, held=False)
+        yield replace(free, steps=tidy(steps, free, lacks, misuse))
     for size in (-1, 1):
         if program.epoch_size > size:
             yield replace(program, epoch_size=size)
@@ -321,7 +325,7 @@ def gated(program: Program, run: Run, lacks: Lacks) -> Finding | None:
         if seen.counters and seen.counters["unasked"]:
             return Finding(
                 "a pull starts only while the gate is open or a request waits",
-                f"{seen.counters['unasked']} more by the end of step {number} ({step})",
+                f"{seen.counters['unasked']} otherwise by the end of step {number} ({step})",
             )
     return stuck(program, run)
 

@@ -31,7 +31,7 @@ BROKEN = [
     (4, "LeavesThread", "a thread that lives"),
     (4, "NeverRefuses", "batch 0"),
     (4, "PullsElsewhere", "another thread does"),
-    (5, "Eager", "1 more by the end of step 2"),
+    (5, "Eager", "1 otherwise by the end of step 2"),
     (6, "RunsOn", "5"),
     (7, "Swallows", "end"),
     (7, "LosesCause", "ChildProcessError"),
@@ -55,17 +55,18 @@ SLOW = ("LeavesThread", "Trusts", "Hangs")
 
 @pytest.fixture(autouse=True)
 def less_shrinking(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Programs are not made smaller for long."""
+    """Programs are not made smaller for long, and are run again but once."""
     slow = any(f"-{name}-" in f"-{request.node.name.replace('[', '-')}" for name in SLOW)
-    monkeypatch.setattr(kit, "SHRINKING", 4 if slow else 25)
+    monkeypatch.setattr(kit, "SHRINKING", 2 if slow else 25)
+    monkeypatch.setattr(kit, "REPEATS", 1)
 
 
 def test_ours_holds() -> None:
     """Our wrapper keeps every rule."""
-    verdicts = conform(StreamWrapper, examples=10)
+    verdicts = conform(StreamWrapper, examples=6)
     assert [str(verdict) for verdict in verdicts if verdict.word != "holds"] == []
     assert [verdict.rule.number for verdict in verdicts] == list(range(1, 13))
-    assert all(verdict.programs >= 5 for verdict in verdicts)
+    assert all(verdict.programs >= 3 for verdict in verdicts)
 
 
 @pytest.mark.parametrize(("rule", "name", "observed"), BROKEN)
@@ -76,7 +77,7 @@ def test_rule_refuses(rule: int, name: str, observed: str) -> None:
     assert verdict.program is not None
     assert verdict.finding is not None
     assert len(verdict.program.steps) <= 6, str(verdict)
-    assert verdict.seen == (3, 3), str(verdict)
+    assert verdict.seen == (2, 2), str(verdict)
     assert observed in verdict.finding.observed, str(verdict)
 
 
@@ -135,8 +136,8 @@ def test_a_violation_that_does_not_come_again_is_told() -> None:
     fickle: Any = Fickle()
     verdict = check(fickle, RULES[2], 20, 0)
     assert verdict.word == "violated"
-    assert verdict.seen == (1, 3)
-    assert "seen in 1 of 3 runs" in str(verdict)
+    assert verdict.seen == (1, 2)
+    assert "seen in 1 of 2 runs" in str(verdict)
 
 
 def test_program_is_readable() -> None:
@@ -299,7 +300,7 @@ def test_base_class_in_a_project_of_its_own(tmp_path: Path) -> None:
 
 if find_emloop():
 
-    @pytest.mark.parametrize("rule", [3, 4, 5, 9, 11, 12])
+    @pytest.mark.parametrize("rule", [3, 4, 5, 11, 12])
     def test_emloop(rule: int) -> None:
         """The published emloop breaks the rules; here are those that it breaks fast."""
         (verdict,) = conform("specs.adapters:Emloop", [rule])
