@@ -631,10 +631,14 @@ class Runner:
 
     def close(self) -> None:
         """Leave the gate that was entered last."""
-        """End the server."""
-        self._server.kill()
+        """End the server, when it has ended the program that it plays."""
         with contextlib.suppress(BrokenPipeError), self._server:
-            pass
+            if self._server.stdin is not None:
+                self._server.stdin.close()
+            try:
+                self._server.wait(10 * PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
 
     def __enter__(self) -> Runner:
         return self
