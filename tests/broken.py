@@ -189,6 +189,17 @@ class Shares(StreamWrapper[Any]):
         return self.last
 
 
+class Careless(StreamWrapper[Any]):
+    """Without a buffer nothing keeps two consumers from pulling at once."""
+
+    def __init__(self, stream_fn: Any, buffer_size: int, *rest: Any) -> None:
+        super().__init__(stream_fn, buffer_size, *rest)
+        self.pull = iter(stream_fn()).__next__ if buffer_size == 0 else super().__next__
+
+    def __next__(self) -> Any:
+        return self.pull()
+
+
 IMMORTAL: list[Any] = []
 
 
@@ -236,11 +247,19 @@ class LosesBuffer(StreamWrapper[Any]):
 
 
 class Lingers(StreamWrapper[Any]):
-    """Its thread, which nobody stops, keeps the process alive."""
+    """Its thread, which ends if it is left or garbage, keeps the process alive."""
 
     def __enter__(self) -> Any:
-        threading.Thread(target=threading.Event().wait).start()
+        self.left = threading.Event()
+        threading.Thread(target=self.left.wait).start()
         return super().__enter__()
+
+    def __exit__(self, *args: object) -> None:
+        self.left.set()
+        super().__exit__(*args)
+
+    def __del__(self) -> None:
+        self.left.set()
 
 
 class NoneEnds(StreamWrapper[Any]):

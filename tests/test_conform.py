@@ -39,17 +39,18 @@ BROKEN = [
     (8, "Insists", "RuntimeError"),
     (9, "Twice", "returns"),
     (9, "Shares", "batch 0 and batch 0"),
+    (9, "Careless", "2 at once"),
     (10, "Immortal", "it lives on"),
     (10, "LosesAtInterrupt", "batch 1"),
     (10, "LosesBuffer", "batch 2"),
-    (10, "Lingers", "it"),
+    (10, "Lingers", "it does not"),
     (11, "NoneEnds", "end"),
     (11, "Compares", "ValueError"),
     (12, "TimesEnds", "2"),
 ]
 
 
-SLOW = ("LeavesThread", "Trusts", "Hangs")
+SLOW = ("LeavesThread", "Trusts", "Immortal", "Lingers", "Hangs")
 """What it takes a second or more to observe."""
 
 
