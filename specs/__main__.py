@@ -1,4 +1,7 @@
-"""`python -m specs`: check every model with TLC, and compare with what it should find."""
+"""`python -m specs`: check every model with TLC, and compare with what it should find.
+
+`python -m specs conform MODULE:CLASS` runs the rules of the contract against a class.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,12 @@ try:
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
+
+    from . import conform
 except ModuleNotFoundError as missing:
-    sys.exit(f"{missing.name} is missing: pip install 'stream-kernel[specs]'")
+    package = (missing.name or "").partition(".")[0]
+    print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
+    sys.exit(2)
 
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 
@@ -30,6 +37,8 @@ WHO = {action: who for who, actions in ACTORS.items() for action in actions.spli
 def main() -> int:
     """Check the models that were asked for. Returns the exit status."""
     arguments = parse()
+    if arguments.command == "conform":
+        return conform.run(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         java(), jar()
@@ -61,6 +70,16 @@ def parse() -> argparse.Namespace:
         type=int,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
         help="models to check at the same time (default: %(default)s, the number of processors)",
+    )
+    commands = parser.add_subparsers(dest="command", title="instead of the models")
+    conform.add_arguments(
+        commands.add_parser(
+            "conform",
+            help="run the rules of the contract against a class",
+            description="Run the rules of the contract against any class with the interface of "
+            "StreamWrapper, by random programs in processes of their own. Exit status: 0 if all "
+            "that apply hold, 1 if one is violated, 2 if nothing could be run.",
+        )
     )
     arguments = parser.parse_args()
     if arguments.jobs < 1:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import os
-import sys
 import threading
-import types
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-SUBJECTS = {
-    "kernel": "kernel:StreamWrapper",
-    "emloop": "emloop.datasets.stream_wrapper:StreamWrapper",
-}
+from kernel import StreamWrapper
+from specs.adapters import emloop, find_emloop
+
+SUBJECTS = ("kernel", "emloop")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,25 +32,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         os._exit(exitstatus)
 
 
-@functools.cache
-def find_emloop() -> Path | None:
-    """The folder of the published emloop, if it is installed."""
-    spec = importlib.util.find_spec("emloop")
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent
-
-
-@functools.cache
 def load(subject: str) -> Any:
-    """The class. Of emloop only what it needs: its packages import far more than that."""
-    if subject == "emloop":
-        root = find_emloop()
-        assert root is not None, "emloop is not installed: pip install --no-deps emloop"
-        for name in ("emloop", "emloop.datasets", "emloop.utils"):
-            package = types.ModuleType(name)
-            package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
-            sys.modules[name] = package
-    module, _, name = SUBJECTS[subject].partition(":")
-    return getattr(importlib.import_module(module), name)
+    """The class."""
+    return emloop() if subject == "emloop" else StreamWrapper
 
 
 def pytest_report_header(config: pytest.Config) -> str:

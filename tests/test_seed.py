@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from specs.adapters import find_emloop
+
 from . import test_contract, test_seed_defects
-from .conftest import find_emloop
 
 TESTS = [
     f"{module.__name__.rpartition('.')[2]}.py::{name}"

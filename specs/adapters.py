@@ -1,0 +1,129 @@
+"""Wrappers of other packages, under the interface that `specs.conform` runs.
+
+Each imports its package when it is first used. What a wrapper has no notion of is named in LACKS:
+rules and parts of programs that need it do not apply. Without `with`, a pass is read by a fresh
+iterator of the package, and its StopIteration or error ends the pass.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+def emloop() -> Any:
+    """The class of the published emloop. Raises ModuleNotFoundError if it is not installed.
+
+    Of emloop only what the class needs: its packages import far more than that.
+    """
+    root = find_emloop()
+    if root is None:
+        raise ModuleNotFoundError("emloop is missing: pip install --no-deps emloop", name="emloop")
+    for name in ("emloop", "emloop.datasets", "emloop.utils"):
+        if name not in sys.modules:
+            package = types.ModuleType(name)
+            package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
+            sys.modules[name] = package
+    return importlib.import_module("emloop.datasets.stream_wrapper").StreamWrapper
+
+
+def find_emloop() -> Path | None:
+    """The folder of the published emloop, if it is installed."""
+    loaded = sys.modules.get("emloop")
+    if loaded is not None:
+        return Path(loaded.__path__[0])
+    spec = importlib.util.find_spec("emloop")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+class Emloop:
+    """`emloop.datasets.stream_wrapper.StreamWrapper`, which has the whole interface."""
+
+    def __new__(cls, *arguments: Any) -> Any:
+        """The wrapper itself."""
+        return emloop()(*arguments)
+
+
+class _Passes:
+    """A stream of passes, each read by a prefetching iterator of its own."""
+
+    LACKS = frozenset({"scope", "gate", "epoch_size", "profile", "wrapping", "unbuffered"})
+
+    def __init__(self, stream_fn: Callable[[], Iterable[Any]], buffer_size: int, *_: Any) -> None:
+        self._stream_fn = stream_fn
+        self._buffer_size = buffer_size
+        self._prefetch = self._load()
+        self._iterator: Iterator[Any] | None = None
+        self._lock = threading.Lock()
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        """The package's own: a prefetching iterator over a pass, with a buffer of some size."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        with self._lock:
+            iterator = self._iterator
+            if iterator is None:
+                iterator = self._prefetch(self._stream_fn(), self._buffer_size)
+                self._iterator = iterator
+        try:
+            return next(iterator)
+        except KeyboardInterrupt:  # which may strike while it waits, and ends no pass
+            raise
+        except BaseException:
+            self._iterator = None
+            raise
+
+
+class PrefetchGenerator(_Passes):
+    """`BackgroundGenerator` of the package prefetch_generator."""
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        return importlib.import_module("prefetch_generator").BackgroundGenerator  # type: ignore[no-any-return]
+
+
+class TorchdataPrefetcher(_Passes):
+    """`torchdata.nodes.Prefetcher`."""
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        nodes = importlib.import_module("torchdata.nodes")
+        return lambda items, size: nodes.Prefetcher(nodes.IterableWrapper(items), size)
+
+
+class Grain(_Passes):
+    """The iterator of `grain.experimental.ThreadPrefetchIterDataset`."""
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        experimental = importlib.import_module("grain").experimental
+        return lambda items, size: experimental.ThreadPrefetchDatasetIterator(
+            _Stateless(items), size
+        )
+
+
+class _Stateless:
+    """An iterator with the checkpoints that Grain asks for, which hold nothing."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = iter(items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    def get_state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes nothing."""

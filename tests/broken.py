@@ -1,0 +1,341 @@
+"""Wrappers that each break one rule of the contract, for `test_conform`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from kernel import StreamWrapper
+
+
+class Doubles(StreamWrapper[Any]):
+    """The third batch comes twice."""
+
+    given: Any = ()
+
+    def __next__(self) -> Any:
+        if len(self.given) == 3:
+            self.given += (None,)
+            return self.given[2]
+        batch = super().__next__()
+        self.given += (batch,)
+        return batch
+
+
+class LongEpochs(StreamWrapper[Any]):
+    """Epochs of fixed size have a batch too many."""
+
+    def __init__(self, stream_fn: Any, buffer_size: int, epoch_size: int, *rest: Any) -> None:
+        super().__init__(stream_fn, buffer_size, epoch_size + (epoch_size > 0), *rest)
+
+
+class Forgets(StreamWrapper[Any]):
+    """A stop forgets a batch."""
+
+    def __exit__(self, *args: object) -> None:
+        super().__exit__(*args)
+        if not self.empty():
+            next(self, None)
+
+
+class Overfull(StreamWrapper[Any]):
+    """The buffer holds one more."""
+
+    def __init__(self, stream_fn: Any, buffer_size: int, *rest: Any) -> None:
+        super().__init__(stream_fn, buffer_size + (buffer_size > 0), *rest)
+
+
+class StopPulls(StreamWrapper[Any]):
+    """A stop pulls one batch, if there is room."""
+
+    def __exit__(self, *args: object) -> None:
+        with self.allow_buffering:
+            limit = time.monotonic() + 0.1
+            while self.empty() and time.monotonic() < limit:
+                pass
+        super().__exit__(*args)
+
+
+class LeavesThread(StreamWrapper[Any]):
+    """Leaving leaves a thread behind."""
+
+    def __exit__(self, *args: object) -> None:
+        super().__exit__(*args)
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+class NeverRefuses(StreamWrapper[Any]):
+    """Before the first `with` it enters by itself."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ValueError:
+            with self:
+                return super().__next__()
+
+
+class PullsElsewhere(StreamWrapper[Any]):
+    """Outside `with` the batches are pulled by another thread, which ends at once."""
+
+    def __next__(self) -> Any:
+        if self._core.state[0] != "outside":
+            return super().__next__()
+        with self:
+            return super().__next__()
+
+
+class Eager(StreamWrapper[Any]):
+    """The gate is open whenever it is inside."""
+
+    def __enter__(self) -> Any:
+        super().__enter__()
+        self.allow_buffering.__enter__()
+        return self
+
+
+class RunsOn(StreamWrapper[Any]):
+    """With the end of an epoch the next one is begun."""
+
+    ahead: Any = ()
+
+    def __next__(self) -> Any:
+        if self.ahead:
+            batch, self.ahead = self.ahead[0], ()
+            return batch
+        try:
+            return super().__next__()
+        except StopIteration:
+            self.ahead = (super().__next__(),)
+            raise
+
+
+class Swallows(StreamWrapper[Any]):
+    """An error looks like the end of an epoch."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ChildProcessError:
+            raise StopIteration from None
+
+
+class LosesCause(StreamWrapper[Any]):
+    """An error comes without its cause."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ChildProcessError as error:
+            raise ChildProcessError(str(error)) from None
+
+
+class Late(StreamWrapper[Any]):
+    """An error comes after two seconds."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ChildProcessError:
+            time.sleep(2)
+            raise
+
+
+class Trusts(StreamWrapper[Any]):
+    """In a forked child it waits for the worker for ever."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ChildProcessError as error:
+            if error.__cause__ is None:
+                threading.Event().wait()
+            raise
+
+
+class Insists(StreamWrapper[Any]):
+    """Entering raises if there can be no thread."""
+
+    def __enter__(self) -> Any:
+        super().__enter__()
+        if self._core.state[1] == "dead":
+            raise self._core.death or RuntimeError
+        return self
+
+
+class Twice(StreamWrapper[Any]):
+    """Entering twice is fine."""
+
+    def __enter__(self) -> Any:
+        try:
+            return super().__enter__()
+        except RuntimeError:
+            return self
+
+
+class Shares(StreamWrapper[Any]):
+    """A second consumer gets what the first one got before."""
+
+    last: Any = 0
+
+    def __next__(self) -> Any:
+        try:
+            self.last = super().__next__()
+        except RuntimeError:
+            return self.last
+        return self.last
+
+
+class Careless(StreamWrapper[Any]):
+    """Without a buffer nothing keeps two consumers from pulling at once."""
+
+    def __init__(self, stream_fn: Any, buffer_size: int, *rest: Any) -> None:
+        super().__init__(stream_fn, buffer_size, *rest)
+        self.pull = iter(stream_fn()).__next__ if buffer_size == 0 else super().__next__
+
+    def __next__(self) -> Any:
+        return self.pull()
+
+
+IMMORTAL: list[Any] = []
+
+
+class Immortal(StreamWrapper[Any]):
+    """It is never garbage."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        IMMORTAL.append(self)
+
+
+class LosesAtInterrupt(StreamWrapper[Any]):
+    """Ctrl-C while it waits loses the batch that it waited for."""
+
+    lost = False
+
+    def __next__(self) -> Any:
+        if self.lost:
+            self.lost = False
+            super().__next__()
+        try:
+            return super().__next__()
+        except KeyboardInterrupt:
+            self.lost = True
+            raise
+
+
+class LosesBuffer(StreamWrapper[Any]):
+    """Ctrl-C in a stop loses the buffer."""
+
+    lost = False
+
+    def __exit__(self, *args: object) -> None:
+        try:
+            super().__exit__(*args)
+        except KeyboardInterrupt:
+            self.lost = True
+            raise
+
+    def __enter__(self) -> Any:
+        super().__enter__()
+        while self.lost and not self.empty():
+            next(self)
+        return self
+
+
+class Lingers(StreamWrapper[Any]):
+    """Its thread, which ends if it is left or garbage, keeps the process alive."""
+
+    def __enter__(self) -> Any:
+        self.left = threading.Event()
+        threading.Thread(target=self.left.wait).start()
+        return super().__enter__()
+
+    def __exit__(self, *args: object) -> None:
+        self.left.set()
+        super().__exit__(*args)
+
+    def __del__(self) -> None:
+        self.left.set()
+
+
+class NoneEnds(StreamWrapper[Any]):
+    """None ends the epoch."""
+
+    def __next__(self) -> Any:
+        batch = super().__next__()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+
+class Compares(StreamWrapper[Any]):
+    """Batches are compared."""
+
+    def __next__(self) -> Any:
+        batch = super().__next__()
+        return batch if batch != 7 else 7
+
+
+class TimesEnds(StreamWrapper[Any]):
+    """The end of an epoch has a time."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except StopIteration:
+            if self._profile is not None:
+                self._profile.setdefault(self._event, []).append(0.0)
+            raise
+
+
+class Hangs(StreamWrapper[Any]):
+    """Reading never ends."""
+
+    def __next__(self) -> Any:
+        threading.Event().wait()
+
+
+class Exits(StreamWrapper[Any]):
+    """Reading ends the process."""
+
+    def __next__(self) -> Any:
+        os._exit(3)
+
+
+class Killed(StreamWrapper[Any]):
+    """Reading kills the process."""
+
+    def __next__(self) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Ungated(StreamWrapper[Any]):
+    """It says that it has no gate, and has none."""
+
+    LACKS = frozenset({"gate"})
+
+    @property
+    def allow_buffering(self) -> Any:
+        raise AttributeError("allow_buffering")
+
+
+class Mute(StreamWrapper[Any]):
+    """It has no gate, and does not say so."""
+
+    @property
+    def allow_buffering(self) -> Any:
+        raise AttributeError("allow_buffering")
+
+
+class Lacking(StreamWrapper[Any]):
+    """It lacks something that there is not."""
+
+    LACKS = frozenset({"wheels"})
+
+
+class Unconstructible:
+    """It takes no arguments."""
