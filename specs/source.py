@@ -106,8 +106,9 @@ def check_source(
     >>> print(check_source(numbers))
     Source: 1 finding. Passes: 3, batches: 9 (whole passes).
     1. changed (pass 1, batch 0)
-       The source changed [0] (int) while batch 1 of pass 1 was pulled: other values. Batch 1 is the
-       same object. What waits in a buffer must stay as it is: yield a copy or a new object each
+       The source changed it after it was yielded, when batch 1 of pass 1 was pulled: [0] (int)
+       has other contents. It was yielded again as that batch. A batch that waits in a buffer is
+       not used until later, and has to stay as it is: yield a copy, or build a new batch each
        time.
     >>> print(check_source(lambda: ([n] for n in range(3))))
     Source: nothing found. Passes: 3, batches: 9 (whole passes).
@@ -183,8 +184,9 @@ class _Check:
             self.find(
                 "not callable",
                 "stream_fn",
-                f"stream_fn is of type {type(self.stream_fn).__qualname__}. It has to be a function, called "
-                "for each pass; `lambda: dataset` will do if the dataset can be iterated again.",
+                f"stream_fn is of type {type(self.stream_fn).__qualname__}. It has to be a "
+                "function, called for each pass; `lambda: dataset` will do if the dataset can be "
+                "iterated again.",
             )
             return
         for _ in range(2):
