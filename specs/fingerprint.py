@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
+from traceback import format_exception_only
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias
 
@@ -110,7 +111,7 @@ def _split(value: Any, path: str, above: tuple[int, ...], parts: Fingerprint) ->
             kind, shape = f"{kind} of {array.dtype}", tuple(array.shape)
         parts[path] = Part(kind, shape, _digest(value, ()))
     except Exception as error:  # a batch is made of other people's code
-        parts[path] = Part(kind, shape, None, f"{type(error).__name__}: {error}")
+        parts[path] = Part(kind, shape, None, format_exception_only(type(error), error)[-1].strip())
 
 
 def _items(value: Any) -> list[tuple[str, Any]] | None:

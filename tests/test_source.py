@@ -154,7 +154,7 @@ def test_changed(make: Any, part: str) -> None:
     (finding,) = check_source(make(copy=False)).findings
     assert (finding.kind, finding.where) == ("changed", "pass 1, batch 0")
     assert f"when batch 1 of pass 1 was pulled: {part} has other contents" in finding.message
-    assert ("yielded again as that batch" in finding.message) == (make is overwritten)
+    assert ("the very same object" in finding.message) == (make is overwritten)
     assert check_source(make(copy=True)).ok
 
 
