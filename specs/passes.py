@@ -139,7 +139,6 @@ class Check:
             return this
         this.same = iterator is self.last()
         self.last = _reference(iterator)
-        del iterable
         self.look(f"pass {this.number} was begun")
         pull = partial(next, iterator, _END)
         while len(this.batches) < self.bound:
@@ -161,9 +160,7 @@ class Check:
             for path, part in parts.items():
                 if part.digest is None:
                     self.find("not compared", place, f"{name(path, part)}: {part.trouble}.")
-            if "changed" not in self.findings:
-                self.window.append(Kept(place, batch, parts, len(self.events)))
-            del batch
+            self.window.append(Kept(place, batch, parts, len(self.events)))
         self.look(f"pass {this.number} was left")
         self.window.clear()  # a wrapper does not leave a pass before its end
         return this
@@ -197,8 +194,8 @@ class Check:
                 self.find(
                     "changed",
                     kept.place,
-                    f"The source changed this batch after yielding it, when {when}: {changes}. {same}"
-                    "A consumer behind a buffer would get what is in it by then. Yield a copy of "
+                    f"The source changed this batch after yielding it, when {when}: {changes}. "
+                    f"{same}A consumer behind a buffer would get what is in it by then. Yield a copy of "
                     "that part, or build a new one for each batch.",
                 )
                 self.window.clear()

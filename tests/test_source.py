@@ -170,7 +170,7 @@ def test_window(buffer_size: int) -> None:
     """A batch may be overwritten once it cannot wait any more, and not one pull before."""
     report = check_source(ring(buffer_size), buffer_size=buffer_size)
     (finding,) = report.findings
-    assert f"when batch {buffer_size} of pass 1 was pulled" in finding.message
+    assert f"yielding it, when batch {buffer_size} of pass 1 was pulled: " in finding.message
     assert check_source(ring(buffer_size + 1), buffer_size=buffer_size).ok
 
 
@@ -188,6 +188,20 @@ def test_changed_late_in_a_pass(size: int, last: int) -> None:
     assert f"when batch {last} of pass 1 was pulled: " in finding.message
     assert ("or later" in finding.message) == (size > 1)
     assert check_source(ring(5), buffer_size=4).ok
+
+
+def test_changed_just_before_a_pass_is_left() -> None:
+    """Where reading ends, the batches that still wait are all looked at."""
+
+    def stream(size: int) -> Iterator[Any]:
+        for number in range(100):
+            yield bytearray([number])
+        yield from ring(size)()
+
+    (finding,) = check_source(lambda: stream(2), buffer_size=4, batches=103).findings
+    assert (finding.kind, finding.where) == ("changed", "pass 1, batch 100")
+    assert "at the latest when pass 1 was left: " in finding.message
+    assert check_source(lambda: stream(5), buffer_size=4, batches=103).ok
 
 
 def test_changed_between_passes() -> None:
@@ -256,6 +270,21 @@ def test_a_left_pass_is_not_waited_for() -> None:
     assert kinds(check_source(stream)) == ["changed"]
 
 
+def test_a_left_pass_is_closed_before_the_next() -> None:
+    """No two passes are open at once, as in a wrapper."""
+    locked = threading.Lock()
+
+    def stream() -> Iterator[Any]:
+        with locked:
+            yield from range(9)
+
+    def exclusive() -> Iterator[Any]:
+        assert not locked.locked()
+        return stream()
+
+    assert check_source(exclusive, batches=5).ok
+
+
 # Passes.
 
 
@@ -272,7 +301,9 @@ class Loader:
 def test_restart() -> None:
     """A stream that gives the same iterator again is found; a loader is not accused."""
     spent = iter([1, 2, 3])
-    (finding,) = check_source(lambda: spent).findings
+    report = check_source(lambda: spent)
+    (finding,) = report.findings
+    assert (report.passes, report.threads) == (2, False)
     assert (finding.kind, finding.where) == ("restart", "pass 2")
     assert "the iterator of the pass before" in finding.message
     assert check_source(lambda: iter([1, 2, 3])).ok
@@ -310,6 +341,23 @@ def test_one_iterator_that_begins_anew() -> None:
     rewound = Rewound()
     assert check_source(lambda: rewound).ok
     assert check_source(lambda: rewound, batches=3).ok
+
+
+def test_differing_is_not_restarting() -> None:
+    """Passes that differ are not taken for one that goes on, be they long or of one iterator."""
+    random = np.random.default_rng(0)
+
+    class Rewound:
+        def __iter__(self) -> Rewound:
+            self.items = iter(random.permutation(50))
+            return self
+
+        def __next__(self) -> Any:
+            return next(self.items)
+
+    rewound = Rewound()
+    assert kinds(check_source(lambda: rewound)) == ["order"]
+    assert kinds(check_source(lambda: random.permutation(50), batches=10)) == ["contents"]
 
 
 def test_not_callable() -> None:
@@ -474,6 +522,25 @@ def test_resumes() -> None:
     (finding,) = check_source(lambda: again).findings
     assert (finding.kind, finding.where) == ("resumes", "pass 3, after batch 2")
     assert kinds(check_source(Again)) == ["resumes"]
+
+
+def test_error_beyond_the_end() -> None:
+    """Nobody pulls beyond the end, so an error there is nobody's."""
+
+    class Strict:
+        def __init__(self) -> None:
+            self.answers = iter([1, StopIteration(), ValueError()])
+
+        def __iter__(self) -> Strict:
+            return self
+
+        def __next__(self) -> Any:
+            answer = next(self.answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    assert check_source(Strict).ok
 
 
 # Threads.
