@@ -10,7 +10,6 @@ from __future__ import annotations
 import copyreg
 import marshal
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
@@ -48,7 +47,7 @@ def fingerprint(batch: Any) -> Fingerprint:
     ['dict', 'int']
     """
     parts: Fingerprint = {}
-    _split(batch, "", (), parts)
+    _split(batch, "", 0, parts)
     return parts
 
 
@@ -96,15 +95,15 @@ def structure(parts: Fingerprint) -> set[tuple[str, str]]:
     return kinds
 
 
-def _split(value: Any, path: str, above: tuple[int, ...], parts: Fingerprint) -> None:
+def _split(value: Any, path: str, depth: int, parts: Fingerprint) -> None:
     kind = type(value).__qualname__
     shape: tuple[int, ...] = ()
     try:
-        items = _items(value) if len(above) < DEPTH and id(value) not in above else None
+        items = _items(value) if depth < DEPTH else None
         if items is not None and len(items) <= WIDTH:
             parts[path] = Part(kind, shape, b"")
             for step, item in items:
-                _split(item, path + step, (*above, id(value)), parts)
+                _split(item, path + step, depth + 1, parts)
             return
         array = _array(value)
         if array is not None:
@@ -144,14 +143,12 @@ def _digest(  # noqa: PLR0911, PLR0912  # a case a kind of value
         return _hash(name, *sorted(_digest(item, inside) for item in value.items()))
     if isinstance(value, Set):
         return _hash(name, *sorted(_digest(item, inside) for item in value))
-    if isinstance(value, (list, tuple, deque)):
+    if isinstance(value, (list, tuple)):
         return _hash(name, *(_digest(item, inside) for item in value))
     if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         if "<" in value.__qualname__:
             raise TypeError(f"{value!r} has no name that others can find it by")
         return _hash(name, value.__module__, value.__qualname__)
-    if is_dataclass(value):
-        return _hash(name, *(_digest(item, inside) for _, item in _items(value) or ()))
     array = _array(value)
     if array is not None:
         name = f"{name} {array.dtype} {array.shape}"

@@ -195,10 +195,9 @@ class Check:
                     "changed",
                     kept.place,
                     f"The source changed this batch after yielding it, when {when}: {changes}. "
-                    f"{same}A consumer behind a buffer would get what is in it by then. Yield a copy of "
-                    "that part, or build a new one for each batch.",
+                    f"{same}A consumer behind a buffer would get what is in it by then. Yield a "
+                    "copy of that part, or build a new one for each batch.",
                 )
-                self.window.clear()
                 return
             kept.seen = len(self.events)
 

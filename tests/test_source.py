@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import array
 import gc
+import re
 import sqlite3
 import sys
 import threading
@@ -100,19 +101,25 @@ def in_dataclass(copy: bool) -> Any:
 class Tensor:
     """As much of torch's class as there has to be; its bfloat16 is unknown to numpy."""
 
-    def __init__(self, values: Any, known: bool = True) -> None:
-        self.values, self.known = values, known
+    def __init__(self, values: Any, needs: tuple[str, ...] = ("detach", "cpu", "float")) -> None:
+        self.values, self.needs = values, needs
+
+    def without(self, need: str) -> Tensor:
+        return Tensor(self.values, tuple(n for n in self.needs if n != need))
 
     def detach(self) -> Tensor:
-        return self
+        return self.without("detach")
 
-    cpu = detach
+    def cpu(self) -> Tensor:
+        return self.without("cpu")
 
     def float(self) -> Tensor:
-        return Tensor(self.values)
+        return self.without("float")
 
     def __array__(self) -> Any:
-        if not self.known:
+        assert "detach" not in self.needs
+        assert "cpu" not in self.needs
+        if self.needs:
             raise TypeError("Got unsupported ScalarType BFloat16")
         return self.values
 
@@ -122,7 +129,7 @@ def tensor(copy: bool) -> Any:
         out = np.zeros(3)
         for number in range(5):
             out[:] = number
-            yield [Tensor(out.copy() if copy else out, known=False), number]
+            yield [Tensor(out.copy() if copy else out), number]
 
     return stream
 
@@ -418,6 +425,12 @@ def test_passes_differ(lists: Any, kind: str, where: str, told: str) -> None:
     assert check_source(passes(lists[0])).ok
 
 
+def test_a_shorter_pass_than_was_read() -> None:
+    """A pass that ends before the bound, where the first did not, is found."""
+    (finding,) = check_source(passes([1, 2, 3, 4], [1, 2]), batches=3).findings
+    assert "pass 1 has at least 3 batches, pass 2 has 2." in finding.message
+
+
 def test_shapes_differ() -> None:
     """An array of another shape or type is told as that."""
     lists = [np.zeros((2, 3))], [np.zeros((2, 4), dtype=np.float32)]
@@ -455,7 +468,8 @@ def test_structure(lists: Any, kind: str, told: str) -> None:
 def test_structure_of_what_varies() -> None:
     """Sizes, lengths of texts and missing values may vary from pass to pass."""
     one = [{"x": np.zeros((4, 7)), "names": np.array(["ab"]), "ids": [1, 2], "note": None}]
-    other = [{"x": np.ones((4, 9)), "names": np.array(["abcd"]), "ids": [1], "note": None}]
+    other = [{"x": np.ones((4, 9)), "names": np.array(["abcd"]), "ids": [1], "note": None}] * 2
+    one.append({**one[0], "note": "a"})
     assert check_source(passes(one, other), shuffled=True).ok
 
 
@@ -480,6 +494,7 @@ def test_error_in_a_pull() -> None:
     assert error.__traceback__ is not None
     assert error.__traceback__.tb_frame.f_code.co_name == "failing"
     assert (report.passes, report.batches, report.threads) == (1, 2, False)
+    assert report.bound is None
     assert "Not tried" in str(report)
 
 
@@ -614,12 +629,33 @@ def test_not_compared() -> None:
     assert check_source(lambda: [{"ok": 1, "odd": [len, Example]}]).ok
 
 
+def test_not_compared_is_not_different() -> None:
+    """What cannot be compared does not make passes differ, though its reason is told otherwise."""
+    made: list[Any] = []
+
+    def stream() -> Iterator[Any]:
+        made.append(lambda: 0)
+        yield made[-1]
+
+    assert kinds(check_source(stream)) == ["not compared"]
+
+
 Point = namedtuple("Point", "x y")
 
 
 class Plain:
     def __init__(self, value: Any) -> None:
         self.value = value
+
+
+class Built:
+    """What is pickled as a list of items, to be appended one by one."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def __reduce__(self) -> Any:
+        return list, (), None, iter(self.items)
 
 
 NAN = float("nan")
@@ -643,6 +679,8 @@ EQUAL = {
     "bytes": lambda: (bytearray(b"ab"), bytearray(b"ab")),
     "deque": lambda: (deque([1, [2]]), deque([1, [2]])),
     "cycle": lambda: (cycle(), cycle()),
+    "steps": lambda: (memoryview(b"abcd")[::2], memoryview(b"axcx")[::2]),
+    "built": lambda: (Built([1, [2]]), Built([1, [2]])),
 }
 DIFFERENT = {
     "list and tuple": lambda: ([1], (1,)),
@@ -651,6 +689,10 @@ DIFFERENT = {
     "cut elsewhere": lambda: ([["a", "bc"]] * 20, [["ab", "c"]] * 20),
     "dtype": lambda: (np.zeros(2, "i4"), np.zeros(1, "i8")),
     "shape": lambda: (np.zeros((2, 3)), np.zeros((3, 2))),
+    "dtype within": lambda: ([np.zeros(2, "i4")] * 20, [np.zeros(2, "f4")] * 20),
+    "shape within": lambda: ([np.zeros((2, 3))] * 20, [np.zeros((3, 2))] * 20),
+    "example": lambda: ([Example(1, 2)] * 20, [Example(1, 3)] * 20),
+    "deque": lambda: (deque([1, [2]]), deque([1, [3]])),
     "objects": lambda: (np.array(["a", [1]], object), np.array(["a", [2]], object)),
     "records": lambda: (np.zeros(2, [("a", "O")]), np.ones(2, [("a", "O")])),
     "object": lambda: (Plain([1]), Plain([2])),
@@ -661,7 +703,11 @@ DIFFERENT = {
     "mapping": lambda: ({1: 2}, OrderedDict({1: 2})),
     "tuple": lambda: (Point(1, 2), (1, 2)),
     "cycles": lambda: (cycle(), [cycle()]),
+    "loops": lambda: ([loop(1)] * 20, [loop(2)] * 20),
     "set": lambda: ({1, 2}, {1, 3}),
+    "patterns": lambda: (re.compile("a"), re.compile("b")),
+    "built": lambda: (Built([1, [2]]), Built([1, [3]])),
+    "classes": lambda: (type("c", (), {"__module__": "ab"}), type("bc", (), {"__module__": "a"})),
     "functions": lambda: (len, max),
 }
 
@@ -670,6 +716,13 @@ def cycle() -> Any:
     """A list that contains itself, deep down."""
     outer: list[Any] = [1]
     outer.append([[[[outer]]]])
+    return outer
+
+
+def loop(back: int) -> Any:
+    """A list in a list in which the inner contains itself, or the outer."""
+    outer: list[Any] = [1, [2]]
+    outer[1].append(outer if back == 2 else outer[1])
     return outer
 
 
@@ -687,6 +740,17 @@ def test_different_batches(pair: Any) -> None:
     one, other = map(fingerprint, pair())
     assert one != other
     assert all(part.digest is not None for part in (*one.values(), *other.values()))
+
+
+def test_parts() -> None:
+    """A batch is told apart to a depth and a width, so that a fingerprint stays small."""
+    assert list(fingerprint({"a": [((1,), 2)]})) == [
+        *("", "['a']", "['a'][0]", "['a'][0][0]", "['a'][0][1]")
+    ]
+    assert list(fingerprint(Point([3], dict.fromkeys(range(17))))) == ["", ".x", ".x[0]", ".y"]
+    lists = [dict.fromkeys("abcdef", 1)], [dict.fromkeys("abcdef", 0)]
+    (finding,) = check_source(passes(*lists)).findings
+    assert "['c'] (int) has other contents, and 3 more." in finding.message
 
 
 def test_too_deep() -> None:
