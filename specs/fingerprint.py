@@ -80,7 +80,7 @@ def differences(before: Fingerprint, after: Fingerprint) -> str:
 
 
 def structure(parts: Fingerprint) -> set[tuple[str, str]]:
-    """The kinds of parts, whatever their number and sizes; None is left out, as it goes with all.
+    """The kinds of parts, whatever their number and sizes.
 
     >>> sorted(structure(fingerprint({"label": 3, "rows": ["a", "b"]})))
     [('', 'dict'), ("['label']", 'int'), ("['rows']", 'list'), ("['rows'][...]", 'str')]
@@ -90,8 +90,7 @@ def structure(parts: Fingerprint) -> set[tuple[str, str]]:
         kind = re.sub(r"(?<=[<>|][SUV])\d+", "", part.kind)  # strings may be longer or shorter
         if part.shape:
             kind += f" in {len(part.shape)} dimensions"
-        if kind != "NoneType":
-            kinds.add((re.sub(r"\[\d+\]", "[...]", path), kind))
+        kinds.add((re.sub(r"\[\d+\]", "[...]", path), kind))
     return kinds
 
 
@@ -107,7 +106,8 @@ def _split(value: Any, path: str, depth: int, parts: Fingerprint) -> None:
             return
         array = _array(value)
         if array is not None:
-            kind, shape = f"{kind} of {array.dtype}", tuple(array.shape)
+            kind = f"{kind} of {getattr(value, 'dtype', array.dtype)}"
+            shape = tuple(array.shape)
         parts[path] = Part(kind, shape, _digest(value, ()))
     except Exception as error:  # a batch is made of other people's code
         parts[path] = Part(kind, shape, None, format_exception_only(type(error), error)[-1].strip())

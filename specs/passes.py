@@ -233,7 +233,7 @@ class Check:
         if this.same and first.cut:
             self.find("restart", where, f"It goes on where pass 1 was left. {_fresh(this)}")
             return
-        meant = "If passes are meant to differ (shuffled, augmented), say so by shuffled."
+        meant = "If passes are meant to differ (shuffled, augmented), say so (`shuffled=True`, `--shuffled`)."
         if Counter(map(_key, first.batches)) == Counter(map(_key, this.batches)):
             was = first.batches.index(this.batches[at])
             told = f"The batches of pass 1 in another order: this was batch {was}. {meant}"
@@ -247,17 +247,17 @@ class Check:
         before, after = (
             {kind for parts in done.batches for kind in structure(parts)} for done in (first, this)
         )
-        for number, path, kind in [
-            *((1, *missing) for missing in sorted(before - after)),
-            *((this.number, *extra) for extra in sorted(after - before)),
-        ]:
-            self.find(
-                "structure",
-                f"pass {this.number}",
-                f"In pass {number} alone there are batches in which {path or 'the batch'} is of "
-                f"this kind: {kind}. Passes may be shuffled, but have to have the same keys, types "
-                "and numbers of dimensions.",
-            )
+        optional = {path for path, kind in before | after if kind == "NoneType"}
+        for path, kind in sorted(before ^ after):
+            if path not in optional:
+                number = 1 if (path, kind) in before else this.number
+                self.find(
+                    "structure",
+                    f"pass {this.number}",
+                    f"In pass {number} alone there are batches in which {path or 'the batch'} is "
+                    f"of this kind: {kind}. Shuffled passes too have to have the same keys, types "
+                    "and numbers of dimensions.",
+                )
 
 
 def _failure(where: str, error: BaseException) -> Finding:
