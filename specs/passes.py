@@ -233,7 +233,9 @@ class Check:
         if this.same and first.cut:
             self.find("restart", where, f"It goes on where pass 1 was left. {_fresh(this)}")
             return
-        meant = "If passes are meant to differ (shuffled, augmented), say so (`shuffled=True`, `--shuffled`)."
+        meant = (
+            "If they are meant to differ (shuffled, augmented): `shuffled=True` or `--shuffled`."
+        )
         if Counter(map(_key, first.batches)) == Counter(map(_key, this.batches)):
             was = first.batches.index(this.batches[at])
             told = f"The batches of pass 1 in another order: this was batch {was}. {meant}"
