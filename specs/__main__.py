@@ -1,6 +1,7 @@
 """`python -m specs`: check every model with TLC, and compare with what it should find.
 
-`python -m specs conform MODULE:CLASS` runs the rules of the contract against a class.
+`python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
+`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ try:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 
-    from . import conform
+    from . import conform, source
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
@@ -34,11 +35,14 @@ WHO = {action: who for who, actions in ACTORS.items() for action in actions.spli
 """Who takes an action; the consumer takes those that are not listed."""
 
 
+COMMANDS = {"conform": conform, "source": source}
+
+
 def main() -> int:
     """Check the models that were asked for. Returns the exit status."""
     arguments = parse()
-    if arguments.command == "conform":
-        return conform.run(arguments)
+    if arguments.command is not None:
+        return COMMANDS[arguments.command].run(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         java(), jar()
@@ -71,7 +75,7 @@ def parse() -> argparse.Namespace:
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
         help="models to check at the same time (default: %(default)s, the number of processors)",
     )
-    commands = parser.add_subparsers(dest="command", title="instead of the models")
+    commands = parser.add_subparsers(dest="command", title="instead of the models", metavar="")
     conform.add_arguments(
         commands.add_parser(
             "conform",
@@ -79,6 +83,16 @@ def parse() -> argparse.Namespace:
             description="Run the rules of the contract against any class with the interface of "
             "StreamWrapper, by random programs in processes of their own. Exit status: 0 if all "
             "that apply hold, 1 if one is violated, 2 if nothing could be run.",
+        )
+    )
+    source.add_arguments(
+        commands.add_parser(
+            "source",
+            help="look whether a source may be prefetched",
+            description="Read a source a few times, and say what would go wrong behind a buffer: "
+            "passes that differ or cannot be begun again, batches that change while they wait, "
+            "a source bound to its thread. Exit status: 0 if nothing was found, 1 if something "
+            "was, 2 if nothing could be read.",
         )
     )
     arguments = parser.parse_args()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kernel import profile, stream
 from kernel.machine import ACTIONS, Variables
+from specs import fingerprint, source
 from specs.tlc import TLA, models
 
 from .mutants import MUTANTS
@@ -26,7 +27,7 @@ def test_example_runs() -> None:
 
 def test_docstrings_run() -> None:
     """The examples in the docstrings give what they show."""
-    for module in (profile, stream):
+    for module in (profile, stream, fingerprint, source):
         failed, tried = doctest.testmod(module)
         assert (failed, tried > 0) == (0, True)
 
