@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 
@@ -35,14 +36,17 @@ WHO = {action: who for who, actions in ACTORS.items() for action in actions.spli
 """Who takes an action; the consumer takes those that are not listed."""
 
 
-COMMANDS = {"conform": conform, "source": source}
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "conform": conform.run,
+    "source": source.run,
+}
 
 
 def main() -> int:
     """Check the models that were asked for. Returns the exit status."""
     arguments = parse()
     if arguments.command is not None:
-        return COMMANDS[arguments.command].run(arguments)
+        return COMMANDS[arguments.command](arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         java(), jar()
