@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from kernel.machine import ACTIONS, Limits
 from specs.graph import explore
+from specs.tlc import TLA, check, models, read_model
 
 from .mutation import matrix
 from .mutation.spec import PROTOCOL, machine, mutants, mutated
@@ -42,6 +45,38 @@ def test_sample_is_refused_by_tlc(name: str) -> None:
     """TLC names a property that the mutant violates."""
     told = matrix.refuse(ALL[name])
     assert told not in ("counts", "unseen") or name in matrix.EQUIVALENT
+
+
+MARK = """\\* The end of an epoch in a step of its own, after the batch that completes it.
+Mark ==
+    /\\ epoch = "begun"
+    /\\ EpochSize > 0 /\\ count = EpochSize
+    /\\ epoch' = "ended"
+    /\\ UNCHANGED <<scope, worker, buffered, fetching, count, yielded, permits, consumer>>
+
+System == Mark \\/ """
+
+
+def test_mark_in_a_step_of_its_own_is_refused(tmp_path: Path) -> None:
+    """A stop could come between a batch and the end that it completes: EpochBounded forbids it."""
+    ended = "epoch' = IF EpochSize > 0 /\\ count' = EpochSize THEN \"ended\" ELSE epoch"
+    for module in ("Protocol", "Stream", "Epochs"):
+        text = (TLA / f"{module}.tla").read_text(encoding="utf-8")
+        if module == "Protocol":
+            text = text.replace(ended, "epoch' = epoch").replace("System == ", MARK)
+            text = text.replace(
+                "/\\ ~fetching\n    /\\ epoch", "/\\ ~fetching\n    /\\ FULL /\\ epoch"
+            )
+            text = text.replace("FULL", "(EpochSize = 0 \\/ count < EpochSize)")
+        elif module == "Stream":
+            text = text.replace(
+                "System == ", "Mark == P!Mark /\\ UNCHANGED history\nSystem == Mark \\/ "
+            )
+        (tmp_path / f"{module}.tla").write_text(text, encoding="utf-8")
+    for name in ("Stream_E2_C1", "Stream_E3_C2"):
+        config = next(model for model in models() if model.name == name).config
+        shutil.copy(config, tmp_path)
+        assert check(read_model(tmp_path / config.name)).verdict == "violates EpochBounded"
 
 
 @pytest.mark.timeout(300)

@@ -137,6 +137,52 @@ def test_command_prints_an_unexpected_counterexample(
     assert "4. Halt (worker):" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "broken", "mended", "found"),
+    [
+        (
+            "Seed_7_NoneIsAnEnd",
+            """hand' = [hand EXCEPT ![t] = <<"none", pulled'>>]""",
+            """hand' = [hand EXCEPT ![t] = <<"batch", pulled'>>]""",
+            "expected a counterexample of 11 states",
+        ),
+        (
+            "Seed_13_StopPulls",
+            """At(t, "nap", "pull")""",
+            """At(t, "nap", IF told[t] THEN "leaving" ELSE "pull")""",
+            "expected that it violates StopPullsNothing, but it",
+        ),
+    ],
+)
+def test_command_fails_if_a_defect_of_the_seed_is_not_found(  # noqa: PLR0917
+    name: str,
+    broken: str,
+    mended: str,
+    found: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A model of the seed without its defect, or with another, is not as expected."""
+    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
+    module = tmp_path / "Seed.tla"
+    text = module.read_text(encoding="utf-8")
+    assert text.count(broken) == 1
+    module.write_text(text.replace(broken, mended), encoding="utf-8")
+    monkeypatch.setattr(tlc, "TLA", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["specs", "--only", name])
+    assert main() == 1
+    assert found in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_protocol_error_of_the_seed_has_a_model() -> None:
+    """Each is expected to be violated, with the length of its counterexample recorded."""
+    seeds = [model for name, model in MODELS.items() if name.startswith("Seed_")]
+    assert all(m.expected.startswith("violates ") and m.counterexample > 1 for m in seeds)
+    numbers = {int(model.name.split("_")[1]) for model in seeds}
+    assert numbers == {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21}
+
+
 def test_syntax_error_is_no_verdict(tmp_path: Path) -> None:
     """A module that TLC cannot read is an error that says where, and never a pass."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
