@@ -24,7 +24,8 @@ class Program(NamedTuple):
 
     capacity: int
     epoch_size: int
-    calls: tuple[str, ...]  # "Enter", "Exit", "Allow", "Disallow", "Next", "Interrupted" (an Exit)
+    calls: tuple[str, ...]  # "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted", an Exit;
+    # "Prefetched": wait until nobody else can go on, and find the buffer full
     answers: tuple[Any, ...]  # batches, "exhausted", "raised"; from the first again when used up
 
 
@@ -93,8 +94,16 @@ class Run:
                 gates.pop().__exit__(None, None, None)
             elif call == "Enter":
                 self.enter()
+            elif call == "Prefetched":
+                self.await_rest()
+                assert self.given - self.batches == self.program.capacity, "no prefetch"
             else:
                 self.leave()
+
+    def await_rest(self) -> None:
+        """Wait until nobody else can go on."""
+        others = [actor for actor in self.control.actors if actor is not self.user]
+        self.control.point("rest", lambda: not any(a.ready() and not a.ended for a in others))
 
     def enter(self) -> None:
         """Enter, which is refused inside."""
@@ -209,6 +218,12 @@ PROGRAMS = {
         2,
         ("Enter", "Next", "Allow", "Next", "Next", "Exit", "Next", "Enter", "Next", "Next", "Exit"),
         (1, "raised", 2, "raised", "exhausted", 3, "exhausted"),
+    ),
+    "prefetch": Program(
+        2, 0, ("Enter", "Allow", "Prefetched", "Next", "Prefetched", "Exit", "Next"), (1, 2, 3, 4)
+    ),
+    "epochs of one": Program(
+        2, 1, ("Enter", "Allow", "Next", "Next", "Exit", "Enter", "Next", "Next"), (1, "exhausted")
     ),
     "empty passes": Program(
         2,

@@ -19,7 +19,7 @@ def test_every_schedule_is_right(name: str, request: pytest.FixtureRequest) -> N
     seen = set()
     for seed in range(schedules):
         seen.add(tuple(run(PROGRAMS[name], Random(seed).choice).schedule))
-    assert len(seen) > (0 if name == "unbuffered" else schedules / 4)
+    assert len(seen) >= (1 if name == "unbuffered" else 10)
 
 
 def found(schedules: int = 300) -> bool:

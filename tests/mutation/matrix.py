@@ -26,7 +26,7 @@ from specs.tlc import TLA, Model, Result, check, models, read_model
 
 from .spec import Mutant, mutants, mutated
 
-SIZES = ("Stream_E2_C0", "Stream_E0_C1", "Stream_E2_C1", "Stream_E3_C2")
+SIZES = ("Stream_E2_C0", "Stream_E1_C1", "Stream_E0_C1", "Stream_E2_C1", "Stream_E3_C2")
 """The models that a mutant is checked in, one after the other, until one refuses it."""
 
 EQUIVALENT = {
