@@ -70,3 +70,9 @@ def no_thread_is_left() -> Iterator[None]:
     yield
     left = [t for t in threading.enumerate() if t not in before and "Thread-" not in t.name]
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def no_glance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that was not woken goes on by itself after a while; here it hangs, and is seen."""
+    monkeypatch.setattr("kernel.stream.GLANCE", 1000.0)
