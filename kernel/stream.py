@@ -66,7 +66,6 @@ class _Steps(dict[State, State | None]):
     """The steps of one action, by the state that they start from, worked out when first needed."""
 
     def __init__(self, step: Callable[[State], State | None]) -> None:
-        super().__init__()
         self._step = step
 
     def __missing__(self, state: State) -> State | None:

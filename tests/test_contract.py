@@ -10,13 +10,14 @@ import copy
 import gc
 import pickle
 import threading
+import time
 import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 
-from .sources import LONG, Aside, Source, Uniterable, epoch, take
+from .sources import LONG, SHORT, Aside, Source, Uniterable, epoch, take
 
 SIZES = [0, 1, 2, 3, 16]
 BUFFERS = [1, 2, 3, 16]
@@ -386,6 +387,49 @@ def test_rule_8_what_is_buffered_comes_first(wrapper: Any, monkeypatch: pytest.M
     stream.__exit__(None, None, None)
 
 
+def test_rule_8_gone_without_a_word(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: a worker that ended without a sign is noticed by a look at its thread."""
+    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
+    stream = wrapper(Source([1, 2]), 2, name="lost")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: None)
+        stream.__enter__()
+    with pytest.raises(ChildProcessError, match="lost") as caught:
+        Aside(lambda: next(stream)).result()
+    assert caught.value.__cause__ is None
+    stream.__exit__(None, None, None)
+    with stream:
+        assert epoch(stream) == [1, 2]
+
+
+def test_rule_8_a_slow_worker_is_not_dead(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: many looks at a worker that is long in a pull do no harm."""
+    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
+    source = Source(range(3), held=True)
+    with wrapper(source, 2) as stream:
+        reader = Aside(lambda: next(stream))
+        assert reader.waits
+        source.free()
+        assert reader.result() == 0
+        assert epoch(stream) == [1, 2]
+
+
+def test_rule_8_waiting_is_sleeping(wrapper: Any) -> None:
+    """Rule 8: who waits, a consumer or a stop, spends no time of the processor."""
+    source = Source(range(3), held=True)
+    stream = wrapper(source, 2)
+    stream.__enter__()
+    for call in (lambda: next(stream), lambda: stream.__exit__(None, None, None)):
+        stream.allow_buffering.__enter__()
+        source.await_start()
+        spent = time.process_time()
+        waiting = Aside(call)
+        assert waiting.waits
+        assert time.process_time() - spent < SHORT / 4
+        source.go()
+        waiting.result()
+
+
 # Rule 9: misuse.
 
 
@@ -515,6 +559,18 @@ def test_rule_9_closed_by_another_thread(wrapper: Any) -> None:
     leaving.result()
     assert reader.result() == 0
     assert epoch(stream) == [1, 2]
+
+
+def test_rule_9_thread_with_the_number_of_a_worker(wrapper: Any) -> None:
+    """Rule 9: a thread that was given the number of a worker that ended is no source."""
+    source = Source(range(50))
+    stream = wrapper(source, 2)
+    with stream:
+        assert next(stream) == 0
+    numbers = {worker.ident for worker in source.threads}
+    readers = [Aside(lambda: (next(stream), threading.get_ident())).result() for _ in range(20)]
+    assert [batch for batch, _ in readers] == list(range(1, 21))
+    assert numbers & {number for _, number in readers}, "no number was given again"
 
 
 # Rule 10: interrupts, and abandoned wrappers. See also test_processes.

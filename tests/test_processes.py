@@ -164,6 +164,27 @@ def test_rule_8_forked_child(moment: str) -> None:
 
 
 @needs_fork
+@pytest.mark.parametrize("size", [0, 2])
+def test_rule_8_forked_before_it_was_read(size: int) -> None:
+    """Rule 8: a fork of a stream that nobody has read yet gives two that can be read."""
+    assert (
+        run(
+            f"""
+            stream = StreamWrapper(lambda: range(3), {size})
+            child = os.fork()
+            with stream:
+                read = list(stream)
+            if not child:
+                os._exit(read != [0, 1, 2])
+            assert os.waitpid(child, 0)[1] == 0
+            print(*read)
+            """
+        )
+        == "0 1 2"
+    )
+
+
+@needs_fork
 def test_rule_8_forks_in_any_state() -> None:
     """Rule 8: children forked while the worker is busy find a consistent copy, and never wait."""
     assert (

@@ -51,6 +51,8 @@ LAYERS = {
     "contract": Layer(
         (
             "tests/test_contract.py",
+            "tests/test_messages.py",
+            "tests/test_interrupts.py",
             "tests/test_seed_defects.py",
             "tests/test_handoff.py",
             "--deselect=tests/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
@@ -215,9 +217,6 @@ def report(records: Sequence[Any], every: Iterable[str], console: Console) -> bo
     survived = {record["name"] for record in records if verdict(record) == SURVIVED}
     wrong = {
         "survived, and is not explained": sorted(survived - explained),
-        "is explained, but was killed": sorted(
-            explained & {record["name"] for record in records} - survived
-        ),
         "is explained, but does not exist (any more)": sorted(explained - set(every)),
     }
     for what, names in wrong.items():
