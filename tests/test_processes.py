@@ -454,23 +454,23 @@ def test_rule_10_interrupts_at_any_time() -> None:
                 raise KeyboardInterrupt
 
             signal.signal(signal.SIGALRM, interrupt)
-            signal.setitimer(signal.ITIMER_REAL, 0.001)
             done = False
             while not done:
                 try:
-                    with stream:
-                        try:
-                            while True:
-                                read.append(next(stream))
-                        except StopIteration:
-                            signal.setitimer(signal.ITIMER_REAL, 0)
-                            done = True
-                except KeyboardInterrupt:
-                    interrupts += 1
                     signal.setitimer(signal.ITIMER_REAL, seed.uniform(0.0003, 0.003))
-                except RuntimeError as error:  # interrupted between `__enter__` and its `with`
-                    assert "twice" in str(error), error
-                    stream.__exit__(None, None, None)
+                    try:
+                        with stream:
+                            try:
+                                while True:
+                                    read.append(next(stream))
+                            except StopIteration:
+                                signal.setitimer(signal.ITIMER_REAL, 0)
+                                done = True
+                    except RuntimeError as error:  # interrupted between `__enter__` and its `with`
+                        assert "twice" in str(error), error
+                        stream.__exit__(None, None, None)
+                except KeyboardInterrupt:  # no other comes before the timer is set again
+                    interrupts += 1
             assert read == sorted(set(read)), "doubled or out of order"
             assert interrupts > 20, interrupts
             assert count - len(read) <= interrupts, (len(read), interrupts)
