@@ -96,3 +96,9 @@ def test_message(message: str) -> None:
     with pytest.raises((RuntimeError, ValueError, TypeError, ChildProcessError)) as caught:
         MESSAGES[message](StreamWrapper)
     assert str(caught.value) == message
+
+
+def test_thread_bears_the_name() -> None:
+    """A worker is known by its stream's name wherever threads are listed."""
+    with StreamWrapper(Source([1]), 2, name="s"):
+        assert "StreamWrapper 's'" in {thread.name for thread in threading.enumerate()}

@@ -1,0 +1,60 @@
+"""Instants that threads hardly ever meet, brought about by stand-ins for what makes them wait."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+import pytest
+
+from kernel import StreamWrapper
+
+from .sources import LONG, Aside, Source, epoch
+
+
+def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules 4 and 9: the glance of a request may come just after a stop by another thread."""
+    left = threading.Event()
+    readers: list[int] = []
+
+    class Late(queue.SimpleQueue[None]):
+        """A bell whose ring comes to the reader as a glance, and not before the stop has ended."""
+
+        def get(self, block: bool = True, timeout: float | None = None) -> None:
+            super().get()
+            if threading.get_ident() in readers and not left.is_set():
+                assert left.wait(LONG)
+                raise queue.Empty
+
+    def read() -> int:
+        readers.append(threading.get_ident())
+        return next(stream)
+
+    monkeypatch.setattr("kernel.stream.SimpleQueue", Late)
+    source = Source(range(3), held=True)
+    stream = StreamWrapper(source, 2)
+    stream.__enter__()
+    reader = Aside(read)
+    source.await_start()
+    source.free()
+    stream.__exit__(None, None, None)
+    left.set()
+    assert reader.result() == 0
+    assert epoch(stream) == [1, 2]
+
+
+def test_rule_8_a_death_that_a_stop_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: who finds the worker dead tells the one that waits for it, which hears it at once."""
+    stream = StreamWrapper(Source(range(3)), 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: None)
+        stream.__enter__()
+    reader = Aside(lambda: next(stream))
+    while stream._core.consumer_bell is None:
+        pass
+    assert reader.waits
+    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
+    stream.__exit__(None, None, None)
+    with pytest.raises(ChildProcessError):
+        reader.result()
+    assert epoch(stream) == [0, 1, 2]
