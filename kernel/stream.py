@@ -208,7 +208,6 @@ class _Core(Generic[T]):
 
     def work(self) -> bool:
         """What the worker does until it has to sleep (True) or to go (False)."""
-        self.worker_bell = None
         action: Action | None = None
         payload: Any = None
         lock = self.lock
