@@ -259,7 +259,6 @@ class _Core(Generic[T]):
             try:
                 entered = self.step(Enter)
                 if entered and self.state[WORKER] == "running":
-                    self.death = None
                     self.thread = threading.Thread(
                         target=_work,
                         args=(weakref.ref(self), self.bell),
