@@ -561,6 +561,25 @@ def test_rule_9_closed_by_another_thread(wrapper: Any) -> None:
     assert epoch(stream) == [1, 2]
 
 
+def test_rule_9_left_by_two(wrapper: Any) -> None:
+    """Rules 3 and 9: who leaves while a stop waits for a pull waits for it too."""
+    source = Source(range(3), held=True)
+    stream = wrapper(source, 2)
+    stream.__enter__()
+    gate = stream.allow_buffering
+    gate.__enter__()
+    source.await_start()
+    leavers = []
+    for _ in range(2):
+        leavers.append(Aside(lambda: stream.__exit__(None, None, None)))
+        assert leavers[-1].waits
+    gate.__exit__(None, None, None)
+    source.free()
+    for leaver in leavers:
+        leaver.result()
+    assert epoch(stream) == [0, 1, 2]
+
+
 def test_rule_9_thread_with_the_number_of_a_worker(
     wrapper: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,3 +58,26 @@ def test_rule_8_a_death_that_a_stop_finds(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ChildProcessError):
         reader.result()
     assert epoch(stream) == [0, 1, 2]
+
+
+def test_rule_4_thread_that_is_slow_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 4: a stop waits for the thread itself, which may have something left to do."""
+    go = threading.Event()
+
+    class Slow(threading.Thread):
+        """A thread that ends some time after its work."""
+
+        def run(self) -> None:
+            super().run()
+            assert go.wait(LONG)
+
+    stream = StreamWrapper(Source(range(3)), 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread", Slow)
+        stream.__enter__()
+    assert next(stream) == 0
+    leaving = Aside(lambda: stream.__exit__(None, None, None))
+    assert leaving.waits
+    go.set()
+    leaving.result()
+    assert not any(isinstance(thread, Slow) for thread in threading.enumerate())

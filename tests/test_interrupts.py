@@ -142,6 +142,20 @@ def test_rule_10_interrupt_of_a_next_that_pulls(size: int) -> None:
     assert dropped > 0
 
 
+def test_rule_10_interrupt_of_a_next_between_passes() -> None:
+    """Rules 2 and 10: the same where the pulls of one `next` lie in two passes of one epoch."""
+    for at in count(1):
+        stream = StreamWrapper(Source([0], [1, 2, 3], [10, 11, 12]), 0, 3)
+        assert next(stream) == 0
+        interrupted = interrupt(partial(next, stream), at)
+        rest = drain(stream)
+        assert rest in ([1, 2], [2], [1, 2, 3], [10, 11, 12])  # or it is the source's error
+        if not interrupted:
+            break
+    assert at > 25
+    assert rest == [2]
+
+
 def test_rule_10_interrupt_of_an_error_that_is_told() -> None:
     """Rule 10: an interrupt doubles no error, and loses nothing of what comes after it."""
     for at in count(1):

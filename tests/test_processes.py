@@ -185,6 +185,31 @@ def test_rule_8_forked_before_it_was_read(size: int) -> None:
 
 
 @needs_fork
+def test_rule_8_forked_by_its_own_source() -> None:
+    """Rule 8: a source that forks in a pull of the caller's own serves both processes."""
+    assert (
+        run(
+            """
+            children = []
+
+            def source():
+                yield 0
+                children.append(os.fork())
+                yield 1
+                yield 2
+
+            read = list(StreamWrapper(source))
+            if not children[0]:
+                os._exit(read != [0, 1, 2])
+            assert os.waitpid(children[0], 0)[1] == 0
+            print(*read)
+            """
+        )
+        == "0 1 2"
+    )
+
+
+@needs_fork
 def test_rule_8_forks_in_any_state() -> None:
     """Rule 8: children forked while the worker is busy find a consistent copy, and never wait."""
     assert (

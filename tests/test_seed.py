@@ -41,6 +41,7 @@ HOLDS = {
     "test_rule_8_a_slow_worker_is_not_dead",
     "test_rule_8_waiting_is_sleeping",
     "test_rule_9_closed_by_another_thread",
+    "test_rule_9_left_by_two",
     "test_rule_9_thread_with_the_number_of_a_worker",
 }
 """Contract tests that emloop passes in all their cases; of each other it fails at least one."""
