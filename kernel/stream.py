@@ -267,7 +267,6 @@ class _Core(Generic[T]):
                     )
                     self.thread.start()
             except Exception as error:
-                self.thread = None
                 self.death = error
                 self.step(Die)
             except BaseException:
@@ -337,7 +336,7 @@ class _Core(Generic[T]):
                         raise RuntimeError(f"{self.label} is read by its own source.")
                     state = self.request(self.state)
                     if state is not None:
-                        self.asker = bell = bell or SimpleQueue()
+                        self.asker = bell = SimpleQueue()
                         self.asker_id = caller
                         self.state = state  # last: an interrupt must find whose request it is
                     elif self.step(EndEpoch):
