@@ -495,6 +495,19 @@ def test_rule_9_second_request_is_refused(wrapper: Any) -> None:
         assert epoch(stream) == [1, 2]
 
 
+def test_rule_9_second_request_is_refused_without_a_buffer(wrapper: Any) -> None:
+    """Rule 9: while one consumer pulls for itself, another gets a RuntimeError."""
+    source = Source(range(3), held=True)
+    stream = wrapper(source)
+    first = Aside(lambda: next(stream))
+    source.await_start()
+    with pytest.raises(RuntimeError, match="another thread"):
+        Aside(lambda: next(stream)).result()
+    source.free()
+    assert first.result() == 0
+    assert epoch(stream) == [1, 2]
+
+
 def test_rule_9_gate_left_without_entry(wrapper: Any) -> None:
     """Rule 9: a gate that was not entered cannot be left, and shuts no other."""
     source = Source(range(5))
