@@ -361,7 +361,7 @@ class _Core(Generic[T]):
                     self.wait(bell)
         except BaseException:
             with self.lock:
-                if bell is not None and self.asker is bell:
+                if self.asker is bell:
                     if action is not None:
                         self.settle(action, payload)  # the pull was answered: keep what it gave
                     self.consumer_bell = None
