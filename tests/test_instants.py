@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,26 @@ def test_rule_4_thread_that_is_slow_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     go.set()
     leaving.result()
     assert not any(isinstance(thread, Slow) for thread in threading.enumerate())
+
+
+def test_rule_8_pass_that_uses_its_stream_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: the pass of a dead worker is let go where its last words may touch the stream."""
+    ended = []
+
+    def source() -> Any:
+        try:
+            yield from range(3)
+        finally:
+            with stream.allow_buffering:
+                ended.append(True)
+
+    stream = StreamWrapper(source, 2)
+    with stream:
+        assert next(stream) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
+        stream.__enter__()
+    with pytest.raises(ChildProcessError):
+        Aside(lambda: next(stream)).result()
+    assert ended == [True]
+    stream.__exit__(None, None, None)

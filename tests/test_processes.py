@@ -210,6 +210,28 @@ def test_rule_8_forked_by_its_own_source() -> None:
 
 
 @needs_fork
+def test_rule_8_forked_after_another_thread_has_read() -> None:
+    """Rule 8: a fork between two batches keeps the pass, whichever thread has read."""
+    assert (
+        run(
+            """
+            stream = StreamWrapper(lambda: range(3))
+            reader = threading.Thread(target=next, args=(stream,))
+            reader.start()
+            reader.join()
+            child = os.fork()
+            read = list(stream)
+            if not child:
+                os._exit(read != [1, 2])
+            assert os.waitpid(child, 0)[1] == 0
+            print(*read)
+            """
+        )
+        == "1 2"
+    )
+
+
+@needs_fork
 def test_rule_8_forks_in_any_state() -> None:
     """Rule 8: children forked while the worker is busy find a consistent copy, and never wait."""
     assert (
