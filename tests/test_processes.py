@@ -287,7 +287,9 @@ def test_rule_8_forked_by_another_thread(size: int) -> None:
                 signal.alarm(10)
                 try:
                     next(stream)
-                except ChildProcessError:
+                except ChildProcessError as error:
+                    lost = "The thread that read StreamWrapper None is not in this process."
+                    assert (str(error) == lost) == ({size} == 0), error
                     assert list(stream) == [0, 1]
                     stream.__exit__()
                     with stream:
