@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import threading
 from typing import Any
@@ -105,3 +106,32 @@ def test_rule_8_pass_that_uses_its_stream_as_it_ends(monkeypatch: pytest.MonkeyP
         Aside(lambda: next(stream)).result()
     assert ended == [True]
     stream.__exit__(None, None, None)
+
+
+def test_rule_10_abandoned_before_the_worker_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 10: a worker whose wrapper is garbage before its first line ends without a word."""
+    go = threading.Event()
+    errors: list[Any] = []
+    workers: list[threading.Thread] = []
+
+    class Late(threading.Thread):
+        """A thread that begins some time after its start."""
+
+        def run(self) -> None:
+            workers.append(self)
+            assert go.wait(LONG)
+            super().run()
+
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    source = Source(range(3))
+    stream = StreamWrapper(source, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread", Late)
+        stream.__enter__()
+    del stream
+    gc.collect()
+    go.set()
+    workers[0].join(LONG)
+    assert not workers[0].is_alive()
+    assert errors == []
+    assert source.begun == 0
