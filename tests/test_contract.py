@@ -519,6 +519,15 @@ def test_rule_9_gate_left_without_entry(wrapper: Any) -> None:
         source.await_end()
 
 
+def test_rule_9_gate_left_more_often_than_entered(wrapper: Any) -> None:
+    """Rules 5 and 9: one gate may be entered twice, and is then left twice, but not again."""
+    gate = wrapper(Source([1]), 2).allow_buffering
+    with gate, gate:
+        pass
+    with pytest.raises(RuntimeError, match="gate"):
+        gate.__exit__(None, None, None)
+
+
 def test_rule_9_source_reads_its_own_stream(wrapper: Any) -> None:
     """Rule 9: a source that reads the stream it feeds gets an error instead of waiting for ever."""
 
