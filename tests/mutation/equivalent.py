@@ -36,6 +36,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "Any other false value means the same.": (
         "kernel/stream.py:_Core.__init__: self.abandoned = False -> self.abandoned = None",
         'kernel/stream.py:_Core.read: bell: SimpleQueue[None] | None = None  # of this request, once there is one -> bell: SimpleQueue[None] | None = ""  # of this request, once there is one',
+        "kernel/stream.py:StreamWrapper.__init__: weakref.finalize(self, _abandon, core, self._core.bell).atexit = False -> weakref.finalize(self, _abandon, core, self._core.bell).atexit = None",
     ),
     "From Python 3.13 on a thread that the interpreter has frozen on its way down still looks alive, and cannot be joined; before, the line changes nothing.": (
         "kernel/stream.py:_Core.wait: if thread is not None and (sys.is_finalizing() or not thread.is_alive()): -> if thread is not None and (not thread.is_alive()):",
@@ -55,6 +56,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "The worker of a wrapper that is garbage ends by the error as well, and there is nobody to see it.": (
         "kernel/stream.py:_Core.work: self.step(Stop) -> self.step(None)",
+        "kernel/stream.py:_work: return -> pass (#2)",
     ),
     "A worker that is dead, not told to go, has nothing left that a stop could wait for.": (
         'kernel/stream.py:_Core.join: ended = self.state[WORKER] in ("absent", "dead") -> ended = self.state[WORKER] in ("absent", "XXdeadXX")',
@@ -69,6 +71,15 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "A request that was orphaned rings nowhere: the next one puts its own bell there first.": (
         'kernel/stream.py:_Core.orphan: self.consumer_bell = None -> self.consumer_bell = ""',
         "kernel/stream.py:_Core.orphan: self.consumer_bell = None -> pass",
+    ),
+    "Between the two looks at it the variable stands for nothing.": (
+        'kernel/stream.py:_work: core = None -> core = ""',
+    ),
+    "The patience with a lock is a guess: any short time will do.": (
+        "kernel/stream.py:_before_fork: if core.lock.acquire(timeout=1): -> if core.lock.acquire(timeout=2):",
+    ),
+    "As the interpreter goes down the worker ends or is frozen, told to go or not.": (
+        "kernel/stream.py:StreamWrapper.__init__: weakref.finalize(self, _abandon, core, self._core.bell).atexit = False -> weakref.finalize(self, _abandon, core, self._core.bell).atexit = True",
     ),
 }
 """Names of mutants, as `python -m tests.mutation.code` prints them, by the reason."""
