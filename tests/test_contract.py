@@ -766,7 +766,7 @@ def test_empty_tells_whether_next_would_wait(wrapper: Any) -> None:
 
 @pytest.mark.parametrize("passes", [[1, 2], [Boom()], []], ids=["batch", "error", "end"])
 def test_empty_is_false_whatever_is_buffered(wrapper: Any, passes: list[Any]) -> None:
-    """A batch alone, an error alone and an end alone are something that `next` need not wait for."""
+    """A batch alone, an error alone and an end alone are something to read."""
     source = Source(passes)
     stream = wrapper(source, 1)
     with stream, stream.allow_buffering:
