@@ -53,6 +53,7 @@ LAYERS = {
             "tests/test_contract.py",
             "tests/test_messages.py",
             "tests/test_interrupts.py",
+            "tests/test_instants.py",
             "tests/test_seed_defects.py",
             "tests/test_handoff.py",
             "--deselect=tests/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
