@@ -16,6 +16,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "The variable is set before it is read; its first value is for who reads the program.": (
         "kernel/stream.py:_Core.__init__: self.error: BaseException | None = None  # what Raise will raise -> pass  # what Raise will raise",
+        'kernel/stream.py:_Core.__init__: self.error: BaseException | None = None  # what Raise will raise -> self.error: BaseException | None = ""  # what Raise will raise',
         'kernel/stream.py:_Core.__init__: self.death: BaseException | None = None  # what killed the worker, if anything told -> self.death: BaseException | None = ""  # what killed the worker, if anything told',
         "kernel/stream.py:_Core.__init__: self.death: BaseException | None = None  # what killed the worker, if anything told -> pass  # what killed the worker, if anything told",
         'kernel/stream.py:_Core.__init__: self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell -> self.asker: SimpleQueue[None] | None = ""  # whose request it is that waits: its bell',
