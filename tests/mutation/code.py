@@ -192,8 +192,9 @@ def run(chosen: Sequence[Mutant], out: Path | None, jobs: int, every_layer: bool
         ThreadPoolExecutor(jobs) as pool,
     ):
         places = [Path(scratch, str(job)) for job in range(jobs)]
-        for _ in pool.map(lambda place: prepare(place, {m.file for m in todo}), places):
-            pass
+        prepare(places[0], {mutant.file for mutant in todo})
+        for place in places[1:]:
+            shutil.copytree(places[0], place)
         for place in places:
             folders.put(place)
         for done in as_completed([pool.submit(work, mutant) for mutant in todo]):
