@@ -66,7 +66,6 @@ class _Steps(dict[State, State | None]):
     """The steps of one action, by the state that they start from, worked out when first needed."""
 
     def __init__(self, step: Callable[[State], State | None]) -> None:
-        super().__init__()
         self._step = step
 
     def __missing__(self, state: State) -> State | None:
@@ -209,7 +208,6 @@ class _Core(Generic[T]):
 
     def work(self) -> bool:
         """What the worker does until it has to sleep (True) or to go (False)."""
-        self.worker_bell = None
         action: Action | None = None
         payload: Any = None
         lock = self.lock
@@ -261,7 +259,6 @@ class _Core(Generic[T]):
             try:
                 entered = self.step(Enter)
                 if entered and self.state[WORKER] == "running":
-                    self.death = None
                     self.thread = threading.Thread(
                         target=_work,
                         args=(weakref.ref(self), self.bell),
@@ -269,16 +266,17 @@ class _Core(Generic[T]):
                         daemon=True,
                     )
                     self.thread.start()
-            except Exception as error:
-                self.thread = None
-                self.death = error
-                self.step(Die)
-            except BaseException:
-                if not inside:  # take it back for the worker, which cannot have looked yet
-                    self.step(Stop)
-                    self.step(Halt)
-                    self.thread = None
-                raise
+            except BaseException as error:
+                interrupt = _interrupt(error)
+                if interrupt is None:
+                    self.death = error
+                    self.step(Die)
+                else:
+                    if not inside:  # take it back for the worker, which cannot have looked yet
+                        self.step(Stop)
+                        self.step(Halt)
+                        self.thread = None
+                    raise interrupt
             if not entered:
                 if inside:
                     raise RuntimeError(f"{self.label} was entered twice.")
@@ -340,7 +338,7 @@ class _Core(Generic[T]):
                         raise RuntimeError(f"{self.label} is read by its own source.")
                     state = self.request(self.state)
                     if state is not None:
-                        self.asker = bell = bell or SimpleQueue()
+                        self.asker = bell = SimpleQueue()
                         self.asker_id = caller
                         self.state = state  # last: an interrupt must find whose request it is
                     elif self.step(EndEpoch):
@@ -365,7 +363,7 @@ class _Core(Generic[T]):
                     self.wait(bell)
         except BaseException:
             with self.lock:
-                if bell is not None and self.asker is bell:
+                if self.asker is bell:
                     if action is not None:
                         self.settle(action, payload)  # the pull was answered: keep what it gave
                     self.consumer_bell = None
@@ -400,6 +398,16 @@ class _Core(Generic[T]):
             self.iterator = None
         self.consumer_bell = None
         self.step(Withdraw)
+
+
+def _interrupt(error: BaseException) -> BaseException | None:
+    """The interrupt that an error is, or that it hides.
+
+    One that strikes between the locks of `Thread.start` comes out as a RuntimeError about them.
+    """
+    if isinstance(error, Exception) and error.__context__ is not None:
+        error = error.__context__
+    return None if isinstance(error, Exception) else error
 
 
 def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:

@@ -630,7 +630,6 @@ class Runner:
         return Run([Observed(**step) for step in reply["steps"]], reply["ending"])
 
     def close(self) -> None:
-        """Leave the gate that was entered last."""
         """End the server, when it has ended the program that it plays."""
         with contextlib.suppress(BrokenPipeError), self._server:
             if self._server.stdin is not None:

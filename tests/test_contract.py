@@ -10,13 +10,14 @@ import copy
 import gc
 import pickle
 import threading
+import time
 import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 
-from .sources import LONG, Aside, Source, Uniterable, epoch, take
+from .sources import LONG, SHORT, Aside, Source, Uniterable, epoch, take
 
 SIZES = [0, 1, 2, 3, 16]
 BUFFERS = [1, 2, 3, 16]
@@ -386,6 +387,49 @@ def test_rule_8_what_is_buffered_comes_first(wrapper: Any, monkeypatch: pytest.M
     stream.__exit__(None, None, None)
 
 
+def test_rule_8_gone_without_a_word(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: a worker that ended without a sign is noticed by a look at its thread."""
+    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
+    stream = wrapper(Source([1, 2]), 2, name="lost")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: None)
+        stream.__enter__()
+    with pytest.raises(ChildProcessError, match="lost") as caught:
+        Aside(lambda: next(stream)).result()
+    assert caught.value.__cause__ is None
+    stream.__exit__(None, None, None)
+    with stream:
+        assert epoch(stream) == [1, 2]
+
+
+def test_rule_8_a_slow_worker_is_not_dead(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: many looks at a worker that is long in a pull do no harm."""
+    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
+    source = Source(range(3), held=True)
+    with wrapper(source, 2) as stream:
+        reader = Aside(lambda: next(stream))
+        assert reader.waits
+        source.free()
+        assert reader.result() == 0
+        assert epoch(stream) == [1, 2]
+
+
+def test_rule_8_waiting_is_sleeping(wrapper: Any) -> None:
+    """Rule 8: who waits, a consumer or a stop, spends no time of the processor."""
+    source = Source(range(3), held=True)
+    stream = wrapper(source, 2)
+    stream.__enter__()
+    for call in (lambda: next(stream), lambda: stream.__exit__(None, None, None)):
+        stream.allow_buffering.__enter__()
+        source.await_start()
+        spent = time.process_time()
+        waiting = Aside(call)
+        assert waiting.waits
+        assert time.process_time() - spent < SHORT / 4
+        source.go()
+        waiting.result()
+
+
 # Rule 9: misuse.
 
 
@@ -451,6 +495,19 @@ def test_rule_9_second_request_is_refused(wrapper: Any) -> None:
         assert epoch(stream) == [1, 2]
 
 
+def test_rule_9_second_request_is_refused_without_a_buffer(wrapper: Any) -> None:
+    """Rule 9: while one consumer pulls for itself, another gets a RuntimeError."""
+    source = Source(range(3), held=True)
+    stream = wrapper(source)
+    first = Aside(lambda: next(stream))
+    source.await_start()
+    with pytest.raises(RuntimeError, match="another thread"):
+        Aside(lambda: next(stream)).result()
+    source.free()
+    assert first.result() == 0
+    assert epoch(stream) == [1, 2]
+
+
 def test_rule_9_gate_left_without_entry(wrapper: Any) -> None:
     """Rule 9: a gate that was not entered cannot be left, and shuts no other."""
     source = Source(range(5))
@@ -460,6 +517,15 @@ def test_rule_9_gate_left_without_entry(wrapper: Any) -> None:
             stream.allow_buffering.__exit__(None, None, None)
         assert next(stream) == 0
         source.await_end()
+
+
+def test_rule_9_gate_left_more_often_than_entered(wrapper: Any) -> None:
+    """Rules 5 and 9: one gate may be entered twice, and is then left twice, but not again."""
+    gate = wrapper(Source([1]), 2).allow_buffering
+    with gate, gate:
+        pass
+    with pytest.raises(RuntimeError, match="gate"):
+        gate.__exit__(None, None, None)
 
 
 def test_rule_9_source_reads_its_own_stream(wrapper: Any) -> None:
@@ -515,6 +581,44 @@ def test_rule_9_closed_by_another_thread(wrapper: Any) -> None:
     leaving.result()
     assert reader.result() == 0
     assert epoch(stream) == [1, 2]
+
+
+def test_rule_9_left_by_two(wrapper: Any) -> None:
+    """Rules 3 and 9: who leaves while a stop waits for a pull waits for it too."""
+    source = Source(range(3), held=True)
+    stream = wrapper(source, 2)
+    stream.__enter__()
+    gate = stream.allow_buffering
+    gate.__enter__()
+    source.await_start()
+    leavers = []
+    for _ in range(2):
+        leavers.append(Aside(lambda: stream.__exit__(None, None, None)))
+        assert leavers[-1].waits
+    gate.__exit__(None, None, None)
+    source.free()
+    for leaver in leavers:
+        leaver.result()
+    assert epoch(stream) == [0, 1, 2]
+
+
+def test_rule_9_thread_with_the_number_of_a_worker(
+    wrapper: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 9: a thread that was given the number of a worker that has ended is no source."""
+    numbers = []
+
+    def source() -> Any:
+        for batch in range(3):
+            numbers.append(threading.get_ident())
+            yield batch
+
+    stream = wrapper(source, 2)
+    with stream:
+        assert next(stream) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "get_ident", lambda: numbers[0])
+        assert take(stream, 2) == [1, 2]
 
 
 # Rule 10: interrupts, and abandoned wrappers. See also test_processes.
@@ -658,6 +762,16 @@ def test_empty_tells_whether_next_would_wait(wrapper: Any) -> None:
     unbuffered = wrapper(Source([1, 2]), 0, 1)
     assert next(unbuffered) == 1
     assert unbuffered.empty()
+
+
+@pytest.mark.parametrize("passes", [[1, 2], [Boom()], []], ids=["batch", "error", "end"])
+def test_empty_is_false_whatever_is_buffered(wrapper: Any, passes: list[Any]) -> None:
+    """A batch alone, an error alone and an end alone are something to read."""
+    source = Source(passes)
+    stream = wrapper(source, 1)
+    with stream, stream.allow_buffering:
+        source.await_end()
+    assert not stream.empty()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from functools import partial
 from typing import Any
@@ -74,6 +75,27 @@ def test_an_error_that_was_told_is_not_kept() -> None:
             assert told() is None, "kept in a cycle"
         finally:
             gc.enable()
+
+
+def test_a_pass_that_was_dropped_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of a dead worker does not keep the pass that it was reading."""
+    passes: list[weakref.ref[Any]] = []
+
+    def source() -> Any:
+        items = (batch for batch in range(3))
+        passes.append(weakref.ref(items))
+        return items
+
+    stream = StreamWrapper(source, 2)
+    with stream:
+        next(stream)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
+        stream.__enter__()
+    with pytest.raises(ChildProcessError) as told:
+        next(stream)
+    assert [kept() for kept in passes] == [None], told
+    stream.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("epoch_size", [-1, 2, 1000, 100_000])

@@ -39,7 +39,11 @@ HOLDS = {
     "test_rule_5_leaving_does_not_wait",
     "test_rule_6_worker_stays_in_the_epoch",
     "test_rule_7_error_of_a_pass_that_cannot_begin",
+    "test_rule_8_a_slow_worker_is_not_dead",
+    "test_rule_8_waiting_is_sleeping",
     "test_rule_9_closed_by_another_thread",
+    "test_rule_9_left_by_two",
+    "test_rule_9_thread_with_the_number_of_a_worker",
 }
 """Contract tests that emloop passes in all their cases; of each other it fails at least one."""
 

@@ -1,0 +1,86 @@
+"""The mutants that no test can kill, or none should, by the reason."""
+
+# ruff: noqa: E501  # names of mutants are as long as the lines that they change
+
+from __future__ import annotations
+
+EXPLAINED: dict[str, tuple[str, ...]] = {
+    "Without a buffer a pull starts for a waiting request only, and then nothing is buffered.": (
+        'kernel/machine.py:Fetch: if fetching or epoch != "begun" or buffered >= (limits.capacity or 1): -> if fetching or epoch != "begun" or buffered >= (limits.capacity or 2):',
+    ),
+    "The bound of what is remembered, and the size of epochs from which nothing is, are matters of memory: any will do.": (
+        "kernel/stream.py:module: REMEMBERED = 4096 -> REMEMBERED = 4097",
+        "kernel/stream.py:_Steps.__missing__: if len(self) < REMEMBERED: -> if len(self) <= REMEMBERED:",
+        "kernel/stream.py:_remembered: return step if limits.epoch_size > REMEMBERED // 4 else _Steps(step).__getitem__ -> return step if limits.epoch_size >= REMEMBERED // 4 else _Steps(step).__getitem__",
+        "kernel/stream.py:_remembered: return step if limits.epoch_size > REMEMBERED // 4 else _Steps(step).__getitem__ -> return step if limits.epoch_size > REMEMBERED / 4 else _Steps(step).__getitem__",
+    ),
+    "The variable is set before it is read; its first value is for who reads the program.": (
+        "kernel/stream.py:_Core.__init__: self.error: BaseException | None = None  # what Raise will raise -> pass  # what Raise will raise",
+        'kernel/stream.py:_Core.__init__: self.error: BaseException | None = None  # what Raise will raise -> self.error: BaseException | None = ""  # what Raise will raise',
+        'kernel/stream.py:_Core.__init__: self.death: BaseException | None = None  # what killed the worker, if anything told -> self.death: BaseException | None = ""  # what killed the worker, if anything told',
+        "kernel/stream.py:_Core.__init__: self.death: BaseException | None = None  # what killed the worker, if anything told -> pass  # what killed the worker, if anything told",
+        'kernel/stream.py:_Core.__init__: self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell -> self.asker: SimpleQueue[None] | None = ""  # whose request it is that waits: its bell',
+        "kernel/stream.py:_Core.__init__: self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell -> pass  # whose request it is that waits: its bell",
+        'kernel/stream.py:_Core.work: payload: Any = None -> payload: Any = ""',
+        "kernel/stream.py:_Core.work: payload: Any = None -> pass",
+        'kernel/stream.py:_Core.read: payload: Any = None -> payload: Any = ""',
+        "kernel/stream.py:_Core.read: payload: Any = None -> pass",
+    ),
+    "No thread has this number, and none is what it stands for.": (
+        "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, once it runs -> self.worker_id = None  # of that thread, once it runs",
+        "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, once it runs -> self.worker_id = 1  # of that thread, once it runs",
+        "kernel/stream.py:_Core.__init__: self.asker_id = 0  # and its thread -> self.asker_id = None  # and its thread",
+        "kernel/stream.py:_Core.__init__: self.asker_id = 0  # and its thread -> self.asker_id = 1  # and its thread",
+        "kernel/stream.py:_Core.gone: self.worker_id = 0 -> self.worker_id = None",
+        "kernel/stream.py:_Core.gone: self.worker_id = 0 -> self.worker_id = 1",
+    ),
+    "Any other false value means the same.": (
+        "kernel/stream.py:_Core.__init__: self.abandoned = False -> self.abandoned = None",
+        'kernel/stream.py:_Core.read: bell: SimpleQueue[None] | None = None  # of this request, once there is one -> bell: SimpleQueue[None] | None = ""  # of this request, once there is one',
+        "kernel/stream.py:StreamWrapper.__init__: weakref.finalize(self, _abandon, core, self._core.bell).atexit = False -> weakref.finalize(self, _abandon, core, self._core.bell).atexit = None",
+    ),
+    "From Python 3.13 on a thread that the interpreter has frozen on its way down still looks alive, and cannot be joined; before, the line changes nothing.": (
+        "kernel/stream.py:_Core.wait: if thread is not None and (sys.is_finalizing() or not thread.is_alive()): -> if thread is not None and (not thread.is_alive()):",
+    ),
+    "Halt has no use for the limits.": (
+        "kernel/stream.py:_Core.wake_worker: if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)): -> if bell is not None and (self.fetch(self.state) or Halt(None, self.state)):",
+    ),
+    "A ring too many costs a look at the state, and nothing else.": (
+        "kernel/stream.py:_Core.wake_consumer: self.consumer_bell = None -> pass",
+        "kernel/stream.py:_Core.gone: self.worker_bell = None -> pass",
+        "kernel/stream.py:_Core.read: self.consumer_bell = None -> pass",
+    ),
+    "The line lets go of what the variable held; by what it is replaced does not matter.": (
+        'kernel/stream.py:_Core.work: payload = None -> payload = ""',
+        'kernel/stream.py:_Core.read: spent = None  # the iterator of a pass that is dropped: let go outside the lock -> spent = ""  # the iterator of a pass that is dropped: let go outside the lock',
+        'kernel/stream.py:_Core.read: payload = None  # an error would hold this frame, and the frame the error -> payload = ""  # an error would hold this frame, and the frame the error',
+    ),
+    "The worker of a wrapper that is garbage ends by the error as well, and there is nobody to see it.": (
+        "kernel/stream.py:_Core.work: self.step(Stop) -> self.step(None)",
+        "kernel/stream.py:_work: return -> pass (#2)",
+    ),
+    "A worker that is dead, not told to go, has nothing left that a stop could wait for.": (
+        'kernel/stream.py:_Core.join: ended = self.state[WORKER] in ("absent", "dead") -> ended = self.state[WORKER] in ("absent", "XXdeadXX")',
+        'kernel/stream.py:_Core.join: ended = self.state[WORKER] in ("absent", "dead") -> ended = self.state[WORKER] in ("absent", "DEAD")',
+    ),
+    "From CPython 3.11 on no signal comes between taking the step and taking the batch.": (
+        "kernel/stream.py:_Core.read: self.batches.popleft()  # it was in hand when this exception came -> pass  # it was in hand when this exception came",
+    ),
+    "The worker's pull is given up by Bury; the machine refuses to settle it here.": (
+        'kernel/stream.py:_Core.orphan: if self.state[WORKER] == "absent" and self.state[FETCHING]: -> if self.state[FETCHING]:',
+    ),
+    "A request that was orphaned rings nowhere: the next one puts its own bell there first.": (
+        'kernel/stream.py:_Core.orphan: self.consumer_bell = None -> self.consumer_bell = ""',
+        "kernel/stream.py:_Core.orphan: self.consumer_bell = None -> pass",
+    ),
+    "Between the two looks at it the variable stands for nothing.": (
+        'kernel/stream.py:_work: core = None -> core = ""',
+    ),
+    "The patience with a lock is a guess: any short time will do.": (
+        "kernel/stream.py:_before_fork: if core.lock.acquire(timeout=1): -> if core.lock.acquire(timeout=2):",
+    ),
+    "As the interpreter goes down the worker ends or is frozen, told to go or not.": (
+        "kernel/stream.py:StreamWrapper.__init__: weakref.finalize(self, _abandon, core, self._core.bell).atexit = False -> weakref.finalize(self, _abandon, core, self._core.bell).atexit = True",
+    ),
+}
+"""Names of mutants, as `python -m tests.mutation.code` prints them, by the reason."""
