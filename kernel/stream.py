@@ -276,7 +276,7 @@ class _Core(Generic[T]):
                         self.step(Stop)
                         self.step(Halt)
                         self.thread = None
-                    raise interrupt
+                    raise interrupt from None
             if not entered:
                 if inside:
                     raise RuntimeError(f"{self.label} was entered twice.")

@@ -1,7 +1,7 @@
 """State graphs: the machine's, explored here, and the protocol's, as TLC dumps it.
 
-A graph is a set of edges (state, action, state). Two graphs that are equal have the same states,
-since in both every state but the first is reached by an edge.
+A graph is a set of edges (state, action, state). Two graphs that are equal, and begin alike, have
+the same states, since in both every state but the first is reached by an edge.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def explore(
 
 
 _NODE = re.compile(r'^(-?\d+) \[label="((?:[^"\\]|\\.)*)"', re.MULTILINE)
+_INITIAL = re.compile(_NODE.pattern + r",style = filled\]", re.MULTILINE)
 _EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"', re.MULTILINE)
 _VALUE = re.compile(r"(\w+) = (.*?)(?:\\n|$)")
 
@@ -55,6 +56,12 @@ def read_dump(dump: Path) -> frozenset[Edge]:
     return frozenset(
         (states[found[1]], found[3], states[found[2]]) for found in _EDGE.finditer(text)
     )
+
+
+def read_initial(dump: Path) -> frozenset[State]:
+    """The initial states of a graph dumped by TLC."""
+    text = dump.read_text(encoding="utf-8")
+    return frozenset(_state(found[2]) for found in _INITIAL.finditer(text))
 
 
 def _state(label: str) -> State:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kernel.machine import ACTIONS, Limits
+from kernel.machine import ACTIONS, INITIAL, Limits
 from specs import tlc
 from specs.__main__ import counterexample, main
-from specs.graph import Edge, explore, read_dump
+from specs.graph import Edge, explore, read_dump, read_initial
 from specs.tlc import TLA, ModelError, Result, Step, ToolsMissing, check, read_model
 
 from .mutants import MUTANTS, broken_actions, broken_module
@@ -37,6 +37,7 @@ def test_graph_is_the_machines(name: str, tmp_path: Path) -> None:
     result = check(model, dump=tmp_path / "graph.dot")
     assert (result.verdict, result.distinct) == ("holds", model.distinct)
     limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
+    assert read_initial(tmp_path / "graph.dot") == {INITIAL}
     dumped = read_dump(tmp_path / "graph.dot")
     explored = explore(limits, model.constants["MaxPermits"])
     assert len(dumped) > 100

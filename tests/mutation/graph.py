@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kernel.machine import Limits
-from specs.graph import explore, read_dump
+from kernel.machine import INITIAL, Limits
+from specs.graph import explore, read_dump, read_initial
 from specs.tlc import Model, check, models
 
 DUMPS = Path(__file__).with_name("graphs")
@@ -36,4 +36,5 @@ def test_graph_is_the_machines(model: Model) -> None:
     """The same states, the same named edges."""
     limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
     explored = explore(limits, model.constants["MaxPermits"], max_states=10_000)
+    assert read_initial(DUMPS / f"{model.name}.dot") == {INITIAL}
     assert (explored == read_dump(DUMPS / f"{model.name}.dot")) is True  # no long difference
