@@ -27,7 +27,7 @@ from .sources import Source, epoch, take
 
 HERE = str(Path(kernel.__file__).parent)
 CONDITION = ("__enter__", "__exit__")
-"""Where an interrupt leaves a lock of `Thread.start` held for good, in CPython: these are spared."""
+"""Where an interrupt leaves a lock of `Thread.start` held for good, in CPython: left out."""
 
 
 def interrupt(call: Callable[[], Any], at: int, asleep: Callable[[], Any] = int) -> bool:
