@@ -159,7 +159,12 @@ class Check:
             this.batches.append(parts)
             for path, part in parts.items():
                 if part.digest is None:
-                    self.find("not compared", place, f"{name(path, part)}: {part.trouble}.")
+                    self.find(
+                        "not compared",
+                        place,
+                        f"{name(path, part)} cannot be compared: {part.trouble}. Whether the "
+                        "source changes it later, or passes differ in it, is not known.",
+                    )
             self.window.append(Kept(place, batch, parts, len(self.events)))
         self.look(f"pass {this.number} was left")
         self.window.clear()  # a wrapper does not leave a pass before its end

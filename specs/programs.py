@@ -153,6 +153,8 @@ class Source:
         self.unasked = 0  # pulls that started although no gate was open and nobody waited
         self.reader = 0  # the only thread that may pull, if there is one
         self.strange = 0  # pulls by others
+        self.outlasting = 0  # pulls that went on when `with` had been left
+        self.puller = 0  # the thread that pulled last
 
     def __call__(self) -> Iterator[Any]:
         """Begin a pass."""
@@ -173,7 +175,8 @@ class Source:
             if not self.gates and not self.asked and not self.excused:
                 self.unasked += 1
             self.excused = False
-            self.strange += self.reader not in (0, threading.get_ident())
+            self.puller = threading.get_ident()
+            self.strange += self.reader not in (0, self.puller)
             self.lock.notify_all()
             try:
                 while self.held and not self.tokens:
@@ -287,6 +290,7 @@ class Player:
         self.gates: list[Any] = []
         self.waiting = False  # in a call that Ctrl-C may strike
         self.leaked = 0  # threads that did not end when they should
+        self.refused = 0  # threads that were not allowed to start
         self.leaves = False  # the process is to end by itself
 
     def play(self) -> None:
@@ -302,9 +306,10 @@ class Player:
     def counters(self) -> dict[str, int]:
         """What the source has counted, and what else can be seen from outside."""
         source = self.source
-        names = ("started", "most_active", "excess", "unasked", "strange")
+        names = ("started", "most_active", "excess", "unasked", "strange", "outlasting")
         counted = {name: getattr(source, name) for name in names}
         counted["threads"] = len(self.strangers())
+        counted["refused"] = self.refused
         counted["times"] = len((self.profile or {}).get(f"read_batch_{NAME}", ()))
         return counted
 
@@ -337,21 +342,30 @@ class Player:
         """Enter, as `with` does."""
         with self.source.lock:
             self.source.reader = 0
-        self.control(lambda: self.stream.__enter__())  # noqa: PLW0108  # it may be missing
+        self.control(self.entered)
+
+    def entered(self) -> None:
+        """Enter, and see to it that `as` gives something to read."""
+        entered = self.stream.__enter__()
+        if not hasattr(entered, "__next__"):
+            self.tell(f"gives {entered!r}")
 
     def enter_without_a_thread(self) -> None:
         """Enter while no thread can be started."""
 
         def refuse(thread: threading.Thread) -> None:
+            self.refused += 1
             raise RuntimeError("can't start new thread")
 
         with mock.patch.object(threading.Thread, "start", refuse):
             self.enter()
 
-    def exit(self) -> None:
+    def exit(self, *told: Any) -> None:
         """Leave; a pull that is held is let go while somebody waits for it."""
         freed = Aside(self.free_soon) if self.program.held else None  # a pull may start even now
-        self.control(lambda: self.stream.__exit__(None, None, None))
+        self.control(lambda: self.left(*told))
+        with self.source.lock:
+            self.source.outlasting += self.source.active
         if freed is not None:
             freed.join()
             self.source.set_held(True)
@@ -359,6 +373,16 @@ class Player:
         with self.source.lock:
             self.source.excused = False
             self.source.reader = threading.get_ident()
+
+    def exit_by_an_error(self) -> None:
+        """Leave as `with` does when its body raises."""
+        error = LookupError("of the body")
+        self.exit(type(error), error, None)
+
+    def left(self, *told: Any) -> None:
+        """Leave, and see to it that errors of the body go on."""
+        if self.stream.__exit__(*(told or (None, None, None))):
+            self.tell("swallows the error of the body, if there is one")
 
     def free_soon(self) -> None:
         """Let the pull in flight end when somebody waits for it."""
@@ -370,7 +394,7 @@ class Player:
         with self.source.lock:
             self.source.asked = True
             self.source.taken += 1
-        told = outcome(call or (lambda: next(self.stream)))
+        told = outcome(call or (lambda: next(iter(self.stream))))  # as `for` begins
         with self.source.lock:
             self.source.asked = False
             if not told.startswith("batch "):
@@ -432,12 +456,19 @@ class Player:
             self.waiting = False
 
     def strike(self, pull: bool) -> None:
-        """Press Ctrl-C when the main thread has come to wait, for a pull if so told."""
+        """Press Ctrl-C when the main thread has come to wait, for a pull if so told.
+
+        Not in a pull of its own: there Ctrl-C is an error of the source.
+        """
+        main = threading.main_thread().ident or 0
         with self.source.lock:
             self.source.lock.wait_for(lambda: not pull or self.source.active > 0, 5 * SETTLE)
+            own = self.source.active > 0 and self.source.puller == main
         time.sleep(SETTLE / 2)
-        if self.waiting:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        if own:
+            self.source.set_held(False)
+        elif self.waiting:
+            signal.pthread_kill(main, signal.SIGINT)
         if not pull:
             self.free_soon()
             with self.source.lock:
@@ -512,7 +543,7 @@ def find(subject: str) -> Any:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CannotRun(
             f"the subject {subject!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
@@ -570,15 +601,18 @@ def serve() -> None:
         wrapper = find(subject)
         try:
             wrapper(lambda: iter(()), 1, -1, NAME, None)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CannotRun(
                 f"the subject {subject!r} cannot be constructed as "
                 f"cls(stream_fn, 1, -1, {NAME!r}, None): {type(error).__name__}: {error}"
             ) from error
+        lacks = getattr(wrapper, "LACKS", ())
+        if not isinstance(lacks, (set, frozenset, list, tuple)):
+            raise CannotRun(f"LACKS of {subject!r} must be a set of names, not {lacks!r}")
     except CannotRun as error:
         reply({"error": str(error)})
         return
-    reply({"lacks": sorted(getattr(wrapper, "LACKS", ()))})
+    reply({"lacks": sorted(map(str, lacks))})
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
     for line in sys.stdin:
@@ -618,7 +652,10 @@ class Runner:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            raise CannotRun(f"the process that runs {self.subject!r} has died")
+            status = self._server.wait(PATIENCE)
+            raise CannotRun(
+                f"the process that runs {self.subject!r} has died, with exit status {status}"
+            )
         reply = json.loads(answer)
         if "error" in reply:
             raise CannotRun(reply["error"])

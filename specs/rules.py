@@ -12,9 +12,8 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
+from random import Random
 from typing import Any, NamedTuple
-
-from hypothesis import strategies as st
 
 from .epochs import BATCH, END, epochs
 from .programs import PATIENCE, VALUES, Observed, Program, Run, Source, Step
@@ -30,12 +29,13 @@ NOTIONS = {
 """What a class may lack, by the name in its LACKS, and in words."""
 
 Lacks = frozenset[str]
-Programs = st.SearchStrategy[Program]
-Steps = st.SearchStrategy[Iterable[Step]]
+Programs = Callable[[Random], Program]
+Steps = Callable[[Random], tuple[Step, ...]]
 
 
 # Programs.
 
+EXITS = ("exit", "exit by an error")
 READS = ("next", "next under Ctrl-C", "two consumers")
 LAST = ("abandon", "leave the process")
 DEATHS = ("fork", "enter without a thread")
@@ -76,71 +76,82 @@ def tidy(
 
 def step(*do: str, most: int = 1) -> Steps:
     """Steps one after the other, each up to so many times."""
-    return st.tuples(*(st.builds(Step, st.just(name), st.integers(1, most)) for name in do))
+    return lambda random: tuple(Step(name, random.randint(1, most)) for name in do)
 
 
-NOTHING: Steps = st.just(())
+def one_of(*several: Callable[[Random], Any]) -> Callable[[Random], Any]:
+    """Any of these, each as often as the others."""
+    return lambda random: random.choice(several)(random)
+
+
 SLOTS = 7
+READ_ON = (Step("next", 8),)  # to see what was lost
 
 
-@st.composite
 def programs(
-    draw: st.DrawFn,
     lacks: Lacks,
     *steps: Steps,
     items: tuple[str, ...] = BATCHES,
-    first: tuple[str, ...] = (),  # items that a pass may begin with
+    first: tuple[str, ...] = (),  # items of passes that break at once: every fourth does
     passes: tuple[int, int] = (1, 3),  # least and most
     length: tuple[int, int] = (1, 4),  # of a pass
     buffered: bool = True,
     fixed: bool = True,  # epochs may be of fixed size
-    held: bool = False,  # the source may be
+    held: float = 0,  # share of programs whose source is
     profiled: bool = False,
     misuse: tuple[str, ...] = (),
-    last: Callable[[Program], Steps] = lambda program: NOTHING | step("next", most=4),
-) -> Program:
+    last: Callable[[Program, Random], tuple[Step, ...]] = lambda program, random: READ_ON,
+) -> Programs:
     """Programs of these steps, which a buffered wrapper is entered for."""
-    one_pass = st.lists(st.sampled_from(items), min_size=length[0], max_size=length[1])
-    if first:
-        one_pass = st.one_of(one_pass, st.sampled_from(first).map(lambda item: [item]))
-    several = st.lists(one_pass.map(tuple), min_size=passes[0], max_size=passes[1]).map(tuple)
-    program = Program(
-        passes=draw(several),
-        buffer_size=draw(st.integers(1 if buffered or "unbuffered" in lacks else 0, 3)),
-        epoch_size=draw(st.sampled_from([-1, 1, 2, 3]))
-        if fixed and "epoch_size" not in lacks
-        else -1,
-        steps=(),
-        held=draw(st.booleans()) if held else False,
-        profiled=profiled,
-    )
-    chosen = [Step("enter")] if program.buffer_size and not misuse else []
-    for _ in range(SLOTS):
-        chosen += draw(st.one_of(NOTHING, *steps))
-    chosen += draw(last(program))
-    return replace(program, steps=tidy(chosen, program, lacks, misuse))
+
+    def one_pass(random: Random) -> tuple[str, ...]:
+        if first and random.random() < 1 / 4:
+            return (random.choice(first),)
+        return tuple(random.choices(items, k=random.randint(*length)))
+
+    def draw(random: Random) -> Program:
+        sizes = [1, 2, 3] if buffered or "unbuffered" in lacks else [0, 1, 2, 3, 2, 3]
+        program = Program(
+            passes=tuple(one_pass(random) for _ in range(random.randint(*passes))),
+            buffer_size=random.choice(sizes),
+            epoch_size=random.choice([-1, 1, 2, 3]) if fixed and "epoch_size" not in lacks else -1,
+            steps=(),
+            held=random.random() < held,
+            profiled=profiled,
+        )
+        chosen = [Step("enter")] if program.buffer_size and not misuse else []
+        for _ in range(random.randint(0, SLOTS)):
+            chosen += random.choice(steps)(random)
+        chosen += last(program, random)
+        return replace(program, steps=tidy(chosen, program, lacks, misuse))
+
+    return draw
 
 
-def always(*steps: Step) -> Callable[[Program], Steps]:
+def always(*steps: Step) -> Callable[[Program, Random], tuple[Step, ...]]:
     """Programs end with these steps."""
-    return lambda program: st.just(steps)
+    return lambda program, random: steps
 
 
 ENTER, EXIT, OPEN, CLOSE, PAUSE = map(step, ("enter", "exit", "open", "close", "pause"))
-AGAIN = step("exit", "enter")
+AGAIN = one_of(step("exit", "enter"), step("exit by an error", "enter"))
+FILL = step("open", "pause")
+FULL = one_of(step("open", "pause", "exit"), step("open", "pause", "exit by an error"))
+NESTED = step("open", "open", "close", "close")
 NEXT, GO = step("next", most=3), step("let go", most=3)
 LONG: Any = {"passes": (1, 1), "length": (30, 30), "fixed": False}  # no end is reached
 FAILURES = ("OSError", "KeyboardInterrupt", "SystemExit", "GeneratorExit")
 BROKEN = ("iter: OSError", "stream_fn: OSError", "iter: StopIteration", "stream_fn: StopIteration")
 
 
-def dying(lacks: Lacks) -> Callable[[Program], Steps]:
+def dying(lacks: Lacks) -> Callable[[Program, Random], tuple[Step, ...]]:
     """The worker goes without a word, or never comes; and is waited for."""
     ways: list[tuple[Step, ...]] = [(Step("fork"),)] if hasattr(os, "fork") else []
     if "scope" not in lacks:
         ways.append((Step("exit"), Step("enter without a thread")))
-    return lambda program: st.sampled_from(ways).map(
-        lambda way: (*way, Step("next", program.buffer_size + 3))
+    return lambda program, random: (
+        *random.choice(ways),
+        Step("next", program.buffer_size + 3),
     )
 
 
@@ -149,7 +160,7 @@ def interrupted(lacks: Lacks) -> Programs:
     left = programs(
         lacks,
         *(NEXT, OPEN, PAUSE, AGAIN, EXIT),
-        last=lambda program: st.sampled_from([(Step(do),) for do in LAST]),
+        last=lambda program, random: (Step(random.choice(LAST)),),
         **LONG,
     )
     if not hasattr(signal, "pthread_kill"):
@@ -157,9 +168,14 @@ def interrupted(lacks: Lacks) -> Programs:
     struck = step("next under Ctrl-C")
     reading = programs(lacks, NEXT, OPEN, PAUSE, struck, last=always(Step("next", 4)), **LONG)
     if "scope" in lacks:
-        return left | reading
-    leaving = always(Step("exit under Ctrl-C"), Step("enter"), Step("next", 4))
-    return left | reading | programs(lacks, OPEN, GO, held=True, last=leaving, **LONG)
+        return one_of(left, reading)
+
+    def leaving(program: Program, random: Random) -> tuple[Step, ...]:
+        """Leave with a pull in flight, and as much in the buffer as there may be beside it."""
+        load = Step("open"), Step("let go", max(1, program.buffer_size - 1))
+        return (*load, Step("exit under Ctrl-C"), Step("enter"), Step("next", 4))
+
+    return one_of(left, reading, programs(lacks, NEXT, held=1, last=leaving, **LONG))
 
 
 def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
@@ -298,12 +314,16 @@ def preserving(program: Program, run: Run, lacks: Lacks) -> Finding | None:
                 f"at most {program.buffer_size} batches held and being pulled",
                 f"{seen.counters['excess']} in step {number} ({step})",
             )
-        if step.do == "exit" and seen.counters["unasked"] > before:
+        if step.do in EXITS and seen.counters["unasked"] > before:
             return Finding(
-                f"no pull starts in step {number} (exit)",
+                f"no pull starts in step {number} ({step})",
                 f"{seen.counters['unasked'] - before} did",
             )
         before = seen.counters["unasked"]
+        if seen.counters["outlasting"]:
+            return Finding(
+                f"step {number} ({step}) waits for the pull in flight", "it leaves that behind"
+            )
     return transparent(program, run, lacks)
 
 
@@ -311,7 +331,7 @@ def threadless(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     """Outside `with` no thread lives, and callers pull for themselves."""
     inside = False
     for number, step, seen in numbered(program, run):
-        inside = step.do == "enter" or (inside and step.do != "exit")
+        inside = step.do == "enter" or (inside and step.do not in EXITS)
         if seen.counters and not inside and seen.counters["threads"]:
             return Finding(f"no thread after step {number} ({step})", "a thread that lives")
         if seen.counters and seen.counters["strange"]:
@@ -361,19 +381,24 @@ def noticing(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     found = transparent(program, Run(run.steps[: death + 1], "done"), lacks)
     if found is not None or len(run.steps) <= death + 1:
         return found or stuck(program, run)
-    if program.steps[death].do == "fork" and not any(
-        seen.counters["threads"] for seen in run.steps[max(0, death - 1) : death]
-    ):
-        return transparent(program, run, lacks)  # there was no worker that could be gone
+    if program.steps[death].do == "fork":
+        workers = any(seen.counters["threads"] for seen in run.steps[max(0, death - 1) : death])
+    else:
+        workers = run.steps[death].counters["refused"] > 0
+    if not workers:
+        return transparent(program, run, lacks)  # there was none that could be gone
     ideal = (told for told, _ in oracle(program, lacks))
     for _, step, seen in numbered(program, Run(run.steps[:death], "done")):
         for _ in seen.outcomes if step.do == "next" else ():
             next(ideal)
     left = program.buffer_size + ("scope" in lacks)  # which knows no bound that is so strict
-    for told in run.steps[death + 1].outcomes:
+    outcomes = run.steps[death + 1].outcomes
+    for at, told in enumerate(outcomes):
         if told.startswith("ChildProcessError") or (
             "wrapping" in lacks and told != "end" and not told.startswith("batch ")
         ):
+            if told in outcomes[at + 1 :] and "wrapping" not in lacks:
+                break
             return None
         left -= told != "end"
         if told != next(ideal) or left < 0:
@@ -381,10 +406,10 @@ def noticing(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     else:
         if run.ending == "done":
             return None
-    observed = run.steps[death + 1].outcomes[:5]
+    observed = outcomes[:5]
     if run.ending != "done":
         observed.append("no answer in time" if run.ending == "hang" else run.ending)
-    return Finding("what was buffered, then ChildProcessError", ", ".join(observed))
+    return Finding("what was buffered, then ChildProcessError once", ", ".join(observed))
 
 
 def exclusive(program: Program, run: Run, lacks: Lacks) -> Finding | None:
@@ -444,7 +469,9 @@ RULES = {
             1,
             "Transparency",
             "Any mix of entering, leaving, gates and pauses reads like the source itself.",
-            lambda lacks: programs(lacks, NEXT, AGAIN, EXIT, OPEN, CLOSE, PAUSE, buffered=False),
+            lambda lacks: programs(
+                lacks, NEXT, AGAIN, EXIT, OPEN, CLOSE, FILL, FULL, buffered=False
+            ),
             transparent,
         ),
         Rule(
@@ -460,7 +487,9 @@ RULES = {
             3,
             "Stop preserves",
             "Leaving keeps what is buffered and pulls nothing more; the buffer is bounded.",
-            lambda lacks: programs(lacks, NEXT, AGAIN, EXIT, OPEN, CLOSE, PAUSE, GO, held=True),
+            lambda lacks: programs(
+                lacks, NEXT, AGAIN, EXIT, OPEN, CLOSE, FILL, FULL, GO, held=1 / 2
+            ),
             preserving,
             frozenset({"scope"}),
         ),
@@ -483,7 +512,10 @@ RULES = {
             "Gate",
             "A pull starts only while a gate is open or a request waits.",
             lambda lacks: programs(
-                *(lacks, NEXT, OPEN, CLOSE, PAUSE, GO), held=True, last=always(Step("pause"))
+                *(lacks, NEXT, OPEN, CLOSE, NESTED, FILL, GO),
+                length=(1, 8),
+                held=1 / 2,
+                last=always(Step("next", 2), Step("pause")),  # a slot that nobody may fill
             ),
             gated,
             frozenset({"gate"}),
@@ -506,8 +538,8 @@ RULES = {
             "Errors",
             "What the source raises comes once, behind its batches, promptly and with its cause.",
             lambda lacks: programs(
-                *(lacks, NEXT, AGAIN, EXIT, OPEN, PAUSE),
-                items=("batch", "batch", *FAILURES),
+                *(lacks, NEXT, AGAIN, EXIT, OPEN, FILL, FULL),
+                items=(*BATCHES * 6, *FAILURES),
                 first=BROKEN,
                 buffered=False,
             ),
@@ -558,6 +590,7 @@ RULES = {
                 length=(0, 3),
                 buffered=False,
                 profiled=True,
+                last=always(),
             ),
             timed,
             frozenset({"profile"}),

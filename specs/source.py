@@ -164,7 +164,7 @@ def _load(name: str) -> Any:
         raise LookupError(f"{name!r} is not of the form MODULE:FUNCTION.")
     try:
         found = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LookupError(
             f"{module_name!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from kernel import StreamWrapper
@@ -25,6 +26,29 @@ class Doubles(StreamWrapper[Any]):
         return batch
 
 
+class Suppresses(StreamWrapper[Any]):
+    """Leaving swallows the error of the body."""
+
+    def __exit__(self, *args: object) -> Any:
+        super().__exit__(*args)
+        return True
+
+
+class Unnamed(StreamWrapper[Any]):
+    """Entering gives nothing for `as`."""
+
+    def __enter__(self) -> Any:
+        super().__enter__()
+
+
+class Rewinds(StreamWrapper[Any]):
+    """`iter` begins the pass anew."""
+
+    def __iter__(self) -> Any:
+        self._core.iterator = None
+        return self
+
+
 class LongEpochs(StreamWrapper[Any]):
     """Epochs of fixed size have a batch too many."""
 
@@ -39,6 +63,30 @@ class Forgets(StreamWrapper[Any]):
         super().__exit__(*args)
         if not self.empty():
             next(self, None)
+
+
+class Discards(StreamWrapper[Any]):
+    """Leaving by an error empties the buffer."""
+
+    def __exit__(self, *args: object) -> None:
+        super().__exit__(*args)
+        while args[0] is not None and not self.empty():
+            next(self, None)
+
+
+class Hurries(StreamWrapper[Any]):
+    """Leaving does not wait for the pull in flight."""
+
+    stopping: Any = None
+
+    def __enter__(self) -> Any:
+        if self.stopping is not None:
+            self.stopping.join()
+        return super().__enter__()
+
+    def __exit__(self, *args: object) -> None:
+        self.stopping = threading.Thread(target=super().__exit__, args=args)
+        self.stopping.start()
 
 
 class Overfull(StreamWrapper[Any]):
@@ -97,6 +145,26 @@ class Eager(StreamWrapper[Any]):
         return self
 
 
+class Sticks(StreamWrapper[Any]):
+    """Of nested gates one stays open."""
+
+    depth = 0
+
+    @property
+    def allow_buffering(self) -> Any:
+        return self.gate()
+
+    @contextmanager
+    def gate(self) -> Any:
+        inner = super().allow_buffering
+        inner.__enter__()
+        self.depth += 1
+        yield
+        self.depth -= 1
+        if self.depth == 0:
+            inner.__exit__(None, None, None)
+
+
 class RunsOn(StreamWrapper[Any]):
     """With the end of an epoch the next one is begun."""
 
@@ -153,6 +221,22 @@ class Trusts(StreamWrapper[Any]):
         except ChildProcessError as error:
             if error.__cause__ is None:
                 threading.Event().wait()
+            raise
+
+
+class Repeats(StreamWrapper[Any]):
+    """A worker that is gone is told of for ever."""
+
+    death: Any = None
+
+    def __next__(self) -> Any:
+        if self.death is not None:
+            raise self.death
+        try:
+            return super().__next__()
+        except ChildProcessError as error:
+            if "unexpectedly" in str(error):
+                self.death = error
             raise
 
 
@@ -339,3 +423,52 @@ class Lacking(StreamWrapper[Any]):
 
 class Unconstructible:
     """It takes no arguments."""
+
+
+class NoSet(StreamWrapper[Any]):
+    """What it lacks is not told as a set."""
+
+    LACKS = "gate"
+
+
+class Leaves(StreamWrapper[Any]):
+    """Constructing it ends the process."""
+
+    def __init__(self, *arguments: Any) -> None:
+        raise SystemExit(3)
+
+
+class Threadless:
+    """Not broken at all: it reads ahead of nobody, and so needs no thread."""
+
+    def __init__(self, stream_fn: Any, buffer_size: int, *rest: Any) -> None:
+        self.inner: Any = StreamWrapper(stream_fn, 0, *rest)
+        self.buffered, self.entered, self.inside = buffer_size > 0, buffer_size == 0, False
+        self.name = self.inner.name
+        self.allow_buffering = nullcontext()
+
+    def __enter__(self) -> Any:
+        if self.inside:
+            raise RuntimeError
+        self.inside = self.entered = True
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        if not self.inside:
+            raise RuntimeError
+        self.inside = False
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.entered:
+            raise ValueError(self.name)
+        try:
+            return next(self.inner)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            if not self.buffered:
+                raise
+            raise ChildProcessError from error

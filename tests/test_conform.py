@@ -24,18 +24,25 @@ from . import broken
 
 BROKEN = [
     (1, "Doubles", "batch 2"),
+    (1, "Suppresses", "swallows the error"),
+    (1, "Unnamed", "gives None"),
+    (1, "Rewinds", "batch 1"),
     (2, "LongEpochs", "batch 1"),
-    (3, "Forgets", "batch 1"),
+    (3, "Forgets", "batch"),
+    (3, "Discards", "batch"),
+    (3, "Hurries", "it leaves that behind"),
     (3, "Overfull", "in step"),
     (3, "StopPulls", "1 did"),
     (4, "LeavesThread", "a thread that lives"),
     (4, "NeverRefuses", "batch 0"),
     (4, "PullsElsewhere", "another thread does"),
     (5, "Eager", "1 otherwise by the end of step 2"),
-    (6, "RunsOn", "5"),
+    (5, "Sticks", "otherwise by the end of step"),
+    (6, "RunsOn", "which bring the epoch to its end"),
     (7, "Swallows", "end"),
     (7, "LosesCause", "ChildProcessError"),
     (8, "Trusts", "no answer in time"),
+    (8, "Repeats", "once: ChildProcessError"),
     (8, "Insists", "RuntimeError"),
     (9, "Twice", "returns"),
     (9, "Shares", "batch 0 and batch 0"),
@@ -46,7 +53,7 @@ BROKEN = [
     (10, "Lingers", "it does not"),
     (11, "NoneEnds", "end"),
     (11, "Compares", "ValueError"),
-    (12, "TimesEnds", "2"),
+    (12, "TimesEnds", "times by the end"),
 ]
 
 
@@ -56,10 +63,10 @@ SLOW = ("LeavesThread", "Trusts", "Immortal", "Lingers", "Hangs")
 
 @pytest.fixture(autouse=True)
 def less_shrinking(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Programs are not made smaller for long, and are run again but once."""
+    """Programs are not made smaller for long, and are run again but once, or not at all."""
     slow = any(f"-{name}-" in f"-{request.node.name.replace('[', '-')}" for name in SLOW)
-    monkeypatch.setattr(kit, "SHRINKING", 2 if slow else 25)
-    monkeypatch.setattr(kit, "REPEATS", 1)
+    monkeypatch.setattr(kit, "SHRINKING", 2 if slow else 20)
+    monkeypatch.setattr(kit, "REPEATS", 0 if "refuses" in request.node.name else 1)
 
 
 def test_ours_holds() -> None:
@@ -70,16 +77,21 @@ def test_ours_holds() -> None:
     assert all(verdict.programs >= 3 for verdict in verdicts)
 
 
-@pytest.mark.parametrize(("rule", "name", "observed"), BROKEN)
-def test_rule_refuses(rule: int, name: str, observed: str) -> None:
+def test_no_thread_is_no_fault() -> None:
+    """Who pulls in the caller's thread has no worker that dies, and its Ctrl-C is the source's."""
+    verdicts = conform(broken.Threadless, [4, 8, 10], examples=20)
+    assert [str(verdict) for verdict in verdicts if verdict.word != "holds"] == []
+
+
+@pytest.mark.parametrize(("rule", "name", "told"), BROKEN)
+def test_rule_refuses(rule: int, name: str, told: str) -> None:
     """Each rule refuses a wrapper that breaks it, by a program of a handful of steps."""
-    (verdict,) = conform(getattr(broken, name), [rule])
+    (verdict,) = conform(getattr(broken, name), [rule], seed=4)
     assert verdict.word == "violated"
     assert verdict.program is not None
     assert verdict.finding is not None
     assert len(verdict.program.steps) <= 6, str(verdict)
-    assert verdict.seen == (2, 2), str(verdict)
-    assert observed in verdict.finding.observed, str(verdict)
+    assert told in ": ".join(verdict.finding), str(verdict)
 
 
 def test_every_rule_can_be_broken() -> None:
@@ -165,6 +177,8 @@ def test_program_is_readable() -> None:
         ("nowhere.at.all:Wrapper", "'nowhere.at.all:Wrapper' cannot be imported.*No module named"),
         ("kernel:Wrapper", "'kernel:Wrapper' cannot be imported.*no attribute 'Wrapper'"),
         ("tests.broken:Unconstructible", "Unconstructible' cannot be constructed as cls"),
+        ("tests.broken:Leaves", "Leaves' cannot be constructed as cls.*: SystemExit: 3"),
+        ("tests.broken:NoSet", "LACKS of 'tests.broken:NoSet' must be a set of names, not 'gate'"),
         ("tests.broken:Lacking", "LACKS of 'tests.broken:Lacking' .* not 'wheels'"),
     ],
 )
@@ -187,7 +201,7 @@ def test_dead_server_is_an_error() -> None:
     with Runner("kernel:StreamWrapper") as runner:
         runner._server.kill()
         runner._server.wait()
-        with pytest.raises(CannotRun, match="has died"):
+        with pytest.raises(CannotRun, match="has died, with exit status -9"):
             runner.run(Program((("batch",),), 1, -1, (Step("enter"),)))
 
 
@@ -246,12 +260,11 @@ def test_command_cannot_run(arguments: list[str], told: str) -> None:
     assert re.search(told, done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("package", ["hypothesis", "rich"])
-def test_command_without_the_extra(package: str) -> None:
+def test_command_without_the_extra() -> None:
     """Status 2, and what to install."""
-    done = command("kernel:StreamWrapper", code=f"import sys; sys.modules[{package!r}] = None")
+    done = command("kernel:StreamWrapper", code="import sys; sys.modules['rich'] = None")
     assert done.returncode == 2
-    assert f"{package} is missing" in done.stderr
+    assert "rich is missing" in done.stderr
     assert "pip install 'stream-kernel[specs]'" in done.stderr
 
 
@@ -301,7 +314,7 @@ def test_base_class_in_a_project_of_its_own(tmp_path: Path) -> None:
 
 if find_emloop():
 
-    @pytest.mark.parametrize("rule", [3, 4, 5, 11, 12])
+    @pytest.mark.parametrize("rule", [3, 4, 5, 11])
     def test_emloop(rule: int) -> None:
         """The published emloop breaks the rules; here are those that it breaks fast."""
         (verdict,) = conform("specs.adapters:Emloop", [rule])

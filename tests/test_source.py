@@ -626,6 +626,8 @@ def test_not_compared() -> None:
         (finding,) = check_source(lambda batch=batch: [{"ok": 1, "odd": batch}]).findings
         assert (finding.kind, finding.where) == ("not compared", "pass 1, batch 0")
         assert finding.message.startswith("['odd'] (")
+        assert "cannot be compared: TypeError: " in finding.message
+        assert finding.message.endswith("is not known.")
     assert check_source(lambda: [{"ok": 1, "odd": [len, Example]}]).ok
 
 
@@ -844,6 +846,7 @@ def test_command(
         "def bad(): 1 / 0\n"
     )
     (tmp_path / "my_broken_data.py").write_text("1 / 0")
+    (tmp_path / "my_script.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
     assert command("my_data:Data.good", "--batches", "2", "--buffer-size", "1") == 0
     assert "nothing found" in capsys.readouterr().out
@@ -859,6 +862,7 @@ def test_command(
         (["my_data:nothing"], "'my_data' has no 'nothing'."),
         (["no_such_module:f"], "'no_such_module' cannot be imported: ModuleNotFoundError"),
         (["my_broken_data:f"], "'my_broken_data' cannot be imported: ZeroDivisionError"),
+        (["my_script:f"], "'my_script' cannot be imported: SystemExit: 3"),
         (["my_data:Data.good", "--batches", "0"], "batches must be at least 1, not 0."),
     ]:
         assert command(*words) == 2
