@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
@@ -24,6 +25,9 @@ EXAMPLES = 80
 
 SHRINKING = 100
 """Programs that are tried, at most, to find a smaller one."""
+
+JOBS = 3
+"""Rules that are run at the same time: most of it is waiting."""
 
 REPEATS = 2
 """Times that a program which shows a violation is run again."""
@@ -94,11 +98,15 @@ def verdicts(
         raise ValueError(f"examples must be at least 1, not {examples!r}")
     if not isinstance(subject, str):
         subject = f"{subject.__module__}:{subject.__qualname__}"
-    with Runner(subject) as runner:
-        for lack in sorted(runner.lacks - NOTIONS.keys()):
-            raise CannotRun(f"LACKS of {subject!r} may name {', '.join(NOTIONS)}, not {lack!r}")
-        for number in chosen:
-            yield check(runner, RULES[number], examples, seed)
+
+    def one(number: int) -> Verdict:
+        with Runner(subject) as runner:
+            for lack in sorted(runner.lacks - NOTIONS.keys()):
+                raise CannotRun(f"LACKS of {subject!r} may name {', '.join(NOTIONS)}, not {lack!r}")
+            return check(runner, RULES[number], examples, seed)
+
+    with ThreadPoolExecutor(JOBS) as pool:
+        yield from pool.map(one, chosen)
 
 
 def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
@@ -137,7 +145,6 @@ def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
 def shrink(program: Program, violated: Callable[[Program], bool], lacks: Lacks) -> Program:
     """A program that violates the rule too, and of which nothing can be left out.
 
-    A smaller one is taken if it violates each time: what is shown should not hang on chance.
     One step after another is tried, and nothing twice, since each program that still violates may
     cost a hang. It has to violate each time: what is shown should not hang on chance.
     """
