@@ -76,7 +76,9 @@ def named(result: Result, model: Model) -> str:
     names = result.verdict.removeprefix("violates ").split(" or ")
     if len(names) == 1:
         return names[0]
-    return next(n for n in names if check(copy(model, model.config.parent, n)).verdict != "holds")
+    alone = (check(copy(model, model.config.parent, name), timeout=60) for name in names)
+    blamed = (n for n, r in zip(names, alone, strict=True) if r.verdict.startswith("violates "))
+    return next(blamed, result.verdict)
 
 
 def verdicts(mutant: Mutant) -> dict[str, str]:
