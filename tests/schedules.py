@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ class Run:
         self.control = Control()
         patch.setattr(stream, "threading", self.control.threading())
         patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
+        patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
         self.pulls = 0  # in flight
         self.given = 0  # batches that the source has given
         self.batches = 0  # batches that the user has got
