@@ -145,6 +145,7 @@ class Check:
             number = len(this.batches)
             batch = ask(number + 1, f"batch {number}", pull)
             if batch is _FAILED:
+                self.window.clear()  # the frames of an error may lead here, from Python 3.13 on
                 return this
             if batch is _END:
                 this.ended = True
