@@ -254,6 +254,7 @@ class _Core(Generic[T]):
         if self.worker_id == threading.get_ident():
             raise RuntimeError(f"{self.label} was entered by its own source.")
         self.join()  # a worker whose stop was interrupted
+        handled = sys.exc_info()[1]
         with self.lock:
             inside = self.state[SCOPE] == "inside"
             try:
@@ -267,7 +268,7 @@ class _Core(Generic[T]):
                     )
                     self.thread.start()
             except BaseException as error:
-                interrupt = _interrupt(error)
+                interrupt = _interrupt(error, handled)
                 if interrupt is None:
                     self.death = error
                     self.step(Die)
@@ -400,14 +401,13 @@ class _Core(Generic[T]):
         self.step(Withdraw)
 
 
-def _interrupt(error: BaseException) -> BaseException | None:
-    """The interrupt that an error is, or that it hides.
+def _interrupt(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """The interrupt that an error is, or that it hides, beside what was being handled before.
 
     One that strikes between the locks of `Thread.start` comes out as a RuntimeError about them.
     """
-    if isinstance(error, Exception) and error.__context__ is not None:
-        error = error.__context__
-    return None if isinstance(error, Exception) else error
+    hidden = error.__context__ if isinstance(error, Exception) else error
+    return None if hidden is handled or isinstance(hidden, Exception) else hidden
 
 
 def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:

@@ -356,7 +356,10 @@ def test_rule_8_thread_that_cannot_start(wrapper: Any, monkeypatch: pytest.Monke
     """Rule 8: a worker that never came is noticed; nobody waits for ever, and reading can go on."""
 
     def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+        try:
+            raise OSError
+        except OSError:
+            raise RuntimeError("can't start new thread")  # noqa: B904  # no interrupt hides here
 
     stream = wrapper(Source([1, 2]), 2, name="orphan")
     with monkeypatch.context() as patch:
@@ -367,6 +370,43 @@ def test_rule_8_thread_that_cannot_start(wrapper: Any, monkeypatch: pytest.Monke
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert epoch(stream) == [1, 2]
     stream.__exit__(None, None, None)
+    with stream:
+        assert epoch(stream) == [1, 2]
+
+
+def test_rule_8_thread_that_cannot_start_after_an_interrupt(
+    wrapper: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 8: it is no interrupt if one is being handled when a thread cannot start."""
+    stream = wrapper(Source([1, 2]), 2)
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
+            stream.__enter__()
+    with pytest.raises(ChildProcessError) as caught:
+        next(stream)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    stream.__exit__(None, None, None)
+
+
+def test_rule_10_interrupt_of_a_start_that_handles_an_error(
+    wrapper: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 10: an interrupt is one, whatever was being handled when it struck."""
+
+    def start(thread: threading.Thread) -> None:
+        try:
+            raise ValueError
+        except ValueError:
+            raise KeyboardInterrupt  # noqa: B904  # as a signal's handler does
+
+    stream = wrapper(Source([1, 2]), 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            stream.__enter__()
     with stream:
         assert epoch(stream) == [1, 2]
 

@@ -8,6 +8,7 @@ handler might, so that nothing is left to chance.
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -54,6 +55,8 @@ def interrupt(call: Callable[[], Any], at: int, asleep: Callable[[], Any] = int)
             if left == 0:
                 raise KeyboardInterrupt
 
+    gc.collect()  # the streams of other tests: their finalisers should not be struck
+    gc.disable()
     sys.setprofile(watch)
     try:
         call()
@@ -65,6 +68,7 @@ def interrupt(call: Callable[[], Any], at: int, asleep: Callable[[], Any] = int)
         return True
     finally:
         sys.setprofile(None)
+        gc.enable()
     return False
 
 

@@ -25,6 +25,7 @@ TESTS = [
 ]
 
 HOLDS = {
+    "test_rule_10_interrupt_of_a_start_that_handles_an_error",
     "test_empty_tells_whether_next_would_wait",
     "test_integers_of_numpy_are_integers",
     "test_interface",

@@ -41,11 +41,13 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "From Python 3.13 on a thread that the interpreter has frozen on its way down still looks alive, and cannot be joined; before, the line changes nothing.": (
         "kernel/stream.py:_Core.wait: if thread is not None and (sys.is_finalizing() or not thread.is_alive()): -> if thread is not None and (not thread.is_alive()):",
+        "kernel/stream.py:_Core.join: if thread is not None and thread.ident is not None and not sys.is_finalizing(): -> if thread is not None and thread.ident is not None:",
     ),
     "Halt has no use for the limits.": (
         "kernel/stream.py:_Core.wake_worker: if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)): -> if bell is not None and (self.fetch(self.state) or Halt(None, self.state)):",
     ),
     "A ring too many costs a look at the state, and nothing else.": (
+        "kernel/stream.py:_Core.wake_worker: if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)): -> if bell is not None:",
         "kernel/stream.py:_Core.wake_consumer: self.consumer_bell = None -> pass",
         "kernel/stream.py:_Core.gone: self.worker_bell = None -> pass",
         "kernel/stream.py:_Core.read: self.consumer_bell = None -> pass",
