@@ -151,3 +151,20 @@ def test_rule_10_abandoned_before_the_worker_begins(monkeypatch: pytest.MonkeyPa
     assert not workers[0].is_alive()
     assert errors == []
     assert source.begun == 0
+
+
+def test_rule_3_a_stop_leaves_nothing_behind() -> None:
+    """Rule 3: however often a stream is entered and left, nothing piles up."""
+
+    def bells() -> int:
+        gc.collect()
+        return sum(isinstance(thing, queue.SimpleQueue) for thing in gc.get_objects())
+
+    stream = StreamWrapper(Source(range(3)), 2)
+    with stream:
+        assert next(stream) == 0
+    before = bells()
+    for _ in range(20):
+        with stream:
+            pass
+    assert bells() <= before
