@@ -24,7 +24,6 @@ class Actor:
         self.ident = ident
         self.operation = "begin"
         self.ready: Callable[[], bool] = lambda: True
-        self.timed = False  # the operation may time out instead
         self.ended = False
         self.error: BaseException | None = None
         self.greenlet = greenlet(partial(self._run, control, function))
@@ -56,9 +55,7 @@ class Control:
         self.actors.append(actor)
         return actor
 
-    def point(
-        self, operation: str, ready: Callable[[], bool] = lambda: True, timed: bool = False
-    ) -> bool:
+    def point(self, operation: str, ready: Callable[[], bool] = lambda: True) -> bool:
         """Park in front of the operation; whether it may be done, or else has timed out."""
         actor = self.running
         if self.closing:
@@ -66,17 +63,13 @@ class Control:
         if actor is None:  # set-up and inspection, from outside
             assert ready(), f"{operation} would wait, and nobody is running"
             return True
-        actor.operation, actor.ready, actor.timed = operation, ready, timed
+        actor.operation, actor.ready = operation, ready
         expired: bool = actor.greenlet.parent.switch()
         return not expired
 
     def choices(self) -> list[Actor]:
         """Those whose operation can be done now."""
         return [actor for actor in self.actors if not actor.ended and actor.ready()]
-
-    def waiting(self) -> list[Actor]:
-        """Those whose operation cannot be done now, but can time out."""
-        return [a for a in self.actors if not a.ended and a.timed and not a.ready()]
 
     def step(self, actor: Actor, expire: bool = False, interrupt: bool = False) -> None:
         """Let the actor do its operation, or time out, or be interrupted, and go to its next."""
@@ -118,7 +111,7 @@ class Lock:
         self.locked = False
 
     def acquire(self, timeout: float = -1) -> bool:
-        self.locked = self.control.point("acquire", lambda: not self.locked, timeout >= 0)
+        self.locked = self.control.point("acquire", lambda: not self.locked)
         return self.locked
 
     def release(self) -> None:
@@ -213,18 +206,17 @@ class SimpleQueue:
         self.items.append(item)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self.control.point("queue.get", lambda: bool(self.items), timeout is not None):
+        if not self.control.point("queue.get", lambda: bool(self.items)):
             raise Empty
         return self.items.popleft()
 
 
-class Queue:
+class Queue(SimpleQueue):
     """`queue.Queue`."""
 
     def __init__(self, control: Control, maxsize: int = 0) -> None:
-        self.control = control
+        super().__init__(control)
         self.maxsize = maxsize
-        self.items: deque[Any] = deque()
 
     def empty(self) -> bool:
         self.control.point("queue.empty")
@@ -233,11 +225,6 @@ class Queue:
     def put(self, item: Any) -> None:
         self.control.point("queue.put", lambda: not self.maxsize or len(self.items) < self.maxsize)
         self.items.append(item)
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self.control.point("queue.get", lambda: bool(self.items), timeout is not None):
-            raise Empty
-        return self.items.popleft()
 
     def get_nowait(self) -> Any:
         self.control.point("queue.get_nowait")

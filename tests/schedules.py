@@ -59,6 +59,7 @@ class Run:
 
     def one_pass(self, answers: Iterator[Any]) -> Iterator[Any]:
         """A pass whose pulls are points of the schedule."""
+        plain = self.plain_pass(answers)
         while True:
             assert self.pulls == 0, "two pulls at once"
             held = self.given - self.batches
@@ -66,10 +67,9 @@ class Run:
             self.pulls += 1
             self.control.point("pull")
             self.pulls -= 1
-            answer = next(answers)
-            if answer == "raised":
-                raise Boom
-            if answer == "exhausted":
+            try:
+                answer = next(plain)
+            except StopIteration:
                 return
             self.given += 1
             yield answer

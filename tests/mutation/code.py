@@ -64,9 +64,7 @@ LAYERS = {
         ),
         150,
     ),
-    "real threads": Layer(
-        ("tests/test_stateful.py::test_real_threads", "--programs=200"), 40, FILES
-    ),
+    "real threads": Layer(("tests/test_stateful.py::test_real_threads", "--programs=200"), 40),
 }
 """In the order in which they are asked."""
 

@@ -10,37 +10,33 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from random import Random
 from unittest.mock import patch
 
-import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from kernel import stream
-from kernel.machine import Action, Limits
+from kernel.machine import Action
 from specs.graph import explore
 
 from ..schedules import PROGRAMS, run
+from ..test_properties import LIMITS
 from ..test_stateful import PureMachine, RealThreads
+from . import profile  # noqa: F401  # it registers "mutation"
 from .spec import machine, mutants, mutated
 
-LIMITS = [Limits(capacity, size) for capacity in range(4) for size in range(4)]
 SECONDS = {"graph": 60, "pure stateful": 60, "real threads": 60, "scheduler": 60}
 
 
 def settled(examples: int, steps: int) -> settings:
-    """Random runs that stop at the first failure; how it fails need not be made short."""
+    """So many random runs, as `profile` has them."""
     return settings(
+        settings.get_profile("mutation"),
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
-        database=None,
-        derandomize=True,
-        print_blob=False,
-        report_multiple_bugs=False,
-        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
 
@@ -82,7 +78,7 @@ LAYERS: dict[str, Callable[[tuple[Action, ...]], None]] = {
 }
 
 
-def patched(broken: tuple[Action, ...]) -> pytest.MonkeyPatch:
+def patched(broken: tuple[Action, ...]) -> AbstractContextManager[object]:
     """The shell with these actions."""
     return patch.multiple(stream, **{action.__name__: action for action in broken})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,15 +40,12 @@ EQUIVALENT = {
 def refuse(mutant: Mutant) -> str:
     """What TLC says of the mutant: the property that it violates, or "counts", or "unseen"."""
     changed = False
-    for recorded in models():
-        if recorded.name not in SIZES:
-            continue
-        with tempfile.TemporaryDirectory(prefix="mutant-") as name:
-            folder = Path(name)
-            for module in ("Epochs", "Stream"):
-                text = (TLA / f"{module}.tla").read_text(encoding="utf-8")
-                (folder / f"{module}.tla").write_text(text, encoding="utf-8")
-            (folder / "Protocol.tla").write_text(mutated(mutant), encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+        folder = Path(name)
+        for module in ("Epochs", "Stream"):
+            shutil.copy(TLA / f"{module}.tla", folder)
+        (folder / "Protocol.tla").write_text(mutated(mutant), encoding="utf-8")
+        for recorded in (model for model in models() if model.name in SIZES):
             model = copy(recorded, folder)
             result = check(model, timeout=120)
             if result.verdict.startswith("violates "):
@@ -117,7 +115,8 @@ def unexplained(rows: list[dict[str, Any]]) -> list[str]:
             wrong.append(f"{row['name']}: no property refuses it, and nothing explains it")
         if not survived and row["name"] in EQUIVALENT:
             wrong.append(f"{row['name']}: explained, but refused by {row['layers']['TLC']}")
-    return wrong + [f"{n}: explained, but no mutant" for n in EQUIVALENT if n not in mutants()]
+    known = mutants()
+    return wrong + [f"{n}: explained, but no mutant" for n in EQUIVALENT if n not in known]
 
 
 def table(rows: list[dict[str, Any]], layers: Iterable[str]) -> Table:
