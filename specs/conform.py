@@ -10,7 +10,9 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from queue import SimpleQueue
 from random import Random
 from typing import ClassVar
 
@@ -99,13 +101,25 @@ def verdicts(
     if not isinstance(subject, str):
         subject = f"{subject.__module__}:{subject.__qualname__}"
 
-    def one(number: int) -> Verdict:
-        with Runner(subject) as runner:
-            for lack in sorted(runner.lacks - NOTIONS.keys()):
-                raise CannotRun(f"LACKS of {subject!r} may name {', '.join(NOTIONS)}, not {lack!r}")
-            return check(runner, RULES[number], examples, seed)
+    free: SimpleQueue[Runner] = SimpleQueue()  # each imports the subject: once a job, not a rule
 
-    with ThreadPoolExecutor(JOBS) as pool:
+    def one(number: int) -> Verdict:
+        runner = free.get()
+        try:
+            return check(runner, RULES[number], examples, seed)
+        finally:
+            free.put(runner)
+
+    with ExitStack() as stack:
+        for _ in range(min(JOBS, len(chosen))):
+            runner = stack.enter_context(Runner(subject))
+            unknown = sorted(runner.lacks - NOTIONS.keys())
+            if unknown:
+                raise CannotRun(
+                    f"LACKS of {subject!r} may name {', '.join(NOTIONS)}, not {unknown[0]!r}"
+                )
+            free.put(runner)
+        pool = stack.enter_context(ThreadPoolExecutor(JOBS))
         yield from pool.map(one, chosen)
 
 
