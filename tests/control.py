@@ -7,6 +7,7 @@ holds the `Control` chooses who goes on. The primitives below stand in for those
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,10 @@ class Actor:
     def __init__(self, control: Control, function: Callable[[], Any], ident: int) -> None:
         self.ident = ident
         self.operation = "begin"
+        self.target: Any = None  # what the operation is on
+        self.timeout: float | None = None  # of the operation, in seconds
+        self.locks = 0  # held
+        self.handling: type | None = None  # what kind of exception
         self.ready: Callable[[], bool] = lambda: True
         self.ended = False
         self.error: BaseException | None = None
@@ -55,7 +60,13 @@ class Control:
         self.actors.append(actor)
         return actor
 
-    def point(self, operation: str, ready: Callable[[], bool] = lambda: True) -> bool:
+    def point(
+        self,
+        operation: str,
+        ready: Callable[[], bool] = lambda: True,
+        target: Any = None,
+        timeout: float | None = None,
+    ) -> bool:
         """Park in front of the operation; whether it may be done, or else has timed out."""
         actor = self.running
         if self.closing:
@@ -63,7 +74,13 @@ class Control:
         if actor is None:  # set-up and inspection, from outside
             assert ready(), f"{operation} would wait, and nobody is running"
             return True
-        actor.operation, actor.ready = operation, ready
+        actor.operation, actor.ready, actor.target, actor.timeout = (
+            operation,
+            ready,
+            target,
+            timeout,
+        )
+        actor.handling = sys.exc_info()[0]
         expired: bool = actor.greenlet.parent.switch()
         return not expired
 
@@ -103,20 +120,75 @@ class Control:
         )
 
 
+class Races:
+    """What threads have been seen to touch without holding a lock (Eraser's rule, Savage 1997).
+
+    All else is touched by one thread at a time, so that its order among other things makes no
+    difference. What is learned holds for the runs to come: a search repeats until nothing is new.
+    """
+
+    def __init__(self) -> None:
+        self.changing: set[str] = set()  # attributes that are not set once and for all
+        self.read: set[str] = set()
+        self.written: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.changing) + len(self.read) + len(self.written)
+
+    def touch(self, control: Control, name: str, write: bool) -> None:
+        """A point, if another thread may touch the same at the same time."""
+        actor = control.running
+        if actor is None:
+            return
+        if actor.locks == 0:
+            (self.written if write else self.read).add(name)
+        if actor.locks == 0 or name in self.written or (write and name in self.read):
+            control.point(f"{'write' if write else 'read'} {name}")
+
+
+def watched(core: type, control: Control, races: Races, changed: Callable[..., None]) -> type:
+    """The class with points in front of its attributes; `changed` is told of each new state."""
+
+    class Watched(core):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            if name in races.changing:
+                races.touch(control, name, write=False)
+            value = super().__getattribute__(name)
+            if type(value) is list:
+                races.touch(control, name, write=True)  # in place
+            return value
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if control.running is not None:
+                races.changing.add(name)
+                races.touch(control, name, write=True)
+                if name == "state":
+                    changed(object.__getattribute__(self, name), value)
+            super().__setattr__(name, value)
+
+    return Watched
+
+
 class Lock:
     """`threading.Lock`. Only taking it is a point: to let go of it hands nothing over."""
 
     def __init__(self, control: Control) -> None:
         self.control = control
         self.locked = False
+        self.owner: Actor | None = None
 
     def acquire(self, timeout: float = -1) -> bool:
-        self.locked = self.control.point("acquire", lambda: not self.locked)
+        self.locked = self.control.point("acquire", lambda: not self.locked, self)
+        self.owner = self.control.running
+        if self.owner is not None:
+            self.owner.locks += 1
         return self.locked
 
     def release(self) -> None:
         assert self.locked
-        self.locked = False
+        if self.owner is not None:
+            self.owner.locks -= 1
+        self.locked, self.owner = False, None
 
     def __enter__(self) -> None:
         self.acquire()
@@ -163,6 +235,10 @@ class Event:
         self.value = True
 
 
+class Unstartable(RuntimeError):
+    """What the system says when it has no thread to give."""
+
+
 class Thread:
     """`threading.Thread`. It is alive until it has passed its end."""
 
@@ -173,8 +249,10 @@ class Thread:
         args: tuple[Any, ...] = (),
         name: str = "",
         daemon: bool = False,
+        refused: Callable[[], bool] = lambda: False,
     ) -> None:
         self.control = control
+        self.refused = refused
         self.function = partial(target, *args)
         self.actor: Actor | None = None
 
@@ -183,16 +261,20 @@ class Thread:
         return self.actor.ident if self.actor else None
 
     def start(self) -> None:
-        self.control.point("thread.start")
+        self.control.point("thread.start", target=self)
+        if self.refused():
+            raise Unstartable
         self.actor = self.control.spawn(self.function)
         self.control.threads[self.actor] = self
 
     def is_alive(self) -> bool:
-        self.control.point("thread.is_alive")
+        self.control.point("thread.is_alive", target=self)
         return self.actor is not None and not self.actor.ended
 
     def join(self) -> None:
-        self.control.point("thread.join", lambda: self.actor is not None and self.actor.ended)
+        self.control.point(
+            "thread.join", lambda: self.actor is not None and self.actor.ended, self
+        )
 
 
 class SimpleQueue:
@@ -206,7 +288,7 @@ class SimpleQueue:
         self.items.append(item)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self.control.point("queue.get", lambda: bool(self.items)):
+        if not self.control.point("queue.get", lambda: bool(self.items), self, timeout):
             raise Empty
         return self.items.popleft()
 

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from kernel import StreamWrapper, stream
-from specs.epochs import BATCH, END, epochs
+from kernel.machine import ACTIONS, State
+from specs.epochs import BATCH, END, FAILURE, epochs
 from specs.properties import INVARIANTS, Now
 
-from .control import Actor, Control, SimpleQueue
+from .control import Control, Races, SimpleQueue, Thread, Unstartable, watched
 
 
 class Boom(Exception):
     """What the sources raise."""
+
+
+class Wrong(AssertionError):
+    """What a schedule has shown, of one of these kinds.
+
+    observation: something else than the oracle's; leaked thread: one that outlives `with`; lost
+    wake-up: only a time-out could go on; deadlock: not even that; livelock: no way to the end;
+    outside the lock: a step that is taken by who does not hold it; not an action: one that the
+    machine does not have; invariant: a state that is none of the machine's.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind = kind
 
 
 class Program(NamedTuple):
@@ -25,89 +41,153 @@ class Program(NamedTuple):
 
     capacity: int
     epoch_size: int
-    calls: tuple[str, ...]  # "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted", an Exit;
+    calls: tuple[str, ...]  # "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted", an Exit
+    # at which Ctrl-C may strike; "EnterDead", an Enter whose thread cannot start;
     # "Prefetched": wait until nobody else can go on, and find the buffer full
     answers: tuple[Any, ...]  # batches, "exhausted", "raised"; from the first again when used up
 
+    @property
+    def script(self) -> tuple[str, ...]:
+        """The calls, with two that show what is left."""
+        return (*self.calls, "Next", "Next")
+
+
+class Script:
+    """What a source answers, again and again, and how far that has come."""
+
+    def __init__(self, answers: tuple[Any, ...]) -> None:
+        self.answers = answers
+        self.given = 0
+
+    def __iter__(self) -> Script:
+        return self
+
+    def __next__(self) -> Any:
+        self.given += 1
+        return self.answers[(self.given - 1) % len(self.answers)]
+
+
+class Source:
+    """A source whose pulls are points of the schedule. All its passes go on in one script."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.script = Script(run.program.answers)
+
+    def __call__(self) -> Pass:
+        return Pass(self)
+
+
+class Pass:
+    """One pass of it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __iter__(self) -> Pass:
+        return self
+
+    def __next__(self) -> Any:
+        run = self.source.run
+        if run.pulls:
+            raise Wrong("observation", "two pulls at once")
+        if len(run.core.batches) >= max(1, run.program.capacity):
+            raise Wrong("observation", "a pull without a slot")
+        run.pulls += 1
+        try:
+            run.control.point("pull")
+        finally:
+            run.pulls -= 1
+        return answered(next(self.source.script))
+
+
+def answered(answer: Any) -> Any:
+    """What `next` gives for an answer of the script."""
+    if answer == "raised":
+        raise Boom
+    if answer == "exhausted":
+        raise StopIteration
+    return answer
+
+
+def one_pass(script: Iterator[Any]) -> Iterator[Any]:
+    """A pass of the same source, as the oracle reads it."""
+    for answer in script:
+        try:
+            batch = answered(answer)
+        except StopIteration:
+            return
+        yield batch
+
 
 class Run:
-    """One run of a program, by threads under control."""
+    """One run of a program, by threads under control.
 
-    def __init__(self, program: Program, patch: pytest.MonkeyPatch) -> None:
+    With `races`, whatever threads may touch at the same time is a point of the schedule, and each
+    change of state is looked at; without, only locks, bells, threads and pulls are.
+    """
+
+    def __init__(
+        self, program: Program, patch: pytest.MonkeyPatch, races: Races | None = None
+    ) -> None:
         self.program = program
         self.control = Control()
-        patch.setattr(stream, "threading", self.control.threading())
+        self.refused = False  # whether threads can start
+        threading = self.control.threading()
+        threading.Thread = partial(Thread, self.control, refused=lambda: self.refused)
+        patch.setattr(stream, "threading", threading)
         patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
         patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
+        if races is not None:
+            core = watched(stream._Core, self.control, races, self.changed)
+            patch.setattr(stream, "_Core", core)
         self.pulls = 0  # in flight
-        self.given = 0  # batches that the source has given
-        self.batches = 0  # batches that the user has got
+        self.gates: list[Any] = []  # that the user has entered
+        self.wants = False  # the user is in `next`
+        self.at = 0  # the call that the user is in
         self.inside = False
-        self.schedule: list[int] = []  # who took each step
-        answers = self.answers()
-        self.wrapper = StreamWrapper(
-            lambda: self.one_pass(answers), program.capacity, program.epoch_size or -1
-        )
-        plain = self.answers()
-        self.expected = epochs(lambda: self.plain_pass(plain), program.epoch_size)  # type: ignore[no-untyped-call]
+        self.edges: list[tuple[State, State]] = []
+        self.wrapper = StreamWrapper(Source(self), program.capacity, program.epoch_size or -1)
+        self.core = self.wrapper._core
+        self.script = Script(program.answers)
+        self.read_from_here()
         self.user = self.control.spawn(self.use)
 
-    def answers(self) -> Iterator[Any]:
-        """What the source answers: the script, again and again."""
-        while True:
-            yield from self.program.answers
-
-    def one_pass(self, answers: Iterator[Any]) -> Iterator[Any]:
-        """A pass whose pulls are points of the schedule."""
-        plain = self.plain_pass(answers)
-        while True:
-            assert self.pulls == 0, "two pulls at once"
-            held = self.given - self.batches
-            assert held < max(1, self.program.capacity), "a pull without a slot"
-            self.pulls += 1
-            self.control.point("pull")
-            self.pulls -= 1
-            try:
-                answer = next(plain)
-            except StopIteration:
-                return
-            self.given += 1
-            yield answer
-
-    def plain_pass(self, answers: Iterator[Any]) -> Iterator[Any]:
-        """A pass of the same source, as the oracle reads it."""
-        for answer in answers:
-            if answer == "raised":
-                raise Boom
-            if answer == "exhausted":
-                return
-            yield answer
+    def read_from_here(self) -> None:
+        """Let the oracle begin an epoch, with a pass of its own."""
+        self.expected = epochs(partial(one_pass, self.script), self.program.epoch_size)  # type: ignore[no-untyped-call]
 
     def use(self) -> None:
         """The user's thread."""
-        gates: list[Any] = []
-        for call in (*self.program.calls, "Next", "Next"):
-            if call == "Next":
-                self.read()
-            elif call == "Allow":
-                gates.append(self.wrapper.allow_buffering)
-                gates[-1].__enter__()
-            elif call == "Disallow":
-                gates.pop().__exit__(None, None, None)
-            elif call == "Enter":
-                self.enter()
-            elif call == "Prefetched":
-                self.await_rest()
-                assert self.given - self.batches == self.program.capacity, "no prefetch"
-            else:
-                self.leave()
+        script = self.program.script
+        while self.at < len(script):
+            getattr(self, f"call_{script[self.at]}")()
+            self.at += 1
 
-    def await_rest(self) -> None:
-        """Wait until nobody else can go on."""
+    def call_Allow(self) -> None:
+        """Open a gate."""
+        self.gates.append(self.wrapper.allow_buffering)
+        self.gates[-1].__enter__()
+
+    def call_Disallow(self) -> None:
+        """Shut the gate that was opened last."""
+        self.gates[-1].__exit__(None, None, None)
+        self.gates.pop()
+
+    def call_Prefetched(self) -> None:
+        """Wait until nobody else can go on, and find the buffer full."""
         others = [actor for actor in self.control.actors if actor is not self.user]
         self.control.point("rest", lambda: not any(a.ready() and not a.ended for a in others))
+        if len(self.core.batches) != self.program.capacity:
+            raise Wrong("observation", "nothing was prefetched, although the gate is open")
 
-    def enter(self) -> None:
+    def call_EnterDead(self) -> None:
+        """Enter, with a thread that cannot start."""
+        self.refused = True
+        self.call_Enter()
+        self.refused = False
+
+    def call_Enter(self) -> None:
         """Enter, which is refused inside."""
         if self.inside:
             with pytest.raises(RuntimeError, match="twice"):
@@ -116,84 +196,133 @@ class Run:
             self.wrapper.__enter__()
         self.inside = True
 
-    def leave(self) -> None:
-        """Leave, after which no thread lives, unless Ctrl-C has struck meanwhile."""
-        self.inside = False
-        try:
-            self.wrapper.__exit__(None, None, None)
-        except KeyboardInterrupt:
-            return
-        workers = [a for a in self.control.actors if a is not self.user and not a.ended]
-        assert workers == [], "a thread outlives `with`"
+    def call_Interrupted(self) -> None:
+        """Leave, unless Ctrl-C strikes meanwhile."""
+        with suppress(KeyboardInterrupt):
+            self.call_Exit()
 
-    def read(self) -> None:
+    def call_Exit(self) -> None:
+        """Leave, after which no thread lives."""
+        self.inside = False
+        self.wrapper.__exit__(None, None, None)
+        if any(actor is not self.user and not actor.ended for actor in self.control.actors):
+            raise Wrong("leaked thread", "a thread outlives `with`")
+
+    def call_Next(self) -> None:
         """One `next`, which must give what the oracle gives."""
-        if self.program.capacity and not self.entered:
+        if self.program.capacity and self.state[stream.SCOPE] == "new":
+            return
+        self.wants = True
+        try:
+            got = BATCH, next(self.wrapper)
+        except StopIteration:
+            got = END, None
+        except (ChildProcessError, Boom) as error:
+            got = FAILURE, error
+        self.wants = False
+        if got[0] == FAILURE and isinstance(got[1].__cause__, Unstartable):
+            self.read_from_here()  # a death is not the source's doing, but an error like its own
             return
         kind, value = next(self.expected)
-        if kind == BATCH:
-            assert next(self.wrapper, END) is value
-            self.batches += 1
-        elif kind == END:
-            with pytest.raises(StopIteration):
-                next(self.wrapper)
-        else:
-            with pytest.raises(ChildProcessError if self.program.capacity else Boom):
-                next(self.wrapper)
+        if got[0] != kind or (kind == BATCH and got[1] is not value):
+            raise Wrong("observation", f"{got}, where an unbuffered reading gives {(kind, value)}")
 
     @property
-    def entered(self) -> bool:
-        """Whether a buffered stream may be read."""
-        return self.wrapper._core.state[stream.SCOPE] != "new"
+    def state(self) -> State:
+        """The machine's state. To look at it is no point of the schedule."""
+        state: State = object.__getattribute__(self.core, "state")
+        return state
 
-    def go(self, choose: Callable[[list[Actor]], Actor], most: int = 5000) -> None:
-        """Run to the end of the program. Raises AssertionError if anything is wrong.
+    def changed(self, old: State, new: State) -> None:
+        """A change of state: a step of the machine, by who holds the lock."""
+        running = self.control.running
+        if running is None or running.locks == 0:
+            raise Wrong("outside the lock", f"{old} becomes {new}")
+        limits = self.core.limits
+        if all(getattr(stream, a.__name__)(limits, old) != new for a in ACTIONS):
+            raise Wrong("not an action", f"{old} becomes {new}")
+        if new[stream.FETCHING] and not old[stream.FETCHING]:
+            asked = self.wants and not self.core.batches
+            if not asked and not self.gates:
+                raise Wrong("observation", "a pull starts, shut as the gate is, unasked for")
+        self.edges.append((old, new))
 
-        No thread has to look around by itself: where a time-out is all that is left, somebody was
-        not woken.
+    @property
+    def ended(self) -> bool:
+        """Whether the user has come to the end."""
+        return self.user.operation == "end"
+
+    def moves(self, timeouts: bool = False) -> list[str]:
+        """Who can go on: actors by number; with `!` by an interrupt, with `~` by a time-out.
+
+        Time-outs are no way out: where nothing else can go on, somebody was not woken.
         """
-        strikes = self.program.calls.count("Interrupted")
-        for _ in range(most):
-            ready = self.control.choices()
-            if strikes and not self.inside and self.user.operation == "queue.get":
-                strikes -= 1
-                self.control.step(self.user, interrupt=True)
-                continue
-            assert ready, f"nobody can go on: {[a.operation for a in self.control.actors]}"
-            actor = choose(ready)
-            self.schedule.append(actor.ident)
-            self.control.step(actor)
-            self.check()
-            if self.user.operation == "end":
-                break
-        else:
-            raise AssertionError(f"no end after {most} steps")
-        if self.user.error is not None:
-            raise self.user.error
+        if self.ended:
+            return []
+        moves = [str(actor.ident) for actor in self.control.choices()]
+        waiting = [a for a in self.control.actors if a.timeout is not None and not a.ended]
+        waiting = [actor for actor in waiting if not actor.ready()]
+        if not moves:
+            what = ", ".join(f"{a.ident}: {a.operation}" for a in self.control.actors)
+            raise Wrong("lost wake-up" if waiting else "deadlock", f"nobody can go on ({what})")
+        if timeouts:
+            moves += [f"{actor.ident}~" for actor in waiting]
+        call = self.program.script[self.at]
+        if call == "Interrupted" and self.user.operation == "queue.get":
+            moves.append(f"{self.user.ident}!")
+        return moves
+
+    def move(self, move: str) -> None:
+        """Let somebody go on. Raises `Wrong` if anything is."""
+        actor = self.control.actors[int(move.rstrip("!~")) - 1]
+        self.control.step(actor, expire=move.endswith("~"), interrupt=move.endswith("!"))
+        for actor in self.control.actors:
+            if isinstance(actor.error, Wrong):
+                raise actor.error
+            if actor.error is not None:
+                raise Wrong("observation", f"{actor.error!r} in {actor.ident}") from actor.error
+        self.check()
 
     def check(self) -> None:
         """The invariants of the machine, and that the payloads beside it agree with it."""
-        core = self.wrapper._core
-        now = Now(core.state)
+        now = Now(self.state)
         for name, holds in INVARIANTS.items():
-            if name not in ("Conservation", "OnePuller"):  # which need the history
-                assert holds(now, core.limits), name
-        if not core.lock.locked:  # type: ignore[attr-defined]  # it is ours
-            assert len(core.batches) == now.vars.buffered, "batches beside the machine"
-            assert (core.error is None) == (now.vars.epoch != "failed"), (
-                "an error beside the machine"
-            )
+            if name not in ("Conservation", "OnePuller") and not holds(now, self.core.limits):
+                raise Wrong("invariant", f"{name} in {now.vars}")  # those need the history
+        if not self.core.lock.locked:  # type: ignore[attr-defined]  # it is ours
+            error = object.__getattribute__(self.core, "error")
+            if len(self.core.batches) != now.vars.buffered:
+                raise Wrong("invariant", "batches beside the machine")
+            if (error is None) != (now.vars.epoch != "failed"):
+                raise Wrong("invariant", "an error beside the machine")
 
 
-def run(program: Program, choose: Callable[[list[Actor]], Actor]) -> Run:
-    """Run the program once; raises AssertionError if anything is wrong."""
+@contextmanager
+def running(program: Program, races: Races | None = None) -> Iterator[Run]:
+    """A run of the program, to be moved. Its threads end with the context."""
     with pytest.MonkeyPatch.context() as patch:
-        done = Run(program, patch)
+        run = Run(program, patch, races)
         try:
-            done.go(choose)
+            yield run
         finally:
-            done.control.close()
-    return done
+            run.control.close()
+
+
+def run(
+    program: Program,
+    choose: Callable[[list[str]], str],
+    races: Races | None = None,
+    most: int = 5000,
+) -> list[str]:
+    """Run the program once, by moves of choice. Returns the moves; raises `Wrong`."""
+    schedule: list[str] = []
+    with running(program, races) as going:
+        while moves := going.moves():
+            if len(schedule) == most:
+                raise Wrong("livelock", f"no end after {most} moves")
+            schedule.append(choose(moves))
+            going.move(schedule[-1])
+    return schedule
 
 
 PROGRAMS = {
@@ -235,6 +364,12 @@ PROGRAMS = {
     ),
     "interrupted stop": Program(
         2, 2, ("Enter", "Allow", "Next", "Interrupted", "Enter", "Next", "Next", "Exit"), (1, 2, 3)
+    ),
+    "death": Program(
+        2,
+        2,
+        ("Enter", "Allow", "Next", "Exit", "EnterDead", "Next", "Next", "Next", "Exit", "Next"),
+        (1, 2, 3, "exhausted"),
     ),
     "misuse": Program(
         1,
