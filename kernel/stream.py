@@ -198,11 +198,11 @@ class _Core(Generic[T]):
         """Take the step that the source answered with, and keep what it carries."""
         state = action(self.limits, self.state)
         if state is not None:
-            self.state = state
             if action is Enqueue:
                 self.batches.append(payload)
             elif action is Fail:
                 self.error = payload
+            self.state = state  # last: what could not be kept was not enqueued
 
     # The worker.
 
@@ -216,8 +216,8 @@ class _Core(Generic[T]):
                 if action is Enqueue:  # what `settle` does, for speed without a call
                     state = self.enqueue(self.state)
                     if state is not None:
-                        self.state = state
                         self.batches.append(payload)
+                        self.state = state
                 elif action is not None:
                     self.settle(action, payload)
                 payload = None
@@ -234,9 +234,12 @@ class _Core(Generic[T]):
                 self.state = state
             action, payload = self.pull()
 
-    def gone(self) -> None:
-        """Note, with the lock held, that the worker is gone: by Halt, or else without a word."""
-        self.step(Die)  # not enabled after Halt
+    def gone(self, death: BaseException | None = None) -> None:
+        """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
+        if self.step(Die):  # not enabled after Halt
+            self.death = death
+            while len(self.batches) > self.state[BUFFERED]:
+                self.batches.pop()  # it was in the worker's hand
         self.worker_id = 0
         self.worker_bell = None
         self.wake_consumer()
@@ -299,14 +302,15 @@ class _Core(Generic[T]):
         takes the thread for gone, up to Python 3.12.
         """
         bell: SimpleQueue[None] = SimpleQueue()
-        self.leaver_bells.append(bell)
-        with self.lock:
-            self.wake_worker()
         try:
+            self.leaver_bells.append(bell)
+            with self.lock:
+                self.wake_worker()
             while self.state[WORKER] == "stopping":
                 self.wait(bell)
         finally:
-            self.leaver_bells.remove(bell)
+            if bell in self.leaver_bells:  # not if an interrupt came first
+                self.leaver_bells.remove(bell)
         with self.lock:
             ended = self.state[WORKER] in ("absent", "dead")
             thread, self.thread = (self.thread, None) if ended else (None, self.thread)
@@ -365,10 +369,12 @@ class _Core(Generic[T]):
         except BaseException:
             with self.lock:
                 if self.asker is bell:
-                    if action is not None:
-                        self.settle(action, payload)  # the pull was answered: keep what it gave
                     self.consumer_bell = None
-                    self.step(Withdraw)
+                    try:
+                        if action is not None:
+                            self.settle(action, payload)  # the pull was answered: keep it
+                    finally:
+                        self.step(Withdraw)
                 while len(self.batches) > self.state[BUFFERED]:
                     self.batches.popleft()  # it was in hand when this exception came
             payload = None  # an error would hold this frame, and the frame the error
@@ -385,10 +391,12 @@ class _Core(Generic[T]):
 
     def bury(self) -> Iterator[T] | None:
         """Take Bury, whose error is the worker's death; returns the iterator to let go of."""
-        self.step(Bury)
-        self.error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
-        self.error.__cause__, self.death = self.death, None
+        error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
+        error.__cause__ = self.death
+        self.error = error
         spent, self.iterator = self.iterator, None
+        self.step(Bury)  # after all that an interrupt must not come between
+        self.death = None
         return spent
 
     def orphan(self) -> None:
@@ -428,11 +436,11 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
                 return
     except BaseException as error:
         if core is not None:
-            core.death = error
-    finally:
-        if core is not None:
             with core.lock:
-                core.gone()
+                core.gone(error)
+    else:
+        with core.lock:
+            core.gone()
 
 
 def _abandon(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
@@ -492,13 +500,10 @@ class _Gate(Generic[T]):
     def __enter__(self) -> None:
         before = self._entered
         try:
-            with self._core.lock:
-                self._core.step(Allow)
-                self._entered += 1
-                self._core.wake_worker()
+            self._turn(Allow, 1)
         except BaseException:  # interrupted: `__exit__` will not be called
             if self._entered > before:
-                self._leave()
+                self._turn(Disallow, -1)
             raise
 
     def __exit__(self, *args: object) -> None:
@@ -507,16 +512,25 @@ class _Gate(Generic[T]):
         if before == 0:
             raise RuntimeError(f"A gate of {self._core.label} was left without being entered.")
         try:
-            self._leave()
+            self._turn(Disallow, -1)
         except BaseException:  # interrupted: it will not be called again
             if self._entered == before:
-                self._leave()
+                self._turn(Disallow, -1)
             raise
 
-    def _leave(self) -> None:
-        with self._core.lock:
-            self._core.step(Disallow)
-            self._entered -= 1
+    def _turn(self, action: Action, by: int) -> None:
+        """Take the action and count it: an interrupt finds both done or neither."""
+        core = self._core
+        with core.lock:
+            state, entered = core.state, self._entered
+            try:
+                core.step(action)
+                self._entered = entered + by
+                core.wake_worker()
+            except BaseException:
+                if core.state is not state:
+                    self._entered = entered + by
+                raise
 
 
 class StreamWrapper(Generic[T]):
