@@ -205,7 +205,10 @@ def Disallow(limits: Limits, state: State) -> State | None:
 
 
 def Die(limits: Limits, state: State) -> State | None:
-    """The worker is gone without a word, and with it the batch in its hand; a stop ends there."""
+    """The worker is gone without a word, and with it the batch in its hand; a stop ends there.
+
+    So is one whose pull outlasts the patience of a stop: what it still does is nobody's.
+    """
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
     if worker not in ("running", "stopping"):
         return None

@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from functools import partial
+from math import inf
+from numbers import Real
 from operator import index
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, NoReturn, SupportsIndex, TypeVar
@@ -94,8 +97,15 @@ class _Core(Generic[T]):
     costs a look at the state.
     """
 
-    def __init__(self, stream_fn: Callable[[], Iterable[T]], limits: Limits, label: str) -> None:
+    def __init__(
+        self,
+        stream_fn: Callable[[], Iterable[T]],
+        limits: Limits,
+        label: str,
+        stop_timeout: float | None,
+    ) -> None:
         self.stream_fn = stream_fn
+        self.stop_timeout = stop_timeout
         self.limits = limits
         self.fetch = _remembered(Fetch, limits)
         self.enqueue = _remembered(Enqueue, limits)
@@ -107,9 +117,9 @@ class _Core(Generic[T]):
         self.batches: deque[T] = deque()
         self.error: BaseException | None = None  # what Raise will raise
         self.death: BaseException | None = None  # what killed the worker, if anything told
-        self.iterator: Iterator[T] | None = None  # of the pass; belongs to whoever is pulling
+        self.opened: list[Iterator[T]] = []  # the pass, if it has begun; of whoever is pulling
         self.thread: threading.Thread | None = None  # of the worker, until it was joined
-        self.worker_id = 0  # of that thread, once it runs
+        self.worker_id = 0  # of that thread, from its start to its end: who else is no worker
         self.bell: SimpleQueue[None] = SimpleQueue()  # of all workers, one after the other
         self.worker_bell: SimpleQueue[None] | None = None  # the same, while the worker sleeps
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
@@ -133,7 +143,7 @@ class _Core(Generic[T]):
 
     # Waiting.
 
-    def wait(self, bell: SimpleQueue[None]) -> None:
+    def wait(self, bell: SimpleQueue[None], most: float = inf) -> None:
         """Sleep until the bell rings, or for a while: the one place where callers block.
 
         Waking now and then serves two ends. CPython misses a signal that comes just before a
@@ -141,7 +151,7 @@ class _Core(Generic[T]):
         is gone without a word rings for nobody. (A worker sleeps in `_work`, until it is wanted.)
         """
         try:
-            bell.get(True, GLANCE)
+            bell.get(True, min(GLANCE, most))
         except Empty:
             with self.lock:
                 thread = self.thread
@@ -164,22 +174,30 @@ class _Core(Generic[T]):
 
     # The pull.
 
-    def pull(self) -> tuple[Action, Any]:
-        """Ask the source once, outside the lock: the action that answers, and what it carries."""
+    def pull(self, opened: list[Iterator[T]]) -> tuple[Action, Any]:
+        """Ask the source once, outside the lock: the action that answers, and what it carries.
+
+        `opened` is the caller's to change, even if it was given up meanwhile.
+        """
         try:
-            iterator = self.iterator
-            if iterator is None:
-                iterator = self.iterator = iter(self.stream_fn())
+            if not opened:
+                opened.append(iter(self.stream_fn()))
         except BaseException as error:
             return Fail, self.told(error)
         try:
-            return Enqueue, next(iterator)
+            return Enqueue, next(opened[0])
         except StopIteration:
-            iterator = self.iterator = None
+            opened.clear()
             return Exhaust, None
         except BaseException as error:
-            iterator = self.iterator = None
+            opened.clear()
             return Fail, self.told(error)
+
+    def is_pulling(self) -> bool:
+        """Whether the caller is in a pull of this stream: its source calls back."""
+        caller = threading.get_ident()
+        own = self.asker_id == caller and self.state[FETCHING] and self.state[WORKER] == "absent"
+        return own or self.worker_id == caller
 
     def told(self, error: BaseException) -> BaseException:
         """The exception by which the consumer learns of an error of the source."""
@@ -198,11 +216,11 @@ class _Core(Generic[T]):
         """Take the step that the source answered with, and keep what it carries."""
         state = action(self.limits, self.state)
         if state is not None:
-            self.state = state
             if action is Enqueue:
                 self.batches.append(payload)
             elif action is Fail:
                 self.error = payload
+            self.state = state  # last: what could not be kept was not enqueued
 
     # The worker.
 
@@ -211,13 +229,17 @@ class _Core(Generic[T]):
         action: Action | None = None
         payload: Any = None
         lock = self.lock
+        opened = self.opened  # for as long as this worker lives
+        worker_id = threading.get_ident()
         while True:
             with lock:
+                if self.worker_id != worker_id:
+                    return False  # a stop has given it up
                 if action is Enqueue:  # what `settle` does, for speed without a call
                     state = self.enqueue(self.state)
                     if state is not None:
-                        self.state = state
                         self.batches.append(payload)
+                        self.state = state
                 elif action is not None:
                     self.settle(action, payload)
                 payload = None
@@ -232,11 +254,14 @@ class _Core(Generic[T]):
                     self.worker_bell = self.bell
                     return True
                 self.state = state
-            action, payload = self.pull()
+            action, payload = self.pull(opened)
 
-    def gone(self) -> None:
-        """Note, with the lock held, that the worker is gone: by Halt, or else without a word."""
-        self.step(Die)  # not enabled after Halt
+    def gone(self, death: BaseException | None = None) -> None:
+        """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
+        if self.step(Die):  # not enabled after Halt
+            self.death = death
+            while len(self.batches) > self.state[BUFFERED]:
+                self.batches.pop()  # it was in the worker's hand
         self.worker_id = 0
         self.worker_bell = None
         self.wake_consumer()
@@ -251,7 +276,7 @@ class _Core(Generic[T]):
         A thread that cannot start is a worker that died. The lock is held until the thread has
         started, so that nobody can find a worker without one.
         """
-        if self.worker_id == threading.get_ident():
+        if self.is_pulling():
             raise RuntimeError(f"{self.label} was entered by its own source.")
         self.join()  # a worker whose stop was interrupted
         handled = sys.exc_info()[1]
@@ -285,7 +310,7 @@ class _Core(Generic[T]):
 
     def leave(self) -> None:
         """Take Stop, and wait until the worker has gone."""
-        if self.worker_id == threading.get_ident():
+        if self.is_pulling():
             raise RuntimeError(f"{self.label} was left by its own source.")
         with self.lock:
             if not self.step(Stop) and self.state[WORKER] != "stopping":
@@ -299,19 +324,42 @@ class _Core(Generic[T]):
         takes the thread for gone, up to Python 3.12.
         """
         bell: SimpleQueue[None] = SimpleQueue()
-        self.leaver_bells.append(bell)
-        with self.lock:
-            self.wake_worker()
+        end = inf if self.stop_timeout is None else time.monotonic() + self.stop_timeout
         try:
+            self.leaver_bells.append(bell)
+            with self.lock:
+                self.wake_worker()
             while self.state[WORKER] == "stopping":
-                self.wait(bell)
+                left = inf if end == inf else end - time.monotonic()
+                if left <= 0 and self.state[FETCHING]:
+                    self.give_up()
+                else:  # a worker that is in no pull is on its way
+                    self.wait(bell, left if left > 0 else inf)
         finally:
-            self.leaver_bells.remove(bell)
+            if bell in self.leaver_bells:  # not if an interrupt came first
+                self.leaver_bells.remove(bell)
         with self.lock:
             ended = self.state[WORKER] in ("absent", "dead")
             thread, self.thread = (self.thread, None) if ended else (None, self.thread)
         if thread is not None and thread.ident is not None and not sys.is_finalizing():
             thread.join()
+
+    def give_up(self) -> None:
+        """Let go of a worker that does not come back from a pull. Raises TimeoutError.
+
+        To the protocol it died. Its thread, whenever the pull returns, finds that it is no worker
+        any more, and ends.
+        """
+        with self.lock:
+            if self.state[WORKER] != "stopping" or not self.state[FETCHING]:
+                return
+            death = TimeoutError(
+                f"A pull from the source of {self.label} has not returned for "
+                f"{self.stop_timeout} seconds after the worker was told to go."
+            )
+            self.thread = None
+            self.gone(death)
+        raise death
 
     # The consumer.
 
@@ -322,7 +370,7 @@ class _Core(Generic[T]):
         payload: Any = None
         try:
             while True:
-                spent = None  # the iterator of a pass that is dropped: let go outside the lock
+                spent = None  # a pass that is dropped: let go outside the lock
                 with self.lock:
                     if action is not None:
                         self.settle(action, payload)
@@ -359,16 +407,18 @@ class _Core(Generic[T]):
                         if self.worker_bell is not None:
                             self.wake_worker()
                 if pulls:
-                    action, payload = self.pull()
+                    action, payload = self.pull(self.opened)
                 else:
                     self.wait(bell)
         except BaseException:
             with self.lock:
                 if self.asker is bell:
-                    if action is not None:
-                        self.settle(action, payload)  # the pull was answered: keep what it gave
                     self.consumer_bell = None
-                    self.step(Withdraw)
+                    try:
+                        if action is not None:
+                            self.settle(action, payload)  # the pull was answered: keep it
+                    finally:
+                        self.step(Withdraw)
                 while len(self.batches) > self.state[BUFFERED]:
                     self.batches.popleft()  # it was in hand when this exception came
             payload = None  # an error would hold this frame, and the frame the error
@@ -381,14 +431,18 @@ class _Core(Generic[T]):
                 f"{self.label} has a buffer of size {self.limits.capacity}: "
                 "enter it by `with` before reading it."
             )
+        if self.asker_id == threading.get_ident():
+            return RuntimeError(f"{self.label} is read by its own source.")
         return RuntimeError(f"{self.label} is being read by another thread.")
 
-    def bury(self) -> Iterator[T] | None:
-        """Take Bury, whose error is the worker's death; returns the iterator to let go of."""
-        self.step(Bury)
-        self.error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
-        self.error.__cause__, self.death = self.death, None
-        spent, self.iterator = self.iterator, None
+    def bury(self) -> list[Iterator[T]]:
+        """Take Bury, whose error is the worker's death; returns the pass to let go of."""
+        error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
+        error.__cause__ = self.death
+        self.error = error
+        spent, self.opened = self.opened, []
+        self.step(Bury)  # after all that an interrupt must not come between
+        self.death = None
         return spent
 
     def orphan(self) -> None:
@@ -396,7 +450,7 @@ class _Core(Generic[T]):
         if self.state[WORKER] == "absent" and self.state[FETCHING]:
             lost = ChildProcessError(f"The thread that read {self.label} is not in this process.")
             self.settle(Fail, lost)
-            self.iterator = None
+            self.opened = []
         self.consumer_bell = None
         self.step(Withdraw)
 
@@ -415,10 +469,11 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
     core = core_ref()
     if core is None:
         return
+    worker_id = threading.get_ident()
     with core.lock:
         if core.thread is not threading.current_thread():
             return  # its start was interrupted, and it was given up
-        core.worker_id = threading.get_ident()
+        core.worker_id = worker_id
     try:
         while core.work():
             core = None
@@ -428,10 +483,12 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
                 return
     except BaseException as error:
         if core is not None:
-            core.death = error
-    finally:
-        if core is not None:
             with core.lock:
+                if core.worker_id == worker_id:
+                    core.gone(error)
+    else:
+        with core.lock:
+            if core.worker_id == worker_id:
                 core.gone()
 
 
@@ -492,13 +549,10 @@ class _Gate(Generic[T]):
     def __enter__(self) -> None:
         before = self._entered
         try:
-            with self._core.lock:
-                self._core.step(Allow)
-                self._entered += 1
-                self._core.wake_worker()
+            self._turn(Allow, 1)
         except BaseException:  # interrupted: `__exit__` will not be called
             if self._entered > before:
-                self._leave()
+                self._turn(Disallow, -1)
             raise
 
     def __exit__(self, *args: object) -> None:
@@ -507,16 +561,25 @@ class _Gate(Generic[T]):
         if before == 0:
             raise RuntimeError(f"A gate of {self._core.label} was left without being entered.")
         try:
-            self._leave()
+            self._turn(Disallow, -1)
         except BaseException:  # interrupted: it will not be called again
             if self._entered == before:
-                self._leave()
+                self._turn(Disallow, -1)
             raise
 
-    def _leave(self) -> None:
-        with self._core.lock:
-            self._core.step(Disallow)
-            self._entered -= 1
+    def _turn(self, action: Action, by: int) -> None:
+        """Take the action and count it: an interrupt finds both done or neither."""
+        core = self._core
+        with core.lock:
+            state, entered = core.state, self._entered
+            try:
+                core.step(action)
+                self._entered = entered + by
+                core.wake_worker()
+            except BaseException:
+                if core.state is not state:
+                    self._entered = entered + by
+                raise
 
 
 class StreamWrapper(Generic[T]):
@@ -533,8 +596,10 @@ class StreamWrapper(Generic[T]):
         that an epoch is a pass. A pass that yields nothing always ends the epoch
     :param name: name of the stream, for messages and for the profile
     :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
-    :raises TypeError: if `stream_fn` is not callable, a size is not an integer, or `profile` is
-        not a mutable mapping
+    :param stop_timeout: seconds for which leaving waits for a pull in flight; None means for ever
+    :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
+        not a mutable mapping, or `stop_timeout` is not a number
+    :raises ValueError: if `stop_timeout` is negative or no number
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
     keeps everything: entering again goes on from there, and reading outside goes on without a
@@ -553,6 +618,8 @@ class StreamWrapper(Generic[T]):
         epoch_size: SupportsIndex = -1,
         name: str | None = None,
         profile: TimeProfile | None = None,
+        *,
+        stop_timeout: float | None = None,
     ) -> None:
         if not callable(stream_fn):
             raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
@@ -565,7 +632,8 @@ class StreamWrapper(Generic[T]):
         self._name = name
         self._event = f"read_batch_{name}"
         self._profile = profile
-        self._core: _Core[T] = _Core(stream_fn, limits, f"StreamWrapper {name!r}")
+        label = f"StreamWrapper {name!r}"
+        self._core: _Core[T] = _Core(stream_fn, limits, label, _seconds(stop_timeout))
         core = weakref.ref(self._core)
         weakref.finalize(self, _abandon, core, self._core.bell).atexit = False
 
@@ -595,14 +663,24 @@ class StreamWrapper(Generic[T]):
         raise TypeError(f"{self._core.label} can be neither copied nor pickled.")
 
     def __enter__(self) -> StreamWrapper[T]:
-        """Start the worker of a buffered stream. Raises RuntimeError if entered twice."""
+        """Start the worker of a buffered stream. Raises RuntimeError if entered twice.
+
+        A stop that was interrupted is ended first, which may raise TimeoutError as leaving does.
+        """
         self._core.enter()
         return self
 
     def __exit__(self, *args: object) -> None:
         """Stop the worker, after the pull that it is in, and keep everything for later.
 
-        Raises RuntimeError if the stream was not entered.
+        A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. What is
+        buffered is kept then, and read first; the next thing read is a ChildProcessError with the
+        TimeoutError as its cause, and the next a fresh pass. The thread is let go of: it ends when
+        its pull returns, which changes nothing; but until then the source may be asked for the
+        fresh pass while it is still in the old one.
+
+        :raises RuntimeError: if the stream was not entered, or its own source leaves it
+        :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
         """
         self._core.leave()
 
@@ -633,3 +711,13 @@ def _integer(argument: str, value: SupportsIndex) -> int:
         return index(value)
     except TypeError:
         raise TypeError(f"{argument} must be an integer, not {value!r}.") from None
+
+
+def _seconds(stop_timeout: float | None) -> float | None:
+    if stop_timeout is None:
+        return None
+    if not isinstance(stop_timeout, Real):
+        raise TypeError(f"stop_timeout must be a number or None, not {stop_timeout!r}.")
+    if not stop_timeout >= 0:
+        raise ValueError(f"stop_timeout must be at least 0, not {stop_timeout!r}.")
+    return float(stop_timeout)

@@ -45,7 +45,7 @@ class Rewinds(StreamWrapper[Any]):
     """`iter` begins the pass anew."""
 
     def __iter__(self) -> Any:
-        self._core.iterator = None
+        self._core.opened = []
         return self
 
 

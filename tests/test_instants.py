@@ -89,7 +89,7 @@ def test_rule_8_worker_that_ends_by_an_error(monkeypatch: pytest.MonkeyPatch) ->
     """Rule 8: an error in the worker's own lines is told as the cause, and reading can go on."""
     error = MemoryError()
 
-    def pull(core: object) -> None:
+    def pull(core: object, opened: object) -> None:
         raise error
 
     with StreamWrapper(Source(range(3)), 2) as stream:

@@ -180,6 +180,7 @@ Disallow ==
 (* Death, which nobody chooses.                                            *)
 
 \* The worker is gone without a word, and with it the batch in its hand; a stop ends there.
+\* So is one whose pull outlasts the patience of a stop: what it still does is nobody's.
 Die ==
     /\ worker \in {"running", "stopping"}
     /\ scope' = IF worker = "stopping" THEN "outside" ELSE scope
