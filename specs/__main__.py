@@ -79,7 +79,7 @@ def parse() -> argparse.Namespace:
         metavar="N",
         type=int,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
-        help="models to check at the same time (default: %(default)s, the number of processors)",
+        help="models or runs to check at once (default: %(default)s, the number of processors)",
     )
     commands = parser.add_subparsers(dest="command", title="instead of the models", metavar="")
     conform.add_arguments(
@@ -107,7 +107,7 @@ def parse() -> argparse.Namespace:
             help="have TLC judge a recorded run",
             description="Have TLC judge whether recorded runs are behaviours of the protocol, and "
             "say at which line one stops being one. Exit status: 0 if all are, 1 if one is not, 2 "
-            "if one could not be read to its end.",
+            "if one could not be judged to its end.",
         )
     )
     arguments = parser.parse_args()
