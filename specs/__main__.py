@@ -1,7 +1,8 @@
 """`python -m specs`: check every model with TLC, and compare with what it should find.
 
 `python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
-`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched.
+`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched. `python -m specs
+trace FILE` has TLC judge a recorded run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ try:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 
-    from . import conform, source
+    from . import conform, source, trace
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
@@ -39,6 +40,7 @@ WHO = {action: who for who, actions in ACTORS.items() for action in actions.spli
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "conform": conform.run,
     "source": source.run,
+    "trace": trace.run,
 }
 
 
@@ -77,7 +79,7 @@ def parse() -> argparse.Namespace:
         metavar="N",
         type=int,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
-        help="models to check at the same time (default: %(default)s, the number of processors)",
+        help="models or runs to check at once (default: %(default)s, the number of processors)",
     )
     commands = parser.add_subparsers(dest="command", title="instead of the models", metavar="")
     conform.add_arguments(
@@ -97,6 +99,15 @@ def parse() -> argparse.Namespace:
             "passes that differ or cannot be begun again, batches that change while they wait, "
             "a source bound to its thread. Exit status: 0 if nothing was found, 1 if something "
             "was, 2 if nothing could be read.",
+        )
+    )
+    trace.add_arguments(
+        commands.add_parser(
+            "trace",
+            help="have TLC judge a recorded run",
+            description="Have TLC judge whether recorded runs are behaviours of the protocol, and "
+            "say at which line one stops being one. Exit status: 0 if all are, 1 if one is not, 2 "
+            "if one could not be judged to its end.",
         )
     )
     arguments = parser.parse_args()

@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Limits, State, Variables
 
+from .tlc import read_value
+
 Edge: TypeAlias = tuple[State, str, State]
 
 
@@ -66,10 +68,4 @@ def read_initial(dump: Path) -> frozenset[State]:
 
 def _state(label: str) -> State:
     values = dict(_VALUE.findall(label))
-    return tuple(_value(values[name]) for name in Variables._fields)  # type: ignore[return-value]
-
-
-def _value(text: str) -> str | int | bool:
-    if text in ("TRUE", "FALSE"):
-        return text == "TRUE"
-    return int(text) if text.isdigit() else text.strip('\\"')
+    return tuple(read_value(values[name]) for name in Variables._fields)  # type: ignore[return-value]

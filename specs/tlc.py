@@ -224,6 +224,8 @@ def read(output: str, model: Model) -> Result:
             result.verdict = "deadlocks"
         elif code in (2107, 2110):  # an invariant, in the first state or later
             result.verdict = "violates " + text.split()[1]
+            if code == 2107:
+                result.steps.append(Step("Initial predicate", read_state(text)))
         elif code in (2108, 2112, 2116):  # a property of steps, or of behaviours
             result.verdict = f"violates {blamed(text, model)}"
         elif code == 2217:
@@ -251,8 +253,20 @@ def blamed(text: str, model: Model) -> str:
 
 def read_step(text: str) -> Step:
     """Read one state of a counterexample."""
-    heading, _, body = text.partition("\n")
+    heading = text.partition("\n")[0]
     action = re.search(r"<(Initial predicate|\w+)", heading)
-    parts = re.split(r"^/\\ (\w+) = ", body, flags=re.MULTILINE)
+    return Step(action[1] if action else heading, read_state(text))
+
+
+def read_state(text: str) -> dict[str, str]:
+    """The value of each variable in a message, as TLC writes it."""
+    parts = re.split(r"^/\\ (\w+) = ", text, flags=re.MULTILINE)
     values = (" ".join(value.split()) for value in parts[2::2])
-    return Step(action[1] if action else heading, dict(zip(parts[1::2], values, strict=True)))
+    return dict(zip(parts[1::2], values, strict=True))
+
+
+def read_value(text: str) -> str | int | bool:
+    """The string, number or truth value that TLC wrote."""
+    if text in ("TRUE", "FALSE"):
+        return text == "TRUE"
+    return text.strip('\\"') if '"' in text else int(text)

@@ -1,0 +1,86 @@
+------------------------------- MODULE Trace -------------------------------
+(***************************************************************************)
+(* A recorded run of the shell, line by line: is it a behaviour of         *)
+(* Protocol?                                                               *)
+(*                                                                         *)
+(* The run is in module TraceData, which specs/trace.py writes; the one    *)
+(* that lies here is an example. Each step is the action that the next     *)
+(* line names, as Protocol defines it, so there is one behaviour only. It  *)
+(* ends in one of three ways: by a deadlock, where the next action is not  *)
+(* enabled; by violating AsRecorded, where an action led to another state  *)
+(* than the line says; or by violating Unfinished, which is the good end.  *)
+(***************************************************************************)
+EXTENDS Naturals, Sequences, TraceData
+
+CONSTANTS Capacity, EpochSize, MaxPermits
+
+VARIABLES
+    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer,
+    place,   \* lines that were taken
+    initial  \* the run began in the initial state of the protocol
+
+P == INSTANCE Protocol
+
+Init ==
+    /\ scope = First.scope
+    /\ worker = First.worker
+    /\ epoch = First.epoch
+    /\ buffered = First.buffered
+    /\ fetching = First.fetching
+    /\ count = First.count
+    /\ yielded = First.yielded
+    /\ permits = First.permits
+    /\ consumer = First.consumer
+    /\ place = 0
+    /\ initial = P!Init
+
+\* The action of this name; there is none under another.
+Take(action) ==
+    CASE action = "Enter" -> P!Enter
+      [] action = "Stop" -> P!Stop
+      [] action = "Halt" -> P!Halt
+      [] action = "Fetch" -> P!Fetch
+      [] action = "Enqueue" -> P!Enqueue
+      [] action = "Exhaust" -> P!Exhaust
+      [] action = "Fail" -> P!Fail
+      [] action = "Request" -> P!Request
+      [] action = "Withdraw" -> P!Withdraw
+      [] action = "Dequeue" -> P!Dequeue
+      [] action = "EndEpoch" -> P!EndEpoch
+      [] action = "Raise" -> P!Raise
+      [] action = "Allow" -> P!Allow
+      [] action = "Disallow" -> P!Disallow
+      [] action = "Die" -> P!Die
+      [] action = "Bury" -> P!Bury
+
+\* A line is the name of an action, and behind it what was recorded of P!vars after it.
+Line(number) == Kinds[Lines[number]]
+
+Next ==
+    /\ place < Len(Lines)
+    /\ Take(Line(place + 1)[1])
+    /\ place' = place + 1
+    /\ UNCHANGED initial
+
+Spec == Init /\ [][Next]_<<P!vars, place, initial>>
+
+-----------------------------------------------------------------------------
+
+\* Whatever a line says of the state after its action is so.
+AsRecorded ==
+    place > 0 =>
+        \A i \in 1 .. Len(P!vars) :
+            Line(place)[i + 1] # Unrecorded => P!vars[i] = Line(place)[i + 1]
+
+\* To be violated: the state in which the last line was taken is where the run ends.
+Unfinished == place < Len(Lines)
+
+\* What the first state must satisfy; all others do then, as the models of Stream show.
+TypeOK == P!TypeOK
+Bounded == P!Bounded
+EpochBounded == P!EpochBounded
+WaitsForNothing == P!WaitsForNothing
+MarkIsLast == P!MarkIsLast
+NoWorkerOutside == P!NoWorkerOutside
+ReadAfterEntry == P!ReadAfterEntry
+=============================================================================
