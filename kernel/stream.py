@@ -2,8 +2,9 @@
 
 The machine decides, this shell waits. `_Core` is what the wrapper and its worker share: it makes
 every change of state through an action, under the lock, and carries the payloads beside the state.
-User code (`stream_fn`, `iter`, `next`) never runs under the lock. Threads, locks and queues are
-reached through `threading` and `SimpleQueue` below, the one place where a test puts its own.
+Batches alone are put and taken without the lock: `tla/Handoff.tla` says why that is enough. It
+leans on the interpreter in this: `append`, `popleft` and a look at an attribute are atomic.
+User code (`stream_fn`, `iter`, `next`) never runs under the lock.
 """
 
 from __future__ import annotations
@@ -56,36 +57,14 @@ WORKER: Final = 1
 EPOCH: Final = 2
 BUFFERED: Final = 3
 FETCHING: Final = 4
+COUNT: Final = 5
+YIELDED: Final = 6
+PERMITS: Final = 7
+CONSUMER: Final = 8
 
 
 GLANCE = 0.5
 """Seconds after which a thread that waits looks around by itself. See `_Core.wait`."""
-
-REMEMBERED = 4096
-"""Steps of an action that are remembered, at most; each takes about 250 bytes."""
-
-
-class _Steps(dict[State, State | None]):
-    """The steps of one action, by the state that they start from, worked out when first needed."""
-
-    def __init__(self, step: Callable[[State], State | None]) -> None:
-        self._step = step
-
-    def __missing__(self, state: State) -> State | None:
-        then = self._step(state)
-        if len(self) < REMEMBERED:
-            self[state] = then
-        return then
-
-
-def _remembered(action: Action, limits: Limits) -> Callable[[State], State | None]:
-    """The action for one wrapper. Its steps are remembered, unless long epochs make them many.
-
-    Actions are pure, and while a stream is read the same few edges of the machine's state graph
-    are walked over and over.
-    """
-    step = partial(action, limits)
-    return step if limits.epoch_size > REMEMBERED // 4 else _Steps(step).__getitem__
 
 
 class _Core(Generic[T]):
@@ -107,10 +86,6 @@ class _Core(Generic[T]):
         self.stream_fn = stream_fn
         self.stop_timeout = stop_timeout
         self.limits = limits
-        self.fetch = _remembered(Fetch, limits)
-        self.enqueue = _remembered(Enqueue, limits)
-        self.dequeue = _remembered(Dequeue, limits)
-        self.request = _remembered(Request, limits)
         self.label = label
         self.lock = threading.Lock()
         self.state: State = INITIAL
@@ -131,15 +106,28 @@ class _Core(Generic[T]):
             _cores.add(self)
 
     def step(self, action: Action) -> bool:
-        """Take the action if it is enabled, under the lock.
-
-        Where every batch passes, this is written out with the steps that are remembered.
-        """
+        """Take the action if it is enabled, with the lock held."""
         state = action(self.limits, self.state)
         if state is None:
             return False
-        self.state = state
+        self.commit(action, state)
         return True
+
+    def commit(self, action: Action, state: State) -> None:
+        """Take the action, which leads to this state: every change of the protocol goes by here."""
+        self.state = state
+
+    def sync(self) -> None:
+        """With the lock held, tell the state what was put and taken without it.
+
+        A request was made when nothing was buffered: if something is, it was served.
+        """
+        held = len(self.batches)
+        if held != self.state[BUFFERED]:
+            scope, worker, epoch, _, fetching, count, yielded, permits, consumer = self.state
+            if held:
+                consumer = "idle"
+            self.state = scope, worker, epoch, held, fetching, count, yielded, permits, consumer
 
     # Waiting.
 
@@ -161,42 +149,48 @@ class _Core(Generic[T]):
     def wake_worker(self) -> None:
         """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
         bell = self.worker_bell
-        if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)):
-            self.worker_bell = None
-            bell.put(None)
+        if bell is not None:
+            self.sync()
+            if Fetch(self.limits, self.state) or Halt(self.limits, self.state):
+                bell.put(None)
+                self.worker_bell = (
+                    None  # after: an interrupt may leave a ring too many, not too few
+                )
 
     def wake_consumer(self) -> None:
         """Ring for a sleeping request."""
         bell = self.consumer_bell
         if bell is not None:
-            self.consumer_bell = None
             bell.put(None)
+            self.consumer_bell = None
 
     # The pull.
 
     def pull(self, opened: list[Iterator[T]]) -> tuple[Action, Any]:
         """Ask the source once, outside the lock: the action that answers, and what it carries.
 
-        `opened` is the caller's to change, even if it was given up meanwhile.
+        `opened` is the caller's to change, even if it was given up meanwhile. The pass is taken out
+        of it for as long as it may turn out to be over.
         """
+        iterator: Iterator[T] | None = None
         try:
-            if not opened:
-                opened.append(iter(self.stream_fn()))
-        except BaseException as error:
-            return Fail, self.told(error)
-        try:
-            return Enqueue, next(opened[0])
-        except StopIteration:
-            opened.clear()
+            iterator = opened.pop() if opened else iter(self.stream_fn())
+            batch = next(iterator)
+            opened.append(iterator)
+            return Enqueue, batch
+        except StopIteration as error:
+            if iterator is None:  # it came from `stream_fn` or `iter`
+                return Fail, self.told(error)
             return Exhaust, None
         except BaseException as error:
-            opened.clear()
+            opened.clear()  # if it had not been taken out yet, or had been put back
             return Fail, self.told(error)
 
     def is_pulling(self) -> bool:
         """Whether the caller is in a pull of this stream: its source calls back."""
         caller = threading.get_ident()
-        own = self.asker_id == caller and self.state[FETCHING] and self.state[WORKER] == "absent"
+        state = self.state  # once: a worker may be about to halt
+        own = self.asker_id == caller and state[FETCHING] and state[WORKER] == "absent"
         return own or self.worker_id == caller
 
     def told(self, error: BaseException) -> BaseException:
@@ -213,55 +207,96 @@ class _Core(Generic[T]):
         return told
 
     def settle(self, action: Action, payload: Any) -> None:
-        """Take the step that the source answered with, and keep what it carries."""
-        state = action(self.limits, self.state)
-        if state is not None:
-            if action is Enqueue:
-                self.batches.append(payload)
-            elif action is Fail:
-                self.error = payload
-            self.state = state  # last: what could not be kept was not enqueued
+        """Keep what the source answered with, and take the step: what cannot be kept is not told."""
+        if action is Enqueue:
+            self.batches.append(payload)
+        elif action is Fail:
+            self.error = payload
+        self.step(action)
 
     # The worker.
 
     def work(self) -> bool:
         """What the worker does until it has to sleep (True) or to go (False)."""
-        action: Action | None = None
-        payload: Any = None
-        lock = self.lock
+        ahead = 0  # batches put that the state was not told of
+        answer: tuple[Action, Any] | None = None
         opened = self.opened  # for as long as this worker lives
         worker_id = threading.get_ident()
         while True:
-            with lock:
+            if ahead or answer is not None:
+                with self.lock:
+                    if self.worker_id != worker_id:
+                        return False  # a stop has given it up
+                    if ahead:
+                        self.fold(ahead, answer is not None)
+                    if answer is not None:
+                        self.settle(*answer)
+                    if self.state[CONSUMER] == "idle":
+                        self.wake_consumer()
+                ahead, answer = 0, None
+            with self.lock:
                 if self.worker_id != worker_id:
-                    return False  # a stop has given it up
-                if action is Enqueue:  # what `settle` does, for speed without a call
-                    state = self.enqueue(self.state)
-                    if state is not None:
-                        self.batches.append(payload)
-                        self.state = state
-                elif action is not None:
-                    self.settle(action, payload)
-                payload = None
-                if self.consumer_bell is not None:
-                    self.wake_consumer()
+                    return False
                 if self.abandoned:
                     self.step(Stop)
-                state = self.fetch(self.state)
-                if state is None:
+                self.sync()
+                if not self.step(Fetch):
                     if self.step(Halt):
                         return False
                     self.worker_bell = self.bell
-                    return True
-                self.state = state
-            action, payload = self.pull(opened)
+                    if len(self.batches) == self.state[BUFFERED]:
+                        return True
+                    self.worker_bell = None  # who took one meanwhile may not have seen it
+                    continue
+                state = self.state
+            if state[CONSUMER] == "idle" and state[YIELDED] and self.stop_timeout is None:
+                ahead, answer = self.run_ahead(state, opened)
+            else:
+                answer = self.pull(opened)
+
+    def run_ahead(
+        self, state: State, opened: list[Iterator[T]]
+    ) -> tuple[int, tuple[Action, Any] | None]:
+        """After a Fetch, put and pull without the lock for as long as nobody changes the state.
+
+        A batch put is an Enqueue, and a look after it that finds the state as it was is a Fetch. The
+        last batch of an epoch is not put: it ends the epoch, which is a change. Returns how many
+        were put, and the answer to the pull in flight, if one is.
+        """
+        last = self.limits.epoch_size - state[COUNT] - 1  # negative where an epoch is a pass
+        batches, capacity = self.batches, self.limits.capacity
+        put, iterator = batches.append, opened[0]
+        ahead = 0
+        try:
+            while ahead != last:
+                put(next(iterator))
+                ahead += 1
+                if len(batches) >= capacity or self.state is not state:
+                    return ahead, None
+        except StopIteration:
+            opened.clear()
+            return ahead, (Exhaust, None)
+        except BaseException as error:
+            opened.clear()
+            return ahead, (Fail, self.told(error))
+        return ahead, self.pull(opened)
+
+    def fold(self, ahead: int, answered: bool) -> None:
+        """With the lock held, tell the state what `run_ahead` has done."""
+        scope, worker, epoch, _, _, count, yielded, permits, consumer = self.state
+        held = len(self.batches)
+        if self.limits.epoch_size > 0:
+            count += ahead
+        if held:
+            consumer = "idle"
+        self.state = scope, worker, epoch, held, answered, count, yielded, permits, consumer
 
     def gone(self, death: BaseException | None = None) -> None:
         """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
-        if self.step(Die):  # not enabled after Halt
+        if self.state[WORKER] in ("running", "stopping"):
             self.death = death
-            while len(self.batches) > self.state[BUFFERED]:
-                self.batches.pop()  # it was in the worker's hand
+            self.sync()
+            self.step(Die)
         self.worker_id = 0
         self.worker_bell = None
         self.wake_consumer()
@@ -357,7 +392,7 @@ class _Core(Generic[T]):
                 f"A pull from the source of {self.label} has not returned for "
                 f"{self.stop_timeout} seconds after the worker was told to go."
             )
-            self.thread = None
+            self.worker_id, self.thread = 0, None
             self.gone(death)
         raise death
 
@@ -366,62 +401,70 @@ class _Core(Generic[T]):
     def read(self) -> T:
         """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
         bell: SimpleQueue[None] | None = None  # of this request, once there is one
-        action: Action | None = None
-        payload: Any = None
+        answer: tuple[Action, Any] | None = None  # of its own pull
+        error: BaseException | None = None
         try:
             while True:
-                spent = None  # a pass that is dropped: let go outside the lock
-                with self.lock:
-                    if action is not None:
-                        self.settle(action, payload)
-                        action = payload = None
-                    state = self.dequeue(self.state)
-                    if state is not None:
-                        self.state = state
-                        batch = self.batches.popleft()
-                        if self.worker_bell is not None:
-                            self.wake_worker()
-                        return batch
-                    caller = threading.get_ident()
-                    if self.worker_id == caller:
-                        raise RuntimeError(f"{self.label} is read by its own source.")
-                    state = self.request(self.state)
-                    if state is not None:
-                        self.asker = bell = SimpleQueue()
-                        self.asker_id = caller
-                        self.state = state  # last: an interrupt must find whose request it is
-                    elif self.step(EndEpoch):
-                        raise StopIteration
-                    elif self.step(Raise):
-                        payload, self.error = self.error, None
-                        raise payload
-                    elif bell is None or self.asker is not bell:
-                        raise self.refusal()
-                    worker = self.state[WORKER]
-                    if worker == "dead":
-                        spent = self.bury()  # noqa: F841  # held until the lock is released
-                        continue
-                    pulls = worker == "absent" and self.step(Fetch)
-                    if not pulls:
-                        self.consumer_bell = bell
-                        if self.worker_bell is not None:
-                            self.wake_worker()
-                if pulls:
-                    action, payload = self.pull(self.opened)
+                try:
+                    batch = self.batches.popleft()
+                except IndexError:
+                    pass
                 else:
-                    self.wait(bell)
+                    if self.worker_bell is not None:
+                        with self.lock:
+                            self.wake_worker()
+                    return batch
+                while True:
+                    spent = None  # a pass that is dropped: let go outside the lock
+                    with self.lock:
+                        if answer is not None:
+                            self.settle(*answer)
+                            answer = None
+                        self.sync()
+                        if self.state[BUFFERED] > 0:
+                            break
+                        caller = threading.get_ident()
+                        if self.worker_id == caller:
+                            raise RuntimeError(f"{self.label} is read by its own source.")
+                        state = Request(self.limits, self.state)
+                        if state is not None:
+                            self.asker = bell = SimpleQueue()
+                            self.asker_id = caller
+                            self.commit(Request, state)  # last: it must be known whose it is
+                            if self.batches:
+                                continue  # it was put when the state did not say so yet
+                        elif self.step(EndEpoch):
+                            raise StopIteration
+                        elif self.step(Raise):
+                            error, self.error = self.error, None
+                            raise error  # type: ignore[misc]  # where there is a failure there is an error
+                        elif bell is None or self.asker is not bell:
+                            raise self.refusal()
+                        worker = self.state[WORKER]
+                        if worker == "dead":
+                            spent = self.bury()  # noqa: F841  # held until the lock is released
+                            continue
+                        pulls = worker == "absent" and self.step(Fetch)
+                        if not pulls:
+                            self.consumer_bell = bell
+                            self.wake_worker()
+                    if pulls:
+                        answer = self.pull(self.opened)
+                    else:
+                        self.wait(bell)
         except BaseException:
             with self.lock:
                 if self.asker is bell:
                     self.consumer_bell = None
                     try:
-                        if action is not None:
-                            self.settle(action, payload)  # the pull was answered: keep it
+                        if answer is not None and answer[0] is Enqueue and self.batches:
+                            self.step(Enqueue)  # it was kept already
+                        elif answer is not None:
+                            self.settle(*answer)  # the pull was answered: keep it
                     finally:
+                        self.sync()
                         self.step(Withdraw)
-                while len(self.batches) > self.state[BUFFERED]:
-                    self.batches.popleft()  # it was in hand when this exception came
-            payload = None  # an error would hold this frame, and the frame the error
+            error = answer = None  # an error would hold this frame, and the frame the error
             raise
 
     def refusal(self) -> Exception:
@@ -646,7 +689,7 @@ class StreamWrapper(Generic[T]):
         """Whether `next` would have to wait: no batch, end or error is buffered."""
         state = self._core.state
         marked = state[EPOCH] in ("ended", "failed") and self._core.limits.capacity > 0
-        return state[BUFFERED] == 0 and not marked
+        return not self._core.batches and not marked
 
     @property
     def allow_buffering(self) -> AbstractContextManager[None]:

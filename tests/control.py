@@ -125,9 +125,11 @@ class Races:
 
     All else is touched by one thread at a time, so that its order among other things makes no
     difference. What is learned holds for the runs to come: a search repeats until nothing is new.
+    With `points` false nothing is a point of the schedule but locks, queues, threads and pulls.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, points: bool = True) -> None:
+        self.points = points
         self.changing: set[str] = set()  # attributes that are not set once and for all
         self.read: set[str] = set()
         self.written: set[str] = set()
@@ -138,7 +140,7 @@ class Races:
     def touch(self, control: Control, name: str, write: bool) -> None:
         """A point, if another thread may touch the same at the same time."""
         actor = control.running
-        if actor is None:
+        if actor is None or not self.points:
             return
         if actor.locks == 0:
             (self.written if write else self.read).add(name)
@@ -146,8 +148,8 @@ class Races:
             control.point(f"{'write' if write else 'read'} {name}")
 
 
-def watched(core: type, control: Control, races: Races, changed: Callable[..., None]) -> type:
-    """The class with points in front of its attributes; `changed` is told of each new state."""
+def watched(core: type, control: Control, races: Races, witness: Any) -> type:
+    """The class with points in front of its attributes; `witness` sees what becomes of the state."""
 
     class Watched(core):  # type: ignore[misc]
         def __getattribute__(self, name: str) -> Any:
@@ -156,17 +158,43 @@ def watched(core: type, control: Control, races: Races, changed: Callable[..., N
             value = super().__getattribute__(name)
             if type(value) is list:
                 races.touch(control, name, write=True)  # in place
+            if name == "state" and control.running is not None:
+                witness.looked(value)
             return value
 
         def __setattr__(self, name: str, value: Any) -> None:
             if control.running is not None:
                 races.changing.add(name)
                 races.touch(control, name, write=True)
-                if name == "state":
-                    changed(object.__getattribute__(self, name), value)
             super().__setattr__(name, value)
+            if name == "state" and control.running is not None:
+                witness.changed(value)
 
     return Watched
+
+
+class Deque(deque[Any]):
+    """`deque`, whose every operation is one step; `witness` sees those that change it."""
+
+    def __init__(self, control: Control, races: Races, witness: Any) -> None:
+        super().__init__()
+        self.touch = partial(races.touch, control, "batches")
+        self.witness = witness
+
+    def append(self, item: Any) -> None:
+        self.touch(write=True)
+        super().append(item)
+        self.witness.put()
+
+    def popleft(self) -> Any:
+        self.touch(write=True)
+        item = super().popleft()
+        self.witness.taken()
+        return item
+
+    def __len__(self) -> int:
+        self.touch(write=False)
+        return super().__len__()
 
 
 class Lock:
@@ -272,9 +300,7 @@ class Thread:
         return self.actor is not None and not self.actor.ended
 
     def join(self) -> None:
-        self.control.point(
-            "thread.join", lambda: self.actor is not None and self.actor.ended, self
-        )
+        self.control.point("thread.join", lambda: self.actor is not None and self.actor.ended, self)
 
 
 class SimpleQueue:

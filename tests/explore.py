@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from random import Random
-from types import FrameType, FunctionType, GeneratorType, MethodType
+from types import CodeType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -63,11 +63,12 @@ class Canon:
         self.met[id(value)] = len(self.met)
         if kind is GeneratorType:
             frame = value.gi_frame
-            return ("generator", frame and (frame.f_lineno, *self.locals(frame)))
+            where = frame and (place(frame.f_code, frame.f_lasti), *self.locals(frame))
+            return "generator", where
         if isinstance(value, BaseException):
             return kind.__name__, str(value), self.of(value.__cause__)
         if isinstance(value, (list, deque)):
-            return kind.__name__, *map(self.of, value)
+            return kind.__name__, *map(self.of, list(kind.__iter__(value)))
         if isinstance(value, SimpleQueue):
             return "queue", *map(self.of, value.items)
         if isinstance(value, Lock):
@@ -81,7 +82,6 @@ class Canon:
         return kind.__qualname__, *(
             (name, self.of(held)) for name, held in sorted(attributes(value)) if name not in STEPS
         )
-
 
     def locals(self, frame: FrameType) -> Iterator[tuple[str, Any]]:
         """The names of a frame."""
@@ -106,6 +106,14 @@ def frames(actor: Actor) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+@lru_cache(maxsize=None)
+def place(code: CodeType, at: int) -> Any:
+    """Where an instruction is in the source: a line may have several that are points."""
+    if sys.version_info < (3, 11):
+        return at  # there instructions stay where they are
+    return next(islice(code.co_positions(), at // 2, None))
+
+
 def digest(run: Run) -> bytes:
     """What tells this execution from others."""
     canon = Canon()
@@ -115,6 +123,10 @@ def digest(run: Run) -> bytes:
         run.wants,
         run.inside,
         run.refused,
+        tuple(run.now),
+        run.ahead,
+        run.put_last,
+        run.ticket is run.hidden("state"),
         *map(canon.of, (run.core, run.gates, run.script, run.expected)),
     ]
     for actor in run.control.actors:
@@ -124,7 +136,8 @@ def digest(run: Run) -> bytes:
         handling = canon.of(actor.handling)
         whole.append((actor.operation, actor.timeout, canon.of(actor.target), handling))
         for frame in frames(actor):
-            whole.append((frame.f_code.co_name, frame.f_lineno, *canon.locals(frame)))
+            here = place(frame.f_code, frame.f_lasti)
+            whole.append((frame.f_code.co_name, here, *canon.locals(frame)))
     return hashlib.blake2b(marshal.dumps(whole, 2), digest_size=16).digest()
 
 
@@ -204,7 +217,9 @@ class Graph:
     def failure(self) -> tuple[Wrong, list[str]] | None:
         """A failure with the shortest schedule that shows one, if there is any."""
         paths = self.shortest(node for node, _, _ in self.failures)
-        found = [([*paths[node], move] if move else paths[node], w) for node, move, w in self.failures]
+        found = [
+            ([*paths[node], move] if move else paths[node], w) for node, move, w in self.failures
+        ]
         if not found:
             stuck = self.stuck()
             text = "from here nobody ever comes to the end"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from kernel import StreamWrapper, stream
-from kernel.machine import ACTIONS, State
+from kernel.machine import ACTIONS, INITIAL, Limits, State, Variables
 from specs.epochs import BATCH, END, FAILURE, epochs
 from specs.properties import INVARIANTS, Now
 
-from .control import Control, Races, SimpleQueue, Thread, Unstartable, watched
+from .control import Actor, Control, Deque, Races, SimpleQueue, Thread, Unstartable, watched
 
 
 class Boom(Exception):
@@ -91,7 +92,7 @@ class Pass:
         run = self.source.run
         if run.pulls:
             raise Wrong("observation", "two pulls at once")
-        if len(run.core.batches) >= max(1, run.program.capacity):
+        if run.held >= max(1, run.program.capacity):
             raise Wrong("observation", "a pull without a slot")
         run.pulls += 1
         try:
@@ -123,8 +124,9 @@ def one_pass(script: Iterator[Any]) -> Iterator[Any]:
 class Run:
     """One run of a program, by threads under control.
 
-    With `races`, whatever threads may touch at the same time is a point of the schedule, and each
-    change of state is looked at; without, only locks, bells, threads and pulls are.
+    Beside it goes the protocol: each thing that the shell does, with its lock or without, is seen
+    as the step of the machine that it means, or as none. With `races`, whatever threads may touch
+    at the same time is a point of the schedule; without, only locks, bells, threads and pulls are.
     """
 
     def __init__(
@@ -133,20 +135,24 @@ class Run:
         self.program = program
         self.control = Control()
         self.refused = False  # whether threads can start
-        threading = self.control.threading()
-        threading.Thread = partial(Thread, self.control, refused=lambda: self.refused)
-        patch.setattr(stream, "threading", threading)
-        patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
-        patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
-        if races is not None:
-            core = watched(stream._Core, self.control, races, self.changed)
-            patch.setattr(stream, "_Core", core)
         self.pulls = 0  # in flight
         self.gates: list[Any] = []  # that the user has entered
         self.wants = False  # the user is in `next`
         self.at = 0  # the call that the user is in
         self.inside = False
-        self.edges: list[tuple[State, State]] = []
+        self.now: State = INITIAL  # of the protocol
+        self.edges: list[tuple[State, State]] = []  # the steps that it took
+        self.ahead = 0  # batches that the worker has put, and not told of
+        self.put_last = False  # and it has not asked for the next yet
+        self.ticket: State | None = None  # what it looks for before it does
+        races = Races(points=False) if races is None else races
+        threading = self.control.threading()
+        threading.Thread = partial(Thread, self.control, refused=lambda: self.refused)
+        patch.setattr(stream, "threading", threading)
+        patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
+        patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
+        patch.setattr(stream, "deque", partial(Deque, self.control, races, self))
+        patch.setattr(stream, "_Core", watched(stream._Core, self.control, races, self))
         self.wrapper = StreamWrapper(Source(self), program.capacity, program.epoch_size or -1)
         self.core = self.wrapper._core
         self.script = Script(program.answers)
@@ -178,7 +184,7 @@ class Run:
         """Wait until nobody else can go on, and find the buffer full."""
         others = [actor for actor in self.control.actors if actor is not self.user]
         self.control.point("rest", lambda: not any(a.ready() and not a.ended for a in others))
-        if len(self.core.batches) != self.program.capacity:
+        if self.held != self.program.capacity:
             raise Wrong("observation", "nothing was prefetched, although the gate is open")
 
     def call_EnterDead(self) -> None:
@@ -210,7 +216,7 @@ class Run:
 
     def call_Next(self) -> None:
         """One `next`, which must give what the oracle gives."""
-        if self.program.capacity and self.state[stream.SCOPE] == "new":
+        if self.program.capacity and self.now[stream.SCOPE] == "new":
             return
         self.wants = True
         try:
@@ -227,25 +233,83 @@ class Run:
         if got[0] != kind or (kind == BATCH and got[1] is not value):
             raise Wrong("observation", f"{got}, where an unbuffered reading gives {(kind, value)}")
 
-    @property
-    def state(self) -> State:
-        """The machine's state. To look at it is no point of the schedule."""
-        state: State = object.__getattribute__(self.core, "state")
-        return state
+    # The protocol beside the shell.
 
-    def changed(self, old: State, new: State) -> None:
-        """A change of state: a step of the machine, by who holds the lock."""
-        running = self.control.running
-        if running is None or running.locks == 0:
-            raise Wrong("outside the lock", f"{old} becomes {new}")
-        limits = self.core.limits
-        if all(getattr(stream, a.__name__)(limits, old) != new for a in ACTIONS):
-            raise Wrong("not an action", f"{old} becomes {new}")
-        if new[stream.FETCHING] and not old[stream.FETCHING]:
-            asked = self.wants and not self.core.batches
-            if not asked and not self.gates:
-                raise Wrong("observation", "a pull starts, shut as the gate is, unasked for")
-        self.edges.append((old, new))
+    def hidden(self, name: str) -> Any:
+        """An attribute of the core. To look at it is no point of the schedule."""
+        return object.__getattribute__(self.core, name)
+
+    @property
+    def held(self) -> int:
+        """Batches that are buffered."""
+        return deque.__len__(self.hidden("batches"))
+
+    def meant(self, state: State) -> State:
+        """The state of the protocol that the shell's means, with what is not in it yet."""
+        now = Variables(*state)
+        return now._replace(
+            buffered=self.held,
+            fetching=now.fetching and not self.put_last,
+            count=now.count + (self.ahead if self.program.epoch_size else 0),
+            consumer="idle" if self.held else now.consumer,  # it was served
+        )
+
+    def take(self, action: str) -> None:
+        """Something meant this action."""
+        then = getattr(stream, action)(self.core.limits, self.now)
+        if then is None:
+            raise Wrong("not an action", f"{action} in {self.now}")
+        self.edges.append((self.now, then))
+        self.now = then
+
+    def put(self) -> None:
+        """A batch was appended: an Enqueue, by who holds the lock or by a worker that runs ahead."""
+        if self.running.locks == 0:
+            self.ahead += 1
+            self.put_last = True
+        self.take("Enqueue")
+
+    def taken(self) -> None:
+        """A batch was taken: a Dequeue."""
+        self.take("Dequeue")
+
+    def looked(self, state: State) -> None:
+        """The state was read: a Fetch, if a worker that runs ahead finds it as it was."""
+        if self.put_last and self.running is not self.user and self.running.locks == 0:
+            if state is self.ticket:
+                self.put_last = False
+                self.permitted()
+                self.take("Fetch")
+
+    def changed(self, state: State) -> None:
+        """The state was replaced: by an action, or to say what has been done without the lock."""
+        if self.running.locks == 0:
+            raise Wrong("outside the lock", f"{self.now} becomes {self.meant(state)}")
+        if self.running is not self.user:
+            self.ahead, self.put_last = 0, False
+        then = self.meant(state)
+        if then == self.now:
+            return
+        for action in ACTIONS:
+            if getattr(stream, action.__name__)(self.core.limits, self.now) == then:
+                break
+        else:
+            raise Wrong("not an action", f"{self.now} becomes {then}")
+        if action.__name__ == "Fetch":
+            self.permitted()
+            self.ticket = state
+        self.take(action.__name__)
+
+    def permitted(self) -> None:
+        """A pull starts: there is a gate open, or a request that was not served."""
+        if not self.gates and not (self.wants and self.held == 0):
+            raise Wrong("observation", "a pull starts, shut as the gate is, and unasked for")
+
+    @property
+    def running(self) -> Actor:
+        """Who does all this."""
+        assert self.control.running is not None
+        return self.control.running
 
     @property
     def ended(self) -> bool:
@@ -284,17 +348,22 @@ class Run:
         self.check()
 
     def check(self) -> None:
-        """The invariants of the machine, and that the payloads beside it agree with it."""
-        now = Now(self.state)
-        for name, holds in INVARIANTS.items():
-            if name not in ("Conservation", "OnePuller") and not holds(now, self.core.limits):
-                raise Wrong("invariant", f"{name} in {now.vars}")  # those need the history
-        if not self.core.lock.locked:  # type: ignore[attr-defined]  # it is ours
-            error = object.__getattribute__(self.core, "error")
-            if len(self.core.batches) != now.vars.buffered:
-                raise Wrong("invariant", "batches beside the machine")
-            if (error is None) != (now.vars.epoch != "failed"):
+        """The invariants of the machine, and that the shell means what it should."""
+        if (name := violated(self.now, self.core.limits)) is not None:
+            raise Wrong("invariant", f"{name} in {self.now}")
+        if not self.hidden("lock").locked:
+            if self.meant(self.hidden("state")) != self.now:
+                raise Wrong("invariant", f"the shell means {self.hidden('state')}, not {self.now}")
+            if (self.hidden("error") is None) != (self.now[stream.EPOCH] != "failed"):
                 raise Wrong("invariant", "an error beside the machine")
+
+
+@lru_cache(maxsize=None)
+def violated(state: State, limits: Limits) -> str | None:
+    """An invariant that the state violates, of those that ask for no history; if there is one."""
+    invariants = INVARIANTS.items()
+    asked = ((n, holds) for n, holds in invariants if n not in ("Conservation", "OnePuller"))
+    return next((n for n, holds in asked if not holds(Now(state), limits)), None)
 
 
 @contextmanager
