@@ -1,7 +1,8 @@
 """`python -m specs`: check every model with TLC, and compare with what it should find.
 
 `python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
-`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched.
+`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched;
+`python -m specs prove` proves the properties for every size.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ try:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 
-    from . import conform, source
+    from . import conform, proof, source
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
@@ -39,6 +40,7 @@ WHO = {action: who for who, actions in ACTORS.items() for action in actions.spli
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "conform": conform.run,
     "source": source.run,
+    "prove": proof.run,
 }
 
 
@@ -97,6 +99,15 @@ def parse() -> argparse.Namespace:
             "passes that differ or cannot be begun again, batches that change while they wait, "
             "a source bound to its thread. Exit status: 0 if nothing was found, 1 if something "
             "was, 2 if nothing could be read.",
+        )
+    )
+    proof.add_arguments(
+        commands.add_parser(
+            "prove",
+            help="prove the properties for every size",
+            description="Prove the properties for every capacity and every epoch size, by running "
+            "the machine's own functions on symbols. Exit status: 0 if all is proved, 1 if "
+            "something is refuted or not decided, 2 if nothing could be tried.",
         )
     )
     arguments = parser.parse_args()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from kernel.machine import Limits
 from specs.properties import Now
 
-from .moments import Moment, Reading
+from .moments import Moment
 
 # Lemmas: each is proved like a property. The docstring says why it holds.
 
@@ -105,6 +105,3 @@ SOURCE = ("Enqueue", "Exhaust", "Fail")
 def helps(helper: str) -> tuple[str, ...]:
     """The actions that a helper may take."""
     return SOURCE if helper == "Source" else (helper,)
-
-
-__all__ = ["LEMMAS", "MEASURES", "Measure", "Reading", "Refines", "helps"]

@@ -40,13 +40,16 @@ class Interval:
         yield self
 
     def __getitem__(self, place: Any) -> Any:
+        some = number(self.length) > 0
         if place == 0:
-            return self.first if self.length > 0 else 0
+            return _either(some, self.first, 0)
         if place != slice(1, None):
             raise IndexError(place)
-        if self.length > 0:
-            return Interval(self.first + 1, self.length - 1, self.torn)
-        return self
+        return Interval(
+            _either(some, self.first + 1, self.first),
+            _either(some, self.length - 1, self.length),
+            self.torn,
+        )
 
     def __eq__(self, other: object) -> Any:
         if not isinstance(other, Interval):
@@ -64,12 +67,15 @@ class Interval:
 
     def add(self, last: Any) -> Interval:
         """With one more at the end."""
-        adjacent = z3.Or(number(self.length) == 0, number(last) == number(self.first + self.length))
-        return Interval(
-            self.first if self.length > 0 else last,
-            self.length + 1,
-            Truth(z3.simplify(z3.Or(truth(self.torn), z3.Not(adjacent)))),
-        )
+        empty = number(self.length) == 0
+        apart = z3.And(z3.Not(empty), number(last) != number(self.first + self.length))
+        torn = z3.simplify(z3.Or(truth(self.torn), apart))
+        return Interval(_either(empty, last, self.first), self.length + 1, Truth(torn))
+
+
+def _either(condition: Term, yes: Any, no: Any) -> Number:
+    """One number or the other, without a fork."""
+    return Number(z3.simplify(z3.If(condition, number(yes), number(no))))
 
 
 def interval(pieces: Any) -> Interval:
@@ -86,8 +92,8 @@ def interval(pieces: Any) -> Interval:
 
 def between(start: Any, stop: Any) -> Interval:
     """What `range` is for numbers that are symbols."""
-    length = stop - start
-    return Interval(start, length if length > 0 else 0)
+    length = number(stop - start)
+    return Interval(start, _either(length > 0, Number(length), 0))
 
 
 class Reading(NamedTuple):
@@ -181,9 +187,7 @@ def see(reading: Reading, kind: str, batch: Any = None) -> Reading:
     """The consumer sees something: a batch, an end or a failure, which should be due."""
     if kind == "batch":
         right = bool(reading.due) and batch == reading.due[0]
-        return reading._replace(
-            due=reading.due[1:], agrees=bool(reading.agrees) and bool(right)
-        )
+        return reading._replace(due=reading.due[1:], agrees=bool(reading.agrees) and bool(right))
     right = not reading.due and reading.mark == kind
     return reading._replace(mark="nothing", agrees=bool(reading.agrees) and bool(right))
 
@@ -273,7 +277,7 @@ def constant(name: str, suffix: str = "") -> Any:
 
 LIMITS = Limits(constant("capacity"), constant("epoch_size"))
 NOW = build({name: constant(name) for name in NAMES})
-THEN = build({name: constant(name, "'") for name in NAMES})
+THEN = build({name: constant(name, ".next") for name in NAMES})
 
 SIZES = z3.And(number(LIMITS.capacity) >= 0, number(LIMITS.epoch_size) >= 0)
 """What a wrapper may be given; all else is proved."""

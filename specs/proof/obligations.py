@@ -7,7 +7,7 @@ action leads to one that violates the property.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -24,7 +24,6 @@ from .moments import (
     NOW,
     SIZES,
     THEN,
-    Moment,
     between,
     equal,
     interval,
@@ -32,10 +31,16 @@ from .moments import (
     step,
     term,
 )
-from .symbolic import Path, Term, Truth, formula, number, paths, value
+from .symbolic import Path, Term, Truth, every, formula, number, paths, some, value
 
 INIT = "Init"  # the column of the initial state
 CAN = "can"  # the column of what somebody can do
+
+PROPERTIES = (*INVARIANTS, *LEMMAS, *STEPS, *LIVENESS, "Refines")
+"""The rows of the table."""
+
+RESTS = frozenset((*INVARIANTS, *LEMMAS, "Refines")) - ENABLEDNESS.keys()
+"""The parts of the invariant, on which all rest."""
 
 
 class Obligation(NamedTuple):
@@ -43,7 +48,8 @@ class Obligation(NamedTuple):
 
     property: str
     column: str  # an action, INIT or CAN
-    violation: Term  # what is satisfiable if the property fails there
+    violation: Term  # of NOW and THEN: what is satisfiable if the property fails there
+    actions: tuple[Action, ...]  # of the machine that it is about
 
 
 class Table:
@@ -51,11 +57,9 @@ class Table:
 
     def __init__(self, action: Action) -> None:
         self.__name__ = action.__name__
-        found: list[Path[State | None]] = list(
-            paths(lambda: action(LIMITS, NOW.now.state), SIZES)
-        )
+        found: list[Path[State | None]] = list(paths(lambda: action(LIMITS, NOW.now.state), SIZES))
         self.results = [(path.condition, path.result) for path in found if path.result is not None]
-        self.enabled = z3.Not(z3.Or([p.condition for p in found if p.result is None]))
+        self.enabled = z3.simplify(z3.Not(z3.Or([p.condition for p in found if p.result is None])))
 
     def __call__(self, limits: Any, state: Any) -> Outcome:
         if limits is not LIMITS or state is not NOW.now.state:
@@ -77,7 +81,7 @@ class Outcome:
             return Truth(z3.Not(self.table.enabled))
         if not isinstance(other, tuple):
             return NotImplemented
-        return Truth(z3.Or([z3.And(c, *_same(s, other)) for c, s in self.table.results]))
+        return Truth(some(every([c, *_same(s, other)]) for c, s in self.table.results))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -94,7 +98,7 @@ stepped = lru_cache(step)
 def relation(action: Action) -> Term:
     """The action leads from NOW to THEN."""
     taken = (p for p in stepped(action) if p.result is not None)
-    return z3.Or([z3.And(p.condition, equal(THEN, p.result)) for p in taken])
+    return some(every([p.condition, equal(THEN, p.result)]) for p in taken)
 
 
 def on_symbols(predicate: Callable[..., Any], actions: Iterable[Action]) -> Callable[..., Any]:
@@ -145,7 +149,11 @@ def steps() -> dict[str, Term]:
 def possible(name: str, actions: tuple[Action, ...]) -> Term:
     """A property of what can be done, said of NOW, if that satisfies the invariant."""
     return formula(
-        lambda: on_symbols(ENABLEDNESS[name], actions)(NOW.now, LIMITS, ), invariant()
+        lambda: on_symbols(ENABLEDNESS[name], actions)(
+            NOW.now,
+            LIMITS,
+        ),
+        invariant(),
     )
 
 
@@ -199,36 +207,37 @@ def helped(name: str, actions: tuple[Action, ...]) -> Term:
 
 
 def obligations(
-    actions: tuple[Action, ...] = ACTIONS, first: Moment = FIRST
+    actions: tuple[Action, ...] = ACTIONS, names: Container[str] = PROPERTIES
 ) -> Iterator[Obligation]:
-    """All that there is to prove of a machine, row by row."""
-    start = equal(NOW, first)
-    states = dict(invariants())
-    refines = states.pop("Refines")
-    for name in [*INVARIANTS, *LEMMAS]:
-        law = possible(name, actions) if name in ENABLEDNESS else states[name]
-        known = invariant() if name in ENABLEDNESS else z3.BoolVal(True)
-        yield from inductive(name, law, known, start, actions)
-    for name, law in steps().items():
-        for action in actions:
-            yield Obligation(name, action.__name__, z3.And(came(action), z3.Not(law)))
-    for name in LIVENESS:
-        missing = z3.And(invariant(), z3.Not(helped(name, actions)))
-        yield Obligation(name, CAN, missing)
-        for action in actions:
-            goes = z3.Implies(pending(name).pending, progress(name, action.__name__))
-            yield Obligation(name, action.__name__, z3.And(came(action), z3.Not(goes)))
-    yield from inductive("Refines", refines, z3.BoolVal(True), start, actions)
+    """All that there is to prove of a machine, row by row, of the properties with these names."""
+    for name in PROPERTIES:
+        if name not in names:
+            continue
+        if name in RESTS:
+            yield from inductive(name, invariants()[name], z3.BoolVal(True), actions)
+        elif name in ENABLEDNESS:
+            yield from inductive(name, possible(name, actions), invariant(), actions)
+        elif name in STEPS:
+            for action in actions:
+                wrong = z3.And(came(action), z3.Not(steps()[name]))
+                yield Obligation(name, action.__name__, wrong, actions)
+        else:
+            missing = z3.And(invariant(), z3.Not(helped(name, actions)))
+            yield Obligation(name, CAN, missing, actions)
+            for action in actions:
+                goes = z3.Implies(pending(name).pending, progress(name, action.__name__))
+                wrong = z3.And(came(action), z3.Not(goes))
+                yield Obligation(name, action.__name__, wrong, actions)
 
 
 def inductive(
-    name: str, law: Term, known: Term, start: Term, actions: tuple[Action, ...]
+    name: str, law: Term, known: Term, actions: tuple[Action, ...]
 ) -> Iterator[Obligation]:
     """A property of states holds at first, and every step keeps it."""
-    yield Obligation(name, INIT, z3.And(SIZES, start, z3.Not(law)))
+    yield Obligation(name, INIT, z3.And(SIZES, equal(NOW, FIRST), z3.Not(law)), actions)
     for action in actions:
         wrong = z3.And(came(action), later(known), z3.Not(later(law)))
-        yield Obligation(name, action.__name__, wrong)
+        yield Obligation(name, action.__name__, wrong, actions)
 
 
 @lru_cache

@@ -49,6 +49,10 @@ class Truth(Symbol):
     """A truth value."""
 
     def __bool__(self) -> bool:
+        if z3.is_true(self.term) or z3.is_false(self.term):
+            return bool(z3.is_true(self.term))
+        if not _running:  # constants are left
+            return bool(z3.simplify(self.term))
         return _running[-1].decide(self.term)
 
     def __hash__(self) -> int:
@@ -164,6 +168,16 @@ class Choice(Symbol):
         return choice(self.kind, value)
 
 
+def every(terms: Iterable[Term]) -> Term:
+    """All are true; empty conjunctions and constants are no text that every solver reads."""
+    return z3.simplify(z3.And(list(terms)))
+
+
+def some(terms: Iterable[Term]) -> Term:
+    """One is true."""
+    return z3.simplify(z3.Or(list(terms)))
+
+
 def truth(value: Any) -> Term:
     """A truth value, or what stands for one, as a term."""
     return value.term if isinstance(value, Truth) else z3.BoolVal(bool(value))
@@ -203,8 +217,6 @@ class _Run:
 
     def decide(self, term: Term) -> bool:
         """Whether the term is true on this path."""
-        if z3.is_true(term) or z3.is_false(term):
-            return bool(z3.is_true(term))
         if self.place == len(self.trail):
             self._extend(term)
         decision = self.trail[self.place]
@@ -230,7 +242,7 @@ class _Run:
     def condition(self) -> Term:
         """What the path depends on."""
         forks = [d for d in self.trail if not d.forced]
-        return z3.And([d.term if d.value else z3.Not(d.term) for d in forks])
+        return every(d.term if d.value else z3.Not(d.term) for d in forks)
 
     def turn(self) -> bool:
         """Go back to the last fork whose other way was not taken; False if there is none."""
@@ -268,7 +280,7 @@ def paths(function: Callable[[], T], assumption: Term = True) -> Iterator[Path[T
 
 def formula(predicate: Callable[[], Any], assumption: Term = True) -> Term:
     """When a function returns something true, as one term."""
-    return z3.Or([z3.And(p.condition, truth(p.result)) for p in paths(predicate, assumption)])
+    return some(every([p.condition, truth(p.result)]) for p in paths(predicate, assumption))
 
 
 def value(function: Callable[[], Any], as_term: Callable[[Any], Term]) -> Term:

@@ -1,0 +1,281 @@
+"""Asks the solvers, and makes of what they answer a pair of states that Python confirms.
+
+z3 gets an obligation as a term, cvc5 the same in the text of SMT-LIB. Nobody has to believe a
+counterexample: the machine's own action is run on it, and the property's own predicate.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import z3
+
+from kernel.machine import ACTIONS, Action, Limits
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance
+
+from .laws import LEMMAS, MEASURES, Refines, helps
+from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Interval, Moment, build, flat, follow
+from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
+from .symbolic import Term, number
+
+Z3, CVC5 = "z3", "cvc5"
+PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
+
+TIMEOUT = 10.0
+"""Seconds for one obligation, by default."""
+
+SMALL = z3.And(
+    *(number(size) <= 2 for size in LIMITS),
+    *(NOW_.term <= 3 for name, NOW_ in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+    *(NOW_.term >= 0 for name, NOW_ in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+)
+"""Counterexamples that are easy to read, where there are such."""
+
+
+class Model(NamedTuple):
+    """Values for all symbols."""
+
+    limits: Limits
+    now: Moment
+    then: Moment
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the solvers said of an obligation."""
+
+    obligation: Obligation
+    said: dict[str, str] = field(default_factory=dict)  # by solver
+    model: Model | None = None  # where it is refuted
+
+    @property
+    def word(self) -> str:
+        """Proved only if all who were asked say so; unknown too if they disagree."""
+        words = set(self.said.values())
+        return words.pop() if len(words) == 1 else UNKNOWN
+
+
+def installed() -> dict[str, str]:
+    """The solvers that are there, with their versions."""
+    found = {Z3: z3.get_version_string()}
+    if importlib.util.find_spec(CVC5) is not None:
+        import cvc5  # noqa: PLC0415  # need not be there
+
+        found[CVC5] = cvc5.__version__
+    return found
+
+
+# The solvers: each takes a formula and gives a word, and values if it is satisfiable.
+
+WORDS = {"sat": REFUTED, "unsat": PROVED, "unknown": UNKNOWN}
+
+
+def ask_z3(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
+    """Whether z3 refutes the formula, in so many seconds; values by name if it does not."""
+    solver = z3.Solver()
+    solver.set(timeout=max(1, int(timeout * 1000)))
+    solver.add(formula)
+    word = WORDS[str(solver.check())]
+    if word != REFUTED:
+        return word, {}
+    model = solver.model()
+    return word, {
+        name: str(model.eval(term, model_completion=True)) for name, term in symbols().items()
+    }
+
+
+def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
+    """The same of cvc5."""
+    import cvc5  # noqa: PLC0415  # need not be there
+
+    solver = cvc5.Solver(cvc5.TermManager())
+    solver.setOption("tlimit-per", str(max(1, int(timeout * 1000))))
+    solver.setOption("produce-models", "true")
+    solver.setLogic("ALL")
+    parser = cvc5.InputParser(solver)
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text(formula), "obligation")
+    known = parser.getSymbolManager()
+    said = ""
+    while not (command := parser.nextCommand()).isNull():
+        said += command.invoke(solver, known)
+    word = WORDS[said.strip()]
+    if word != REFUTED:
+        return word, {}
+    return word, {str(t).strip("|"): str(solver.getValue(t)) for t in known.getDeclaredTerms()}
+
+
+ASK = {Z3: ask_z3, CVC5: ask_cvc5}
+
+
+def text(formula: Term) -> str:
+    """The formula in SMT-LIB 2, with the question whether it can be satisfied."""
+    solver = z3.Solver()
+    solver.add(formula)
+    return str(solver.to_smt2())
+
+
+@lru_cache
+def symbols() -> dict[str, Term]:
+    """All symbols of an obligation, by names."""
+    values = [*LIMITS, *flat(NOW).values(), *flat(THEN).values()]
+    return {str(value.term): value.term for value in values}
+
+
+def read(values: dict[str, str]) -> Model:
+    """The model with these values, as the solvers write them; what is missing does not matter."""
+
+    def moment(suffix: str) -> Moment:
+        return build({name: python(name, values.get(name + suffix)) for name in NAMES})
+
+    sizes = (int(values.get(str(size.term), "0")) for size in LIMITS)  # type: ignore[attr-defined]
+    return Model(Limits(*sizes), moment(""), moment(".next"))
+
+
+def python(name: str, value: str | None) -> Any:
+    """The value of a variable; any of its kind for None."""
+    if name in KINDS:
+        kind = KINDS[name]
+        words = {str(term): found for term, found in zip(kind.terms, kind.values, strict=True)}
+        return words[value.strip("|")] if value is not None else kind.values[0]
+    if name in TRUTHS:
+        return (value or "false").lower() == "true"
+    return int((value or "0").strip("()").replace(" ", ""))
+
+
+def decide(
+    obligation: Obligation, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
+) -> Verdict:
+    """Ask all solvers. `timeout` is in seconds, for each.
+
+    :raises AssertionError: if Python does not confirm a counterexample
+    """
+    said = {}
+    model = None
+    for solver in solvers:
+        said[solver], values = ASK[solver](obligation.violation, timeout)
+        if said[solver] == REFUTED and model is None:
+            word, small = ASK[solver](z3.And(obligation.violation, SMALL), timeout)
+            model = read(small if word == REFUTED else values)
+            if not confirmed(obligation, model):
+                raise AssertionError(f"Python does not confirm {obligation[:2]}: {model}")
+    return Verdict(obligation, said, model)
+
+
+def prove(
+    actions: tuple[Action, ...] = ACTIONS,
+    solvers: Iterable[str] = (Z3,),
+    timeout: float = TIMEOUT,
+    names: Container[str] = PROPERTIES,
+) -> Iterator[Verdict]:
+    """Decide the obligations of a machine, in the order of the table."""
+    for obligation in obligations(actions, names):
+        yield decide(obligation, solvers, timeout)
+
+
+# Counterexamples, in plain Python.
+
+
+def plain(now: Now) -> Now:
+    """The moment with its buffer as a tuple."""
+    batches: Any = now.batches
+    return now._replace(batches=tuple(range(batches.first, batches.first + batches.length)))
+
+
+def confirmed(obligation: Obligation, model: Model) -> bool:
+    """Whether plain Python sees the same: the step is the machine's and violates the property."""
+    limits, before, after = model
+    name, column, _, actions = obligation
+    can = {action.__name__: action for action in actions}
+    now, then = plain(before.now), plain(after.now)
+    if column == CAN:
+        return _is_pending(name, now, limits) and not _is_helped(name, now, limits, can)
+    if column == INIT:
+        after, then = before, now
+    else:
+        state = can[column](limits, now.state)
+        if state is None:
+            return False
+        reading = follow(limits, before.reading, column, before.now, after.now)
+        if advance(now, column, state) != then and not after.now.batches.torn:  # type: ignore[attr-defined]
+            return False
+        if flat(after) != flat(after._replace(reading=reading)):
+            return False
+    if name == "Refines":
+        return not Refines(after, limits)
+    if name in ENABLEDNESS:
+        return not ENABLEDNESS[name](then, limits, actions)
+    if name in STEPS:
+        return not STEPS[name](now, then, limits)
+    if name in LIVENESS:
+        return _is_pending(name, now, limits) and not _progresses(name, column, now, then, limits)
+    return not {**INVARIANTS, **LEMMAS}[name](then, limits)
+
+
+def _is_pending(name: str, now: Now, limits: Limits) -> bool:
+    law = LIVENESS[name]
+    return law.premise(now, limits) and not law.conclusion(now, limits)
+
+
+def _is_helped(name: str, now: Now, limits: Limits, can: dict[str, Action]) -> bool:
+    measure = MEASURES[name]
+    helpers = helps(measure.helper(now))
+    return measure.number(now) >= 0 and any(can[a](limits, now.state) for a in helpers)
+
+
+def _progresses(name: str, action: str, now: Now, then: Now, limits: Limits) -> bool:
+    measure = MEASURES[name]
+    if LIVENESS[name].conclusion(then, limits):
+        return True
+    if not _is_pending(name, then, limits) or measure.number(then) > measure.number(now):
+        return False
+    helper = measure.helper(now)
+    waits = action not in helps(helper) and measure.helper(then) == helper
+    return waits or measure.number(then) < measure.number(now)
+
+
+# That the proofs are about something.
+
+LARGE = z3.And(
+    number(LIMITS.capacity) >= 64, number(LIMITS.epoch_size) >= 10_000, number(NOW.now.taken) > 0
+)
+FULL = number(NOW.now.vars.buffered) >= 32
+
+
+def instances(
+    actions: tuple[Action, ...] = ACTIONS, timeout: float = TIMEOUT
+) -> dict[str, Model | None]:
+    """A large step of each action from a moment that satisfies the invariant; None if none is.
+
+    With a buffer of at least 64 and epochs of at least 10,000, and if possible 32 batches buffered.
+    Under the name INIT: such a moment with a full buffer.
+    """
+    found: dict[str, Model | None] = {}
+    full = number(NOW.now.vars.buffered) == number(LIMITS.capacity)
+    goals = {INIT: [z3.And(invariant(), LARGE, full)]}
+    for action in actions:
+        goals[action.__name__] = [z3.And(came(action), LARGE, more) for more in (FULL, True)]
+    for name, formulas in goals.items():
+        found[name] = None
+        for formula in formulas:
+            word, values = ask_z3(formula, timeout)
+            if word == REFUTED:
+                found[name] = read(values)
+                break
+    return found
+
+
+@lru_cache
+def proved() -> frozenset[str]:
+    """The properties that are proved of the machine for all sizes, by z3.
+
+    None is if the invariant is not inductive, since all rest on it.
+    """
+    verdicts = list(prove())
+    failed = {v.obligation.property for v in verdicts if v.word != PROVED}
+    if failed & RESTS or None in instances().values():
+        return frozenset()
+    return frozenset(PROPERTIES) - LEMMAS.keys() - failed
