@@ -9,16 +9,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kernel.machine import Limits
-from specs.properties import Now
+from specs.properties import FAIR, Now
 
 from .moments import Moment
 
 # Lemmas: each is proved like a property. The docstring says why it holds.
-
-
-def NothingBetween(now: Now, limits: Limits) -> bool:
-    """Between epochs nothing is buffered: the end or error is told once what is before it is."""
-    return now.vars.epoch != "between" or now.vars.buffered == 0
 
 
 def OwnPullWaits(now: Now, limits: Limits) -> bool:
@@ -27,12 +22,7 @@ def OwnPullWaits(now: Now, limits: Limits) -> bool:
     return s.worker != "absent" or not s.fetching or s.consumer == "waiting"
 
 
-def NewIsUntouched(now: Now, limits: Limits) -> bool:
-    """Before the first entry there is no worker, since only entering starts one."""
-    return now.vars.scope != "new" or now.vars.worker == "absent"
-
-
-LEMMAS = {p.__name__: p for p in (NothingBetween, OwnPullWaits, NewIsUntouched)}
+LEMMAS = {p.__name__: p for p in (OwnPullWaits,)}
 
 
 def Refines(moment: Moment, limits: Limits) -> bool:
@@ -62,8 +52,8 @@ class Measure(NamedTuple):
     """
 
     number: Callable[[Now], Any]
-    helper: Callable[[Now], str]  # a fair action, or "Source" for its three answers
-    english: str
+    helper: Callable[[Now], str]  # one of HELPERS
+    english: str  # the number in words, and why it falls
 
 
 def _wait(now: Now) -> Any:
@@ -100,6 +90,8 @@ MEASURES = {
 
 SOURCE = ("Enqueue", "Exhaust", "Fail")
 """Answers of the source: which of them comes is its own affair, but one comes."""
+
+HELPERS = (*(action for action in FAIR if action not in SOURCE), "Source")
 
 
 def helps(helper: str) -> tuple[str, ...]:

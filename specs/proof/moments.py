@@ -62,6 +62,8 @@ class Interval:
         )
         return Truth(z3.simplify(same))
 
+    __hash__ = None  # type: ignore[assignment]  # symbols have none
+
     def __bool__(self) -> bool:
         return bool(self.length > 0)
 
@@ -84,8 +86,8 @@ def interval(pieces: Any) -> Interval:
         return pieces
     if not pieces:
         return Interval(0, 0)
-    whole, *more = pieces
-    for last in more:
+    whole: Interval = pieces[0]
+    for last in pieces[1:]:
         whole = whole.add(last)
     return whole
 
@@ -119,20 +121,26 @@ FIRST = Moment(Now(INITIAL), Reading())
 # The oracle, from any of its states.
 
 
-def _resumable(begun: str = "iterator, yielded, count = None, False, 0") -> Callable[..., Any]:
+BEGUN = {
+    "iterator, yielded, count = None, False, 0": "iterator, yielded, count = begun",
+    "stream_fn, epoch_size=-1": "stream_fn, epoch_size, begun",
+}
+
+
+def resumable() -> Callable[..., Any]:
     """`specs.epochs.epochs`, begun with these variables. Raises ValueError if it has changed."""
     source = inspect.getsource(oracle.epochs)
-    for old, new in ((begun, f"{begun.split(' = ')[0]} = begun"), ("epoch_size=-1", "size, begun")):
+    for old, new in BEGUN.items():
         if source.count(old) != 1:
             raise ValueError(f"{old!r} does not occur once in the oracle")
         source = source.replace(old, new)
     names = dict(vars(oracle))
-    exec(source.replace("epoch_size", "size"), names)  # noqa: S102  # our own source
+    exec(source, names)  # noqa: S102  # our own source
     resumed: Callable[..., Any] = names["epochs"]
     return resumed
 
 
-EPOCHS = _resumable()
+EPOCHS = resumable()
 
 
 class Waits(Exception):
@@ -248,7 +256,7 @@ def build(variables: dict[str, Any]) -> Moment:
     """The moment with these variables: the inverse of `flat`."""
     v = variables
     parts = ("first", "length", "torn")
-    batches = Interval(*(v[f"batches.{part}"] for part in parts))
+    batches: Any = Interval(*(v[f"batches.{part}"] for part in parts))
     due = Interval(*(v[f"reading.due.{part}"] for part in parts))
     state: Any = tuple(v[name] for name in Variables._fields)
     return Moment(

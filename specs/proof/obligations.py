@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import z3
 
-from kernel.machine import ACTIONS, Action, State, Variables
-from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS
+from kernel.machine import ACTIONS, Action, Variables
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now
 
-from .laws import LEMMAS, MEASURES, Refines, helps
+from .laws import HELPERS, LEMMAS, MEASURES, Refines, helps
 from .moments import (
     FIRST,
     LIMITS,
@@ -31,7 +31,7 @@ from .moments import (
     step,
     term,
 )
-from .symbolic import Path, Term, Truth, every, formula, number, paths, some, value
+from .symbolic import Term, Truth, formula, number, paths, tree
 
 INIT = "Init"  # the column of the initial state
 CAN = "can"  # the column of what somebody can do
@@ -57,11 +57,11 @@ class Table:
 
     def __init__(self, action: Action) -> None:
         self.__name__ = action.__name__
-        found: list[Path[State | None]] = list(paths(lambda: action(LIMITS, NOW.now.state), SIZES))
-        self.results = [(path.condition, path.result) for path in found if path.result is not None]
-        self.enabled = z3.simplify(z3.Not(z3.Or([p.condition for p in found if p.result is None])))
+        self.found = list(paths(lambda: action(LIMITS, NOW.now.state), SIZES))
+        self.enabled = z3.simplify(tree(self.found, lambda state: z3.BoolVal(state is not None)))
 
     def __call__(self, limits: Any, state: Any) -> Outcome:
+        """What the action gives for NOW."""
         if limits is not LIMITS or state is not NOW.now.state:
             raise ValueError("a table is about one state")
         return Outcome(self)
@@ -81,14 +81,17 @@ class Outcome:
             return Truth(z3.Not(self.table.enabled))
         if not isinstance(other, tuple):
             return NotImplemented
-        return Truth(some(every([c, *_same(s, other)]) for c, s in self.table.results))
+        return Truth(tree(self.table.found, lambda state: same(state, other)))
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def _same(state: Any, other: Any) -> Iterator[Term]:
-    for name, left, right in zip(Variables._fields, state, other, strict=True):
-        yield term(name, left) == term(name, right)
+def same(state: Any, other: Any) -> Term:
+    """Both are the same state of the machine."""
+    if state is None:
+        return z3.BoolVal(False)
+    both = zip(Variables._fields, state, other, strict=True)
+    return z3.And([term(name, left) == term(name, right) for name, left, right in both])
 
 
 table = lru_cache(Table)
@@ -97,38 +100,42 @@ stepped = lru_cache(step)
 
 def relation(action: Action) -> Term:
     """The action leads from NOW to THEN."""
-    taken = (p for p in stepped(action) if p.result is not None)
-    return some(every([p.condition, equal(THEN, p.result)]) for p in taken)
+    return z3.simplify(
+        tree(stepped(action), lambda then: z3.BoolVal(False) if then is None else equal(THEN, then))
+    )
 
 
 def on_symbols(predicate: Callable[..., Any], actions: Iterable[Action]) -> Callable[..., Any]:
-    """The same code, with the functions and actions that it calls taking symbols."""
-    tables = tuple(table(action) for action in actions)
+    """The code of a property, where what it calls can do with symbols: the actions too."""
     names = {
         "isinstance": lambda value, kind: isinstance(value, Truth | kind),
         "range": between,
         "tuple": interval,
         "ACTIONS": tuple(table(action) for action in ACTIONS),
     }
-    code, known = predicate.__code__, predicate.__globals__
-    defaults = predicate.__defaults__ and (tables,)
-    return FunctionType(code, {**known, **names}, predicate.__name__, defaults)
+    known = {**predicate.__globals__, **names}
+    asked = tuple(table(action) for action in actions)
+    defaults = (asked,) if predicate.__defaults__ else None
+    return FunctionType(predicate.__code__, known, predicate.__name__, defaults)
 
 
-def state_formula(predicate: Callable[..., Any], assumption: Term = SIZES) -> Term:
-    return formula(lambda: on_symbols(predicate, ())(NOW.now, LIMITS), assumption)
+def said(
+    predicate: Callable[..., Any],
+    *moments: Now,
+    actions: Iterable[Action] = (),
+    known: Term = SIZES,
+) -> Term:
+    """A property of moments as a term, where what is known holds."""
+    run = on_symbols(predicate, actions)
+    return formula(lambda: run(*moments, LIMITS), known)
 
 
 @lru_cache
 def invariants() -> dict[str, Term]:
     """The parts of the invariant, said of NOW."""
-    said = {
-        name: state_formula(predicate)
-        for name, predicate in {**INVARIANTS, **LEMMAS}.items()
-        if name not in ENABLEDNESS
-    }
-    said["Refines"] = formula(lambda: Refines(NOW, LIMITS), SIZES)
-    return said
+    laws = {**INVARIANTS, **LEMMAS}
+    found = {name: said(law, NOW.now) for name, law in laws.items() if name in RESTS}
+    return {**found, "Refines": formula(lambda: Refines(NOW, LIMITS), SIZES)}
 
 
 @lru_cache
@@ -140,21 +147,7 @@ def invariant() -> Term:
 @lru_cache
 def steps() -> dict[str, Term]:
     """The properties of steps, said of NOW and THEN; `Implements` is about the real machine."""
-    return {
-        name: formula(lambda p=p: on_symbols(p, ACTIONS)(NOW.now, THEN.now, LIMITS), SIZES)
-        for name, p in STEPS.items()
-    }
-
-
-def possible(name: str, actions: tuple[Action, ...]) -> Term:
-    """A property of what can be done, said of NOW, if that satisfies the invariant."""
-    return formula(
-        lambda: on_symbols(ENABLEDNESS[name], actions)(
-            NOW.now,
-            LIMITS,
-        ),
-        invariant(),
-    )
+    return {name: said(law, NOW.now, THEN.now) for name, law in STEPS.items()}
 
 
 class _Pending(NamedTuple):
@@ -168,16 +161,15 @@ class _Pending(NamedTuple):
 def pending(name: str) -> _Pending:
     """The parts of a law of liveness, said of NOW."""
     law, measure = LIVENESS[name], MEASURES[name]
-    premise = formula(lambda: law.premise(NOW.now, LIMITS), SIZES)
-    concluded = formula(lambda: law.conclusion(NOW.now, LIMITS), SIZES)
-    helpers: dict[str, Term] = {}
-    for path in paths(lambda: measure.helper(NOW.now), SIZES):
-        helpers[path.result] = z3.Or(path.condition, helpers.get(path.result, False))
+    concluded = said(law.conclusion, NOW.now)
     return _Pending(
-        z3.And(premise, z3.Not(concluded)),
+        z3.And(said(law.premise, NOW.now), z3.Not(concluded)),
         concluded,
-        value(lambda: measure.number(NOW.now), number),
-        helpers,
+        tree(list(paths(lambda: measure.number(NOW.now), SIZES)), number),
+        {
+            helper: formula(lambda helper=helper: measure.helper(NOW.now) == helper, SIZES)  # type: ignore[misc]
+            for helper in HELPERS
+        },
     )
 
 
@@ -216,7 +208,9 @@ def obligations(
         if name in RESTS:
             yield from inductive(name, invariants()[name], z3.BoolVal(True), actions)
         elif name in ENABLEDNESS:
-            yield from inductive(name, possible(name, actions), invariant(), actions)
+            law = ENABLEDNESS[name]
+            can = said(law, NOW.now, actions=actions, known=invariant())
+            yield from inductive(name, can, invariant(), actions)
         elif name in STEPS:
             for action in actions:
                 wrong = z3.And(came(action), z3.Not(steps()[name]))

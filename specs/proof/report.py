@@ -24,7 +24,7 @@ from .solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, Model, Verdict, installed
 CELLS = {PROVED: "[green]ok[/green]", REFUTED: "[red]NO[/red]", UNKNOWN: "[yellow]?[/yellow]"}
 
 GROUPS = {
-    "states": [name for name in INVARIANTS],
+    "states": [*INVARIANTS],
     "lemmas": [*LEMMAS],
     "steps": [*STEPS],
     "liveness": [*LIVENESS],
@@ -92,9 +92,9 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     columns = [INIT, *(action.__name__ for action in actions), CAN]
     words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
-        title="Proved for every size: where the invariant holds, it holds after the action, and",
-        caption=f"{INIT}: at first; {CAN}: the helper of the measure can move; ok: proved; "
-        "NO: refuted; ?: not decided in time",
+        title="Proved for every capacity and every epoch size",
+        caption=f"{INIT}: at first; an action: after it, from all that the invariant allows; "
+        f"{CAN}: the helper of the measure can move; ok: proved, NO: refuted, ?: not decided",
     )
     shown.add_column("property", no_wrap=True)
     for column in columns:

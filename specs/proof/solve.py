@@ -18,7 +18,7 @@ from kernel.machine import ACTIONS, Action, Limits
 from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance
 
 from .laws import LEMMAS, MEASURES, Refines, helps
-from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Interval, Moment, build, flat, follow
+from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Moment, build, flat, follow, interval
 from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
 from .symbolic import Term, number
 
@@ -30,8 +30,8 @@ TIMEOUT = 10.0
 
 SMALL = z3.And(
     *(number(size) <= 2 for size in LIMITS),
-    *(NOW_.term <= 3 for name, NOW_ in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
-    *(NOW_.term >= 0 for name, NOW_ in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+    *(now.term <= 3 for name, now in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+    *(now.term >= 0 for name, now in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
 )
 """Counterexamples that are easy to read, where there are such."""
 
@@ -187,32 +187,47 @@ def plain(now: Now) -> Now:
 
 def confirmed(obligation: Obligation, model: Model) -> bool:
     """Whether plain Python sees the same: the step is the machine's and violates the property."""
-    limits, before, after = model
+    limits, now, then = model
     name, column, _, actions = obligation
-    can = {action.__name__: action for action in actions}
-    now, then = plain(before.now), plain(after.now)
     if column == CAN:
-        return _is_pending(name, now, limits) and not _is_helped(name, now, limits, can)
+        before = plain(now.now)
+        return _is_pending(name, before, limits) and not _is_helped(name, before, limits, actions)
     if column == INIT:
-        after, then = before, now
-    else:
-        state = can[column](limits, now.state)
-        if state is None:
-            return False
-        reading = follow(limits, before.reading, column, before.now, after.now)
-        if advance(now, column, state) != then and not after.now.batches.torn:  # type: ignore[attr-defined]
-            return False
-        if flat(after) != flat(after._replace(reading=reading)):
-            return False
+        then = now
+    elif not is_step(limits, now, then, column, actions):
+        return False
+    return not holds(name, column, model._replace(then=then), actions)
+
+
+def is_step(
+    limits: Limits, now: Moment, then: Moment, name: str, actions: Iterable[Action]
+) -> bool:
+    """Whether the action with this name leads from one moment to the other, history and all."""
+    action = next(action for action in actions if action.__name__ == name)
+    state = action(limits, now.now.state)
+    if state is None:
+        return False
+    known = advance(plain(now.now), name, state)
+    reading = follow(limits, now.reading, name, now.now, then.now)
+    alike = flat(Moment(then.now, reading)) == flat(then)
+    if interval(then.now.batches).torn:  # has no tuple
+        known = known._replace(batches=plain(then.now).batches)
+    return alike and known == plain(then.now)
+
+
+def holds(name: str, column: str, model: Model, actions: Iterable[Action]) -> bool:
+    """Whether the property holds after a step, or of it."""
+    limits, (now, _), after = model
+    now, then = plain(now), plain(after.now)
     if name == "Refines":
-        return not Refines(after, limits)
+        return Refines(after, limits)
     if name in ENABLEDNESS:
-        return not ENABLEDNESS[name](then, limits, actions)
+        return ENABLEDNESS[name](then, limits, actions)
     if name in STEPS:
-        return not STEPS[name](now, then, limits)
+        return STEPS[name](now, then, limits)
     if name in LIVENESS:
-        return _is_pending(name, now, limits) and not _progresses(name, column, now, then, limits)
-    return not {**INVARIANTS, **LEMMAS}[name](then, limits)
+        return not _is_pending(name, now, limits) or _goes_on(name, column, now, then, limits)
+    return {**INVARIANTS, **LEMMAS}[name](then, limits)
 
 
 def _is_pending(name: str, now: Now, limits: Limits) -> bool:
@@ -220,21 +235,21 @@ def _is_pending(name: str, now: Now, limits: Limits) -> bool:
     return law.premise(now, limits) and not law.conclusion(now, limits)
 
 
-def _is_helped(name: str, now: Now, limits: Limits, can: dict[str, Action]) -> bool:
+def _is_helped(name: str, now: Now, limits: Limits, actions: Iterable[Action]) -> bool:
     measure = MEASURES[name]
     helpers = helps(measure.helper(now))
-    return measure.number(now) >= 0 and any(can[a](limits, now.state) for a in helpers)
+    can = any(a(limits, now.state) for a in actions if a.__name__ in helpers)
+    return bool(measure.number(now) >= 0) and can
 
 
-def _progresses(name: str, action: str, now: Now, then: Now, limits: Limits) -> bool:
+def _goes_on(name: str, action: str, now: Now, then: Now, limits: Limits) -> bool:
     measure = MEASURES[name]
     if LIVENESS[name].conclusion(then, limits):
         return True
-    if not _is_pending(name, then, limits) or measure.number(then) > measure.number(now):
-        return False
+    falls = measure.number(then) - measure.number(now)
     helper = measure.helper(now)
     waits = action not in helps(helper) and measure.helper(then) == helper
-    return waits or measure.number(then) < measure.number(now)
+    return _is_pending(name, then, limits) and bool(falls < 0 or (falls == 0 and waits))
 
 
 # That the proofs are about something.

@@ -7,7 +7,8 @@ condition the function returns what. Nothing of the function is translated, so n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import z3
@@ -16,10 +17,11 @@ T = TypeVar("T")
 Term = Any  # z3 has no types of its own
 
 
-class Path(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class Path(Generic[T]):
     """One way through a function."""
 
-    condition: Term
+    forks: tuple[tuple[Term, bool], ...]  # what was asked, and answered, where both is possible
     result: T
 
 
@@ -30,18 +32,16 @@ class Symbol:
         self.term = term
 
     def __eq__(self, other: object) -> Any:
-        term = self.lift(other)
-        return NotImplemented if term is None else Truth(self.term == term)
+        return Truth(self.term == self.lift(other))
 
     def __ne__(self, other: object) -> Any:
-        term = self.lift(other)
-        return NotImplemented if term is None else Truth(self.term != term)
+        return Truth(self.term != self.lift(other))
 
     def __hash__(self) -> int:
         raise TypeError(f"{type(self).__name__} has no end of values to look up")
 
-    def lift(self, value: object) -> Term | None:
-        """The value as a term that can be compared with this one; None if it is of another kind."""
+    def lift(self, value: object) -> Term:
+        """The value as a term that can be compared with this one. Raises TypeError."""
         raise NotImplementedError
 
 
@@ -49,23 +49,26 @@ class Truth(Symbol):
     """A truth value."""
 
     def __bool__(self) -> bool:
-        if z3.is_true(self.term) or z3.is_false(self.term):
-            return bool(z3.is_true(self.term))
-        if not _running:  # constants are left
-            return bool(z3.simplify(self.term))
-        return _running[-1].decide(self.term)
+        known = self.term if _running else z3.simplify(self.term)
+        if z3.is_true(known) or z3.is_false(known):
+            return bool(z3.is_true(known))
+        if not _running:
+            raise TypeError(f"whether it is true depends: {known}")
+        return _running[-1].decide(known)
 
     def __hash__(self) -> int:
         return hash(bool(self))
 
     def __add__(self, other: Any) -> Number:
-        return Number(number(self)) + other
+        return Number(number(self) + number(other))
 
     __radd__ = __add__
 
-    def lift(self, value: object) -> Term | None:
+    def lift(self, value: object) -> Term:
         """A truth value as a term."""
-        return truth(value) if isinstance(value, bool | Truth) else None
+        if not isinstance(value, bool | Truth):
+            raise TypeError(f"{value!r} is no truth value")
+        return truth(value)
 
 
 class Number(Symbol):
@@ -96,9 +99,11 @@ class Number(Symbol):
     def __ge__(self, other: Any) -> Truth:
         return Truth(self.term >= number(other))
 
-    def lift(self, value: object) -> Term | None:
+    def lift(self, value: object) -> Term:
         """An integer as a term."""
-        return number(value) if isinstance(value, int | Number | Truth) else None
+        if not isinstance(value, int | Number | Truth):
+            raise TypeError(f"{value!r} is no number")
+        return number(value)
 
 
 class Kind:
@@ -111,10 +116,6 @@ class Kind:
     def __init__(self, name: str, values: Iterable[Hashable]) -> None:
         self.values = tuple(values)
         self.sort, self.terms = z3.EnumSort(name, [f"{name}:{_word(v)}" for v in self.values])
-
-    def value(self, term: Term) -> Any:
-        """The Python value of a constant term of this sort."""
-        return next(v for v, known in zip(self.values, self.terms, strict=True) if term.eq(known))
 
 
 def _word(value: object) -> str:
@@ -129,10 +130,12 @@ class Choice(Symbol):
         self.kind = kind
 
     def __eq__(self, other: object) -> Any:
-        return Truth(self.term == other.term) if self._alike(other) else Truth(self._is(other))
+        if isinstance(other, Choice) or other in self.kind.values:
+            return Truth(self.term == choice(self.kind, other))
+        return Truth(z3.BoolVal(False))
 
     def __ne__(self, other: object) -> Any:
-        return Truth(z3.Not((self == other).term))
+        return Truth(z3.simplify(z3.Not((self == other).term)))
 
     def __hash__(self) -> int:
         return hash(self.decided())
@@ -155,27 +158,6 @@ class Choice(Symbol):
 
     def __getitem__(self, place: Any) -> Any:
         return self.decided()[place]
-
-    def _alike(self, other: object) -> bool:
-        return isinstance(other, Choice) and other.kind is self.kind
-
-    def _is(self, value: object) -> Term:
-        found = [t for v, t in zip(self.kind.values, self.kind.terms, strict=True) if v == value]
-        return self.term == found[0] if found else z3.BoolVal(False)
-
-    def lift(self, value: object) -> Term | None:
-        """A value of the kind, or another choice of it, as a term."""
-        return choice(self.kind, value)
-
-
-def every(terms: Iterable[Term]) -> Term:
-    """All are true; empty conjunctions and constants are no text that every solver reads."""
-    return z3.simplify(z3.And(list(terms)))
-
-
-def some(terms: Iterable[Term]) -> Term:
-    """One is true."""
-    return z3.simplify(z3.Or(list(terms)))
 
 
 def truth(value: Any) -> Term:
@@ -239,10 +221,9 @@ class _Run:
         self.solver.add(decision.term if decision.value else z3.Not(decision.term))
         self.trail.append(decision)
 
-    def condition(self) -> Term:
+    def forks(self) -> tuple[tuple[Term, bool], ...]:
         """What the path depends on."""
-        forks = [d for d in self.trail if not d.forced]
-        return every(d.term if d.value else z3.Not(d.term) for d in forks)
+        return tuple((d.term, d.value) for d in self.trail if not d.forced)
 
     def turn(self) -> bool:
         """Go back to the last fork whose other way was not taken; False if there is none."""
@@ -264,7 +245,7 @@ def paths(function: Callable[[], T], assumption: Term = True) -> Iterator[Path[T
 
     :param function: without arguments; must do the same whenever it is asked the same
     :param assumption: on which alone the paths are complete
-    :yields: for each path its condition and what is returned there, which may be a symbol
+    :yields: for each path its forks and what is returned there, which may be a symbol
     """
     run = _Run(assumption)
     while True:
@@ -273,20 +254,24 @@ def paths(function: Callable[[], T], assumption: Term = True) -> Iterator[Path[T
             result = function()
         finally:
             _running.pop()
-        yield Path(run.condition(), result)
+        yield Path(run.forks(), result)
         if not run.turn():
             return
 
 
+def tree(found: Sequence[Path[T]], term: Callable[[T], Term], depth: int = 0) -> Term:
+    """What a function returns, as one term: a choice at each fork, but where both ways are alike.
+
+    :param found: all paths of the function
+    :param term: makes a term of a result
+    """
+    if len(found) == 1:
+        return term(found[0].result)
+    ways = [[p for p in found if p.forks[depth][1] is answer] for answer in (True, False)]
+    yes, no = (tree(way, term, depth + 1) for way in ways)
+    return yes if yes.eq(no) else z3.If(found[0].forks[depth][0], yes, no)
+
+
 def formula(predicate: Callable[[], Any], assumption: Term = True) -> Term:
     """When a function returns something true, as one term."""
-    return some(every([p.condition, truth(p.result)]) for p in paths(predicate, assumption))
-
-
-def value(function: Callable[[], Any], as_term: Callable[[Any], Term]) -> Term:
-    """What a function returns, as one term. `as_term` makes a term of a result."""
-    found = list(paths(function))
-    term = as_term(found[-1].result)
-    for path in found[:-1]:
-        term = z3.If(path.condition, as_term(path.result), term)
-    return term
+    return z3.simplify(tree(list(paths(predicate, assumption)), truth))
