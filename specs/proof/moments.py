@@ -120,7 +120,6 @@ FIRST = Moment(Now(INITIAL), Reading())
 
 # The oracle, from any of its states.
 
-
 BEGUN = {
     "iterator, yielded, count = None, False, 0": "iterator, yielded, count = begun",
     "stream_fn, epoch_size=-1": "stream_fn, epoch_size, begun",
@@ -200,7 +199,7 @@ def see(reading: Reading, kind: str, batch: Any = None) -> Reading:
     return reading._replace(mark="nothing", agrees=bool(reading.agrees) and bool(right))
 
 
-def follow(limits: Limits, before: Reading, action: str, now: Now, then: Now) -> Reading:
+def follow(limits: Limits, before: Reading, action: str, then: Now) -> Reading:
     """The reading beside a step of the stream."""
     if action == "Enqueue":
         return read(limits, before, then.pulled)
@@ -211,6 +210,17 @@ def follow(limits: Limits, before: Reading, action: str, now: Now, then: Now) ->
     if action in ("Dequeue", "EndEpoch", "Raise"):
         return see(before, then.seen, then.taken)
     return before
+
+
+def go(action: Action, limits: Limits, moment: Moment) -> Moment | None:
+    """The moment after an action: the machine's own, with the history and the oracle beside it."""
+    now, reading = moment
+    state = action(limits, now.state)
+    if state is None:
+        return None
+    then = advance(now, action.__name__, state)
+    then = then._replace(batches=interval(then.batches))  # type: ignore[arg-type]
+    return Moment(then, follow(limits, reading, action.__name__, then))
 
 
 # Symbols.
@@ -226,8 +236,14 @@ KINDS = {
     "seen": Kind("Seen", ("nothing", "batch", "end", "failure")),
     "reading.mark": Kind("Mark", ("nothing", "end", "failure")),
 }
-TRUTHS = {"fetching", "yielded", "batches.torn", "reading.yielded", "reading.due.torn"}
-TRUTHS.add("reading.agrees")
+TRUTHS = {
+    "fetching",
+    "yielded",
+    "batches.torn",
+    "reading.yielded",
+    "reading.due.torn",
+    "reading.agrees",
+}
 
 
 def flat(moment: Moment) -> dict[str, Any]:
@@ -290,7 +306,6 @@ THEN = build({name: constant(name, ".next") for name in NAMES})
 SIZES = z3.And(number(LIMITS.capacity) >= 0, number(LIMITS.epoch_size) >= 0)
 """What a wrapper may be given; all else is proved."""
 
-
 ASSUMED = z3.And(SIZES, z3.Or([NOW.now.pulls.term == t for t in KINDS["pulls"].terms[:3]]))  # type: ignore[attr-defined]
 """Steps are looked at from moments with at most one pull in flight, which is proved too."""
 
@@ -309,15 +324,4 @@ def equal(moment: Moment, other: Moment) -> Term:
 
 def step(action: Action) -> list[Path[Moment | None]]:
     """What an action does to NOW, on every path; None where it is not enabled."""
-    name = action.__name__
-
-    def run() -> Moment | None:
-        state = action(LIMITS, NOW.now.state)
-        if state is None:
-            return None
-        now, reading = NOW
-        then = advance(now, name, state)
-        then = then._replace(batches=interval(then.batches))  # type: ignore[arg-type]
-        return Moment(then, follow(LIMITS, reading, name, now, then))
-
-    return list(paths(run, ASSUMED))
+    return list(paths(lambda: go(action, LIMITS, NOW), ASSUMED))

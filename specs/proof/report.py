@@ -209,10 +209,10 @@ def steps(large: dict[str, Model | None]) -> Table:
         s = now.now.vars
         moment = f"{s.scope}, worker {s.worker}, epoch {s.epoch}, {s.buffered} buffered"
         shown.add_row(
-            "full buffer" if name == INIT else name,
+            name,
             str(limits.capacity),
             str(limits.epoch_size),
             moment,
-            "" if name == INIT else "; ".join(changes),
+            "" if name == "full buffer" else "; ".join(changes),
         )
     return shown

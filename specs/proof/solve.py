@@ -18,7 +18,7 @@ from kernel.machine import ACTIONS, Action, Limits
 from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance
 
 from .laws import LEMMAS, MEASURES, Refines, helps
-from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Moment, build, flat, follow, interval
+from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Moment, build, flat, go, interval
 from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
 from .symbolic import Term, number
 
@@ -204,15 +204,12 @@ def is_step(
 ) -> bool:
     """Whether the action with this name leads from one moment to the other, history and all."""
     action = next(action for action in actions if action.__name__ == name)
-    state = action(limits, now.now.state)
-    if state is None:
+    known = go(action, limits, now)
+    if known is None or flat(known) != flat(then):
         return False
-    known = advance(plain(now.now), name, state)
-    reading = follow(limits, now.reading, name, now.now, then.now)
-    alike = flat(Moment(then.now, reading)) == flat(then)
-    if interval(then.now.batches).torn:  # has no tuple
-        known = known._replace(batches=plain(then.now).batches)
-    return alike and known == plain(then.now)
+    if interval(then.now.batches).torn or (name == "Dequeue" and not now.now.batches):
+        return True  # there is no such tuple
+    return advance(plain(now.now), name, then.now.state) == plain(then.now)
 
 
 def holds(name: str, column: str, model: Model, actions: Iterable[Action]) -> bool:
@@ -254,10 +251,9 @@ def _goes_on(name: str, action: str, now: Now, then: Now, limits: Limits) -> boo
 
 # That the proofs are about something.
 
-LARGE = z3.And(
-    number(LIMITS.capacity) >= 64, number(LIMITS.epoch_size) >= 10_000, number(NOW.now.taken) > 0
-)
-FULL = number(NOW.now.vars.buffered) >= 32
+CAPACITY, EPOCH_SIZE = (number(size) for size in LIMITS)
+BUFFERED = number(NOW.now.vars.buffered)
+LARGE = z3.And(CAPACITY >= 64, EPOCH_SIZE >= 10_000)
 
 
 def instances(
@@ -266,21 +262,25 @@ def instances(
     """A large step of each action from a moment that satisfies the invariant; None if none is.
 
     With a buffer of at least 64 and epochs of at least 10,000, and if possible 32 batches buffered.
-    Under the name INIT: such a moment with a full buffer.
+    Beside them such a moment with a full buffer, and steps at the sizes that are special.
     """
-    found: dict[str, Model | None] = {}
-    full = number(NOW.now.vars.buffered) == number(LIMITS.capacity)
-    goals = {INIT: [z3.And(invariant(), LARGE, full)]}
-    for action in actions:
-        goals[action.__name__] = [z3.And(came(action), LARGE, more) for more in (FULL, True)]
-    for name, formulas in goals.items():
-        found[name] = None
-        for formula in formulas:
-            word, values = ask_z3(formula, timeout)
-            if word == REFUTED:
-                found[name] = read(values)
-                break
-    return found
+    steps = {action.__name__: z3.And(came(action), number(NOW.now.taken) > 0) for action in actions}
+    goals = {
+        "full buffer": [z3.And(invariant(), LARGE, BUFFERED == CAPACITY)],
+        "unbuffered": [z3.And(steps["Enqueue"], CAPACITY == 0, EPOCH_SIZE >= 10_000)],
+        "a pass": [z3.And(steps["Exhaust"], CAPACITY >= 64, EPOCH_SIZE == 0, BUFFERED >= 32)],
+    }
+    for name, step in steps.items():
+        goals[name] = [z3.And(step, LARGE, BUFFERED >= 32), z3.And(step, LARGE)]
+    return {name: _first(formulas, timeout) for name, formulas in goals.items()}
+
+
+def _first(formulas: Iterable[Term], timeout: float) -> Model | None:
+    for formula in formulas:
+        word, values = ask_z3(formula, timeout)
+        if word == REFUTED:
+            return read(values)
+    return None
 
 
 @lru_cache
