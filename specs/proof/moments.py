@@ -21,7 +21,7 @@ from specs import epochs as oracle
 from specs.epochs import BATCH, END, FAILURE
 from specs.properties import Now, advance
 
-from .symbolic import Choice, Kind, Number, Path, Term, Truth, choice, number, paths, truth
+from .symbolic import Choice, Kind, Number, Term, Truth, choice, number, truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,9 +306,6 @@ THEN = build({name: constant(name, ".next") for name in NAMES})
 SIZES = z3.And(number(LIMITS.capacity) >= 0, number(LIMITS.epoch_size) >= 0)
 """What a wrapper may be given; all else is proved."""
 
-ASSUMED = z3.And(SIZES, z3.Or([NOW.now.pulls.term == t for t in KINDS["pulls"].terms[:3]]))  # type: ignore[attr-defined]
-"""Steps are looked at from moments with at most one pull in flight, which is proved too."""
-
 
 def later(formula: Term) -> Term:
     """What is said of NOW, said of THEN."""
@@ -320,8 +317,3 @@ def equal(moment: Moment, other: Moment) -> Term:
     """Both have the same variables."""
     values = flat(other)
     return z3.And([term(n, v) == term(n, values[n]) for n, v in flat(moment).items()])
-
-
-def step(action: Action) -> list[Path[Moment | None]]:
-    """What an action does to NOW, on every path; None where it is not enabled."""
-    return list(paths(lambda: go(action, LIMITS, NOW), ASSUMED))

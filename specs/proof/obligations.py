@@ -24,14 +24,15 @@ from .moments import (
     NOW,
     SIZES,
     THEN,
+    Moment,
     between,
     equal,
+    go,
     interval,
     later,
-    step,
     term,
 )
-from .symbolic import Term, Truth, formula, number, paths, tree
+from .symbolic import Path, Term, Truth, formula, number, paths, tree
 
 INIT = "Init"  # the column of the initial state
 CAN = "can"  # the column of what somebody can do
@@ -95,14 +96,20 @@ def same(state: Any, other: Any) -> Term:
 
 
 table = lru_cache(Table)
-stepped = lru_cache(step)
 
 
-def relation(action: Action) -> Term:
-    """The action leads from NOW to THEN."""
-    return z3.simplify(
-        tree(stepped(action), lambda then: z3.BoolVal(False) if then is None else equal(THEN, then))
-    )
+@lru_cache
+def step(action: Action) -> list[Path[Moment | None]]:
+    """What an action does to NOW where the invariant holds; None where it is not enabled."""
+    return list(paths(lambda: go(action, LIMITS, NOW), invariant()))
+
+
+@lru_cache
+def came(action: Action) -> Term:
+    """The action leads from NOW, where the invariant holds, to THEN."""
+    never = z3.BoolVal(False)
+    leads = tree(step(action), lambda then: never if then is None else equal(THEN, then))
+    return z3.And(invariant(), z3.simplify(leads))
 
 
 def on_symbols(predicate: Callable[..., Any], actions: Iterable[Action]) -> Callable[..., Any]:
@@ -173,6 +180,7 @@ def pending(name: str) -> _Pending:
     )
 
 
+@lru_cache
 def progress(name: str, action: str) -> Term:
     """The step concludes, or goes on pending as the measure wants it."""
     law = pending(name)
@@ -229,12 +237,6 @@ def inductive(
 ) -> Iterator[Obligation]:
     """A property of states holds at first, and every step keeps it."""
     yield Obligation(name, INIT, z3.And(SIZES, equal(NOW, FIRST), z3.Not(law)), actions)
+    wrong = later(z3.And(known, z3.Not(law)))
     for action in actions:
-        wrong = z3.And(came(action), later(known), z3.Not(later(law)))
-        yield Obligation(name, action.__name__, wrong, actions)
-
-
-@lru_cache
-def came(action: Action) -> Term:
-    """The action leads from NOW, where the invariant holds, to THEN."""
-    return z3.And(invariant(), relation(action))
+        yield Obligation(name, action.__name__, z3.And(came(action), wrong), actions)
