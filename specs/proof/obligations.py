@@ -58,6 +58,7 @@ class Table:
 
     def __init__(self, action: Action) -> None:
         self.__name__ = action.__name__
+        self.known: dict[int, tuple[Any, Term]] = {}
         self.found = list(paths(lambda: action(LIMITS, NOW.now.state), SIZES))
         self.enabled = z3.simplify(tree(self.found, lambda state: z3.BoolVal(state is not None)))
 
@@ -66,6 +67,14 @@ class Table:
         if limits is not LIMITS or state is not NOW.now.state:
             raise ValueError("a table is about one state")
         return Outcome(self)
+
+    def leads(self, state: Any) -> Term:
+        """The action gives this state."""
+        key = id(state)  # symbols have no hash; the state is kept, so that no other has its id
+        if key not in self.known:
+            term = tree(self.found, lambda found: same(found, state))
+            self.known[key] = (state, z3.simplify(term))
+        return self.known[key][1]
 
 
 class Outcome:
@@ -82,7 +91,7 @@ class Outcome:
             return Truth(z3.Not(self.table.enabled))
         if not isinstance(other, tuple):
             return NotImplemented
-        return Truth(tree(self.table.found, lambda state: same(state, other)))
+        return Truth(self.table.leads(other))
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -116,9 +116,15 @@ def refuted(console: Console, failed: list[Verdict]) -> bool:
             if verdict.word == UNKNOWN:
                 said = ", ".join(f"{who}: {word}" for who, word in verdict.said.items())
                 console.print(f"{name}, {verdict.obligation.column}: not decided ({said})")
-        models = [v for v in mine if v.model is not None]
-        if models and models[0].model is not None:
-            console.print(counterexample(models[0].obligation.column, name, models[0].model))
+        first = next((v for v in mine if v.model is not None), None)
+        if first is not None and first.model is not None:
+            why = {INIT: "does not hold at first", CAN: "its helper cannot move"}.get(
+                first.obligation.column, "a counterexample to induction"
+            )
+            limits = first.model.limits
+            sizes = f"capacity {limits.capacity}, epoch_size {limits.epoch_size}"
+            console.print(f"{name}: {why} ({sizes})", style="red")
+            console.print(counterexample(first.obligation.column, first.model))
     rest = sorted({v.obligation.property for v in failed} & RESTS)
     if rest:
         console.print(
@@ -128,26 +134,21 @@ def refuted(console: Console, failed: list[Verdict]) -> bool:
     return bool(failed)
 
 
-def counterexample(column: str, name: str, model: Model) -> Table:
-    """The pair of states, all variables, with a star where they differ."""
-    limits, now, then = model
-    sizes = f"capacity {limits.capacity}, epoch_size {limits.epoch_size}"
+def counterexample(column: str, model: Model) -> Table:
+    """The pair of states, all variables, with a star where they differ; or the one there is."""
+    now, then = words(model.now), words(model.then)
+    shown = Table()
     if column in (INIT, CAN):
-        why = "at first" if column == INIT else "its helper cannot move"
-        shown = Table(title=f"{name}: {why} ({sizes})")
-        shown.add_column("variable")
-        shown.add_column("value")
-        for variable, value in words(now).items():
+        for heading in ("variable", "value"):
+            shown.add_column(heading)
+        for variable, value in now.items():
             shown.add_row(variable, value)
         return shown
-    shown = Table(title=f"{name}: a counterexample to induction ({sizes})")
     for heading in ("variable", "before", f"after {column}", ""):
         shown.add_column(heading)
-    after = words(then)
-    for variable, value in words(now).items():
-        changed = value != after[variable]
-        style = "bold" if changed else ""
-        shown.add_row(variable, value, after[variable], "*" if changed else "", style=style)
+    for variable, value in now.items():
+        star, style = ("*", "bold") if value != then[variable] else ("", "")
+        shown.add_row(variable, value, then[variable], star, style=style)
     return shown
 
 
@@ -192,27 +193,20 @@ def reasons(console: Console, chosen: list[str]) -> None:
 
 def steps(large: dict[str, Model | None]) -> Table:
     """That the invariant is not contradictory, and every action can happen under it."""
-    shown = Table(title="Not vacuous: moments of large wrappers that satisfy the invariant")
-    for heading in ("action", "capacity", "epoch_size", "moment", "what changes"):
-        shown.add_column(heading)
+    shown = Table(title="Not vacuous: what happens in large wrappers where the invariant holds")
+    for heading in ("action", "capacity", "epoch_size", "before", "what changes"):
+        shown.add_column(heading, no_wrap=heading == "action")
     for name, model in large.items():
         if model is None:
             shown.add_row(name, "", "", "[red]none[/red]", "")
             continue
-        limits, now, then = model
-        after = words(then)
-        changes = (
+        before, after = model.now.now.vars, model.then.now.vars._asdict()
+        state = f"{before.scope}, {before.worker}, {before.epoch}, {before.buffered} buffered"
+        changes = [
             f"{variable} {value} -> {after[variable]}"
-            for variable, value in words(now).items()
-            if value != after[variable]
-        )
-        s = now.now.vars
-        moment = f"{s.scope}, worker {s.worker}, epoch {s.epoch}, {s.buffered} buffered"
-        shown.add_row(
-            name,
-            str(limits.capacity),
-            str(limits.epoch_size),
-            moment,
-            "" if name == "full buffer" else "; ".join(changes),
-        )
+            for variable, value in before._asdict().items()
+            if value != after[variable] and name != "full buffer"
+        ]
+        sizes = map(str, model.limits)
+        shown.add_row(name, *sizes, state, ", ".join(changes))
     return shown

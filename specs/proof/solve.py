@@ -102,7 +102,7 @@ def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     said = ""
     while not (command := parser.nextCommand()).isNull():
         said += command.invoke(solver, known)
-    word = WORDS[said.strip()]
+    word = WORDS[said.split()[0]]  # an unknown comes with its reason
     if word != REFUTED:
         return word, {}
     return word, {str(t).strip("|"): str(solver.getValue(t)) for t in known.getDeclaredTerms()}
@@ -181,7 +181,7 @@ def prove(
 
 def plain(now: Now) -> Now:
     """The moment with its buffer as a tuple."""
-    batches: Any = now.batches
+    batches = interval(now.batches)
     return now._replace(batches=tuple(range(batches.first, batches.first + batches.length)))
 
 

@@ -196,6 +196,7 @@ class _Run:
         self.solver.add(assumption)
         self.trail: list[_Decision] = []
         self.place = 0
+        self.example: Any = None
 
     def decide(self, term: Term) -> bool:
         """Whether the term is true on this path."""
@@ -208,13 +209,17 @@ class _Run:
         return decision.value
 
     def _extend(self, term: Term) -> None:
-        can = [self._possible(term), self._possible(z3.Not(term))]
-        value = can[0]
-        forced = can != [True, True]
+        value = bool(z3.is_true(self._example().eval(term, model_completion=True)))
+        forced = self.solver.check(z3.Not(term) if value else term) == z3.unsat
         self._push(_Decision(term, value, forced, forced))
 
-    def _possible(self, term: Term) -> bool:
-        return bool(self.solver.check(term) != z3.unsat)
+    def _example(self) -> Any:
+        """Values with which the function runs this way so far: one answer that is possible."""
+        if self.example is None:
+            if self.solver.check() != z3.sat:
+                raise ValueError("nothing satisfies the assumption")
+            self.example = self.solver.model()
+        return self.example
 
     def _push(self, decision: _Decision) -> None:
         self.solver.push()
@@ -227,7 +232,7 @@ class _Run:
 
     def turn(self) -> bool:
         """Go back to the last fork whose other way was not taken; False if there is none."""
-        self.place = 0
+        self.place, self.example = 0, None
         while self.trail:
             decision = self.trail.pop()
             self.solver.pop()
