@@ -91,6 +91,11 @@ MEASURES = {
 SOURCE = ("Enqueue", "Exhaust", "Fail")
 """Answers of the source: which of them comes is its own affair, but one comes."""
 
+FAIRNESS = (
+    "Halt, Fetch, Bury and some answer of the source come if they stay possible; "
+    "which answer is the source's affair, and all others may act or not"
+)
+
 HELPERS = (*(action for action in FAIR if action not in SOURCE), "Source")
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from kernel.machine import ACTIONS, Action
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
-from .laws import LEMMAS, MEASURES
+from .laws import FAIRNESS, LEMMAS, MEASURES, Refines
 from .moments import Interval, Moment, flat
 from .obligations import CAN, INIT, PROPERTIES, RESTS
 from .solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, Model, Verdict, installed, instances, prove
@@ -34,7 +34,7 @@ GROUPS = {
 
 def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) -> int:
     """Prove and print. Returns 0 if all is proved, 1 if not, 2 if it could not be tried."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = choose(arguments.properties)
         solvers = which(arguments.solver)
@@ -93,8 +93,9 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
         title="Proved for every capacity and every epoch size",
+        padding=0,
         caption=f"{INIT}: at first; an action: after it, from all that the invariant allows; "
-        f"{CAN}: the helper of the measure can move; ok: proved, NO: refuted, ?: not decided",
+        f"{CAN}: who should move can. ok: proved, NO: refuted, ?: not decided",
     )
     shown.add_column("property", no_wrap=True)
     for column in columns:
@@ -180,13 +181,13 @@ def numbers(batches: Interval) -> str:
 
 
 def reasons(console: Console, chosen: list[str]) -> None:
-    """The lemmas and the measures, each with its sentence."""
+    """Why it holds: the lemmas, the correspondence with the oracle, the measures; a sentence each."""
     lines = [f"Lemma {name}: {law.__doc__}" for name, law in LEMMAS.items()]
-    lines += [
-        f"Measure of {name}: {measure.english}."
-        for name, measure in MEASURES.items()
-        if name in chosen
-    ]
+    lines.append(f"Refines: {(Refines.__doc__ or '').splitlines()[0]}")
+    measures = {name: why for name, why in MEASURES.items() if name in chosen}
+    lines += [f"Measure of {name}: {measure.english}." for name, measure in measures.items()]
+    if measures:
+        lines.append(f"Assumed for the measures: {FAIRNESS}.")
     for line in lines:
         console.print(textwrap.fill(line, 110, subsequent_indent="    "), markup=False)
 
