@@ -9,6 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+TIMEOUT = 10.0
+"""Seconds for one obligation and solver, by default."""
+
 
 def seconds(text: str) -> float:
     """A time of more than nothing."""
@@ -39,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         type=seconds,
         metavar="SECONDS",
-        default=10.0,
+        default=TIMEOUT,
         help="for one obligation and solver, which is unknown after it (default: %(default)s)",
     )
 

@@ -1,9 +1,9 @@
 """A state of the stream with all its history, in symbols: of any size.
 
-The buffer is an interval of batch numbers, and so is what is due to the consumer: beside the machine
-runs the oracle itself, `specs/epochs.py`, begun in the middle, and reads each answer that the machine
-gets from the source at once. That the consumer sees what is due, in order, is refinement. An answer
-to a pull that was given up (Die, Withdraw) reaches neither.
+The buffer is an interval of batch numbers, and so is what is due to the consumer: beside the
+machine runs the oracle itself, `specs/epochs.py`, begun in the middle, and reads each answer of the
+source as the machine gets it. That what the consumer sees is due, in order, is refinement. An
+answer to a pull that was given up (Die, Withdraw) reaches neither.
 """
 
 from __future__ import annotations

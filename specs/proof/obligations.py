@@ -61,6 +61,7 @@ class Table:
         self.known: dict[int, tuple[Any, Term]] = {}
         self.found = list(paths(lambda: action(LIMITS, NOW.now.state), SIZES))
         self.enabled = z3.simplify(tree(self.found, lambda state: z3.BoolVal(state is not None)))
+        self.disabled = z3.simplify(z3.Not(self.enabled))
 
     def __call__(self, limits: Any, state: Any) -> Outcome:
         """What the action gives for NOW."""
@@ -88,7 +89,7 @@ class Outcome:
 
     def __eq__(self, other: object) -> Any:
         if other is None:
-            return Truth(z3.Not(self.table.enabled))
+            return Truth(self.table.disabled)
         if not isinstance(other, tuple):
             return NotImplemented
         return Truth(self.table.leads(other))

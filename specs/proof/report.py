@@ -181,7 +181,7 @@ def numbers(batches: Interval) -> str:
 
 
 def reasons(console: Console, chosen: list[str]) -> None:
-    """Why it holds: the lemmas, the correspondence with the oracle, the measures; a sentence each."""
+    """Why it holds, a sentence each: the lemmas, the link to the oracle, the measures."""
     lines = [f"Lemma {name}: {law.__doc__}" for name, law in LEMMAS.items()]
     lines.append(f"Refines: {(Refines.__doc__ or '').splitlines()[0]}")
     measures = {name: why for name, why in MEASURES.items() if name in chosen}

@@ -17,6 +17,7 @@ import z3
 from kernel.machine import ACTIONS, Action, Limits
 from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance
 
+from . import TIMEOUT
 from .laws import LEMMAS, MEASURES, Refines, helps
 from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Moment, build, flat, go, interval
 from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
@@ -24,9 +25,6 @@ from .symbolic import Term, number
 
 Z3, CVC5 = "z3", "cvc5"
 PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
-
-TIMEOUT = 10.0
-"""Seconds for one obligation, by default."""
 
 SMALL = z3.And(
     *(number(size) <= 2 for size in LIMITS),
