@@ -575,6 +575,8 @@ def test_misuse_of_symbols() -> None:
         bool(t == 1)
     with pytest.raises(ValueError, match="none of"):
         bool(c == NOW.now.vars.scope)
+    with pytest.raises(ValueError, match="nothing satisfies"):
+        list(paths(lambda: bool(t), z3.And(n.term > 0, n.term < 0)))
     answers = iter([n > 0, n > 1, n > 2])
     with pytest.raises(RuntimeError, match="twice alike"):
         list(paths(lambda: bool(next(answers))))
