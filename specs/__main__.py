@@ -1,8 +1,9 @@
 """`python -m specs`: check every model with TLC, and compare with what it should find.
 
 `python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
-`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched. `python -m specs
-trace FILE` has TLC judge a recorded run.
+`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched; `python -m specs
+trace FILE` has TLC judge a recorded run; `python -m specs prove` proves the properties for every
+size.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ try:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 
-    from . import conform, source, trace
+    from . import conform, proof, source, trace
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "conform": conform.run,
     "source": source.run,
     "trace": trace.run,
+    "prove": proof.run,
 }
 
 
@@ -108,6 +110,15 @@ def parse() -> argparse.Namespace:
             description="Have TLC judge whether recorded runs are behaviours of the protocol, and "
             "say at which line one stops being one. Exit status: 0 if all are, 1 if one is not, 2 "
             "if one could not be judged to its end.",
+        )
+    )
+    proof.add_arguments(
+        commands.add_parser(
+            "prove",
+            help="prove the properties for every size",
+            description="Prove the properties for every capacity and every epoch size, by running "
+            "the machine's own functions on symbols. Exit status: 0 if all is proved, 1 if "
+            "something is refuted or not decided, 2 if nothing could be tried.",
         )
     )
     arguments = parser.parse_args()

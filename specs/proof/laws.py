@@ -1,0 +1,104 @@
+"""What the proof adds to the properties: the lemmas that make them inductive, and the measures.
+
+They are plain predicates and functions on states, like those of `specs/properties.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from kernel.machine import Limits
+from specs.properties import FAIR, Now
+
+from .moments import Moment
+
+# Lemmas: each is proved like a property. The docstring says why it holds.
+
+
+def OwnPullWaits(now: Now, limits: Limits) -> bool:
+    """A caller who pulls for himself waits for that pull: it answers or is withdrawn with him."""
+    s = now.vars
+    return s.worker != "absent" or not s.fetching or s.consumer == "waiting"
+
+
+LEMMAS = {p.__name__: p for p in (OwnPullWaits,)}
+
+
+def Refines(moment: Moment, limits: Limits) -> bool:
+    """The consumer saw what was due, and what is due is what is buffered and marked.
+
+    What an unbuffered reading of the same answers (`specs.epochs`) gives is due, in its order. The
+    reading comes as far as the machine: it has the machine's count, but starts anew at a mark.
+    """
+    s, reading = moment.now.vars, moment.reading
+    marks = {"ended": "end", "failed": "failure"}
+    marked = s.epoch in marks
+    return bool(
+        reading.agrees
+        and reading.due == moment.now.batches
+        and reading.mark == marks.get(s.epoch, "nothing")
+        and reading.yielded == s.yielded
+        and (limits.epoch_size == 0 or reading.count == (0 if marked else s.count))
+    )
+
+
+class Measure(NamedTuple):
+    """Why a law of `specs.properties.LIVENESS` holds, while it is pending.
+
+    Pending: its premise held, and its conclusion has not since. No step raises the number, which is
+    not negative, and the helper's lowers it or concludes. The helper can move and goes on being the
+    helper until the number falls; as he is fair, he moves. So it is concluded in the end.
+    """
+
+    number: Callable[[Now], Any]
+    helper: Callable[[Now], str]  # one of HELPERS
+    english: str  # the number in words, and why it falls
+
+
+def _wait(now: Now) -> Any:
+    """How much can go before a request that waits; at most 15."""
+    s = now.vars
+    lives = {"running": 3, "stopping": 2, "absent": 1, "dead": 0}[s.worker]
+    return 4 * lives + (2 if s.yielded else 0) + (0 if s.fetching else 1)
+
+
+def _server(now: Now) -> str:
+    s = now.vars
+    if s.worker == "dead":
+        return "Bury"
+    if s.fetching:
+        return "Source"
+    return "Halt" if s.worker == "stopping" else "Fetch"
+
+
+MEASURES = {
+    "Served": Measure(
+        _wait,
+        _server,
+        "4 (3 running, 2 stopping, 1 absent, 0 dead) + 2 (the pass has yielded) + 1 (no pull): a "
+        "pass that has yielded ends at most once without an answer, and a worker only goes",
+    ),
+    "StopEnds": Measure(
+        lambda now: 1 if now.vars.fetching else 0,
+        lambda now: "Source" if now.vars.fetching else "Halt",
+        "1 (a pull in flight): no other starts, and then the worker goes",
+    ),
+    "DeathNoticed": Measure(lambda now: 0, lambda now: "Bury", "0: the first step concludes"),
+    "Prefetches": Measure(lambda now: 0, lambda now: "Fetch", "0: the first step concludes"),
+}
+
+SOURCE = ("Enqueue", "Exhaust", "Fail")
+"""Answers of the source: which of them comes is its own affair, but one comes."""
+
+FAIRNESS = (
+    "Halt, Fetch, Bury and some answer of the source come if they stay possible; "
+    "which answer is the source's affair, and all others may act or not"
+)
+
+HELPERS = (*(action for action in FAIR if action not in SOURCE), "Source")
+
+
+def helps(helper: str) -> tuple[str, ...]:
+    """The actions that a helper may take."""
+    return SOURCE if helper == "Source" else (helper,)

@@ -1,0 +1,213 @@
+"""Prints what is proved: a table of properties and actions, and what refutes those that are not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+import time
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kernel.machine import ACTIONS, Action
+from specs.properties import INVARIANTS, LIVENESS, STEPS
+
+from .laws import FAIRNESS, LEMMAS, MEASURES, Refines
+from .moments import Interval, Moment, flat
+from .obligations import CAN, INIT, PROPERTIES, RESTS
+from .solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, Model, Verdict, installed, instances, prove
+
+CELLS = {PROVED: "[green]ok[/green]", REFUTED: "[red]NO[/red]", UNKNOWN: "[yellow]?[/yellow]"}
+
+GROUPS = {
+    "states": [*INVARIANTS],
+    "lemmas": [*LEMMAS],
+    "steps": [*STEPS],
+    "liveness": [*LIVENESS],
+    "refinement": ["Refines"],
+}
+
+
+def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) -> int:
+    """Prove and print. Returns 0 if all is proved, 1 if not, 2 if it could not be tried."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    try:
+        chosen = choose(arguments.properties)
+        solvers = which(arguments.solver)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    started = time.perf_counter()
+    wanted = set(chosen) | RESTS
+    verdicts = []
+    with console.status("proving") as status:
+        for verdict in prove(actions, solvers, arguments.timeout, wanted):
+            verdicts.append(verdict)
+            status.update(f"proving {verdict.obligation.property} {verdict.obligation.column}")
+        large = instances(actions, arguments.timeout)
+    console.print(table(chosen, verdicts, actions))
+    missing = refuted(console, [v for v in verdicts if v.word != PROVED])
+    reasons(console, chosen)
+    console.print(steps(large))
+    count = {word: sum(v.word == word for v in verdicts) for word in CELLS}
+    by = " and ".join(f"{solver} {installed()[solver]}" for solver in solvers)
+    spent = time.perf_counter() - started
+    console.print(
+        f"{len(verdicts)} obligations, for every capacity and epoch size from 0 on: "
+        + ", ".join(f"{count[word]} {word}" for word in count)
+        + f"; by {by}, in {spent:.1f} s"
+    )
+    if arguments.solver is None and CVC5 not in solvers:
+        console.print("Not cross-checked: cvc5 is not installed (pip install cvc5).")
+    return 1 if missing or None in large.values() else 0
+
+
+def choose(patterns: list[str] | None) -> list[str]:
+    """The properties with these names; all if none are given. Raises LookupError."""
+    if patterns is None:
+        return list(PROPERTIES)
+    for pattern in patterns:
+        if not any(fnmatch(name, pattern) for name in PROPERTIES):
+            known = ", ".join(PROPERTIES)
+            raise LookupError(f"--only {pattern!r} names no property. There are: {known}")
+    return [name for name in PROPERTIES if any(fnmatch(name, p) for p in patterns)]
+
+
+def which(solver: str | None) -> tuple[str, ...]:
+    """The solvers to ask. Raises LookupError if one that was named is not there."""
+    there = installed()
+    asked = {None: tuple(there), "both": (Z3, CVC5)}.get(solver, (solver or "",))
+    for name in asked:
+        if name not in there:
+            raise LookupError(f"--solver {solver}: {name} is not installed: pip install {name}")
+    return asked
+
+
+def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Action]) -> Table:
+    """A property a row, an action a column."""
+    columns = [INIT, *(action.__name__ for action in actions), CAN]
+    words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
+    shown = Table(
+        title="Proved for every capacity and every epoch size",
+        padding=0,
+        caption=f"{INIT}: at first; an action: after it, from all that the invariant allows; "
+        f"{CAN}: who should move can. ok: proved, NO: refuted, ?: not decided",
+    )
+    shown.add_column("property", no_wrap=True)
+    for column in columns:
+        shown.add_column(column, justify="center", min_width=2, overflow="fold")
+    for group, names in GROUPS.items():
+        rows = [name for name in names if name in chosen]
+        for name in rows:
+            mark = " (lemma)" if group == "lemmas" else ""
+            cells = [words.get((name, column), "") for column in columns]
+            shown.add_row(name + mark, *cells, end_section=name == rows[-1])
+    return shown
+
+
+def refuted(console: Console, failed: list[Verdict]) -> bool:
+    """Say what is not proved, each property with its first counterexample."""
+    for name in dict.fromkeys(v.obligation.property for v in failed):
+        mine = [v for v in failed if v.obligation.property == name]
+        for verdict in mine:
+            if verdict.word == UNKNOWN:
+                said = ", ".join(f"{who}: {word}" for who, word in verdict.said.items())
+                console.print(f"{name}, {verdict.obligation.column}: not decided ({said})")
+        first = next((v for v in mine if v.model is not None), None)
+        if first is not None and first.model is not None:
+            why = {INIT: "does not hold at first", CAN: "its helper cannot move"}.get(
+                first.obligation.column, "a counterexample to induction"
+            )
+            limits = first.model.limits
+            sizes = f"capacity {limits.capacity}, epoch_size {limits.epoch_size}"
+            console.print(f"{name}: {why} ({sizes})", style="red")
+            console.print(counterexample(first.obligation.column, first.model))
+    rest = sorted({v.obligation.property for v in failed} & RESTS)
+    if rest:
+        console.print(
+            f"Nothing is proved: all rest on {', '.join(rest)}, which is not inductive.",
+            style="red",
+        )
+    return bool(failed)
+
+
+def counterexample(column: str, model: Model) -> Table:
+    """The pair of states, all variables, with a star where they differ; or the one there is."""
+    now, then = words(model.now), words(model.then)
+    shown = Table()
+    if column in (INIT, CAN):
+        for heading in ("variable", "value"):
+            shown.add_column(heading)
+        for variable, value in now.items():
+            shown.add_row(variable, value)
+        return shown
+    for heading in ("variable", "before", f"after {column}", ""):
+        shown.add_column(heading)
+    for variable, value in now.items():
+        star, style = ("*", "bold") if value != then[variable] else ("", "")
+        shown.add_row(variable, value, then[variable], star, style=style)
+    return shown
+
+
+def words(moment: Moment) -> dict[str, str]:
+    """The variables of a moment, in words."""
+    values: dict[str, Any] = flat(moment)
+    shown = {}
+    for name, value in values.items():
+        whole, _, part = name.rpartition(".")
+        if whole in ("batches", "reading.due"):
+            if part == "first":
+                parts = (values[f"{whole}.{p}"] for p in ("first", "length", "torn"))
+                shown[whole] = numbers(Interval(*parts))
+        elif name == "pulls":
+            shown[name] = " and ".join(value) or "nobody"
+        else:
+            shown[name] = str(value)
+    return shown
+
+
+def numbers(batches: Interval) -> str:
+    """The numbers of an interval."""
+    if batches.torn:
+        return "not adjacent"
+    if batches.length <= 0:
+        return "none"
+    last = batches.first + batches.length - 1
+    return str(last) if batches.length == 1 else f"{batches.first} to {last}"
+
+
+def reasons(console: Console, chosen: list[str]) -> None:
+    """Why it holds, a sentence each: the lemmas, the link to the oracle, the measures."""
+    lines = [f"Lemma {name}: {law.__doc__}" for name, law in LEMMAS.items()]
+    lines.append(f"Refines: {(Refines.__doc__ or '').splitlines()[0]}")
+    measures = {name: why for name, why in MEASURES.items() if name in chosen}
+    lines += [f"Measure of {name}: {measure.english}." for name, measure in measures.items()]
+    if measures:
+        lines.append(f"Assumed for the measures: {FAIRNESS}.")
+    for line in lines:
+        console.print(textwrap.fill(line, 110, subsequent_indent="    "), markup=False)
+
+
+def steps(large: dict[str, Model | None]) -> Table:
+    """That the invariant is not contradictory, and every action can happen under it."""
+    shown = Table(title="Not vacuous: what happens in large wrappers where the invariant holds")
+    for heading in ("action", "capacity", "epoch_size", "before", "what changes"):
+        shown.add_column(heading, no_wrap=heading == "action")
+    for name, model in large.items():
+        if model is None:
+            shown.add_row(name, "", "", "[red]none[/red]", "")
+            continue
+        before, after = model.now.now.vars, model.then.now.vars._asdict()
+        state = f"{before.scope}, {before.worker}, {before.epoch}, {before.buffered} buffered"
+        changes = [
+            f"{variable} {value} -> {after[variable]}"
+            for variable, value in before._asdict().items()
+            if value != after[variable] and name != "full buffer"
+        ]
+        sizes = map(str, model.limits)
+        shown.add_row(name, *sizes, state, ", ".join(changes))
+    return shown

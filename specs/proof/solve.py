@@ -1,0 +1,294 @@
+"""Asks the solvers, and makes of what they answer a pair of states that Python confirms.
+
+z3 gets an obligation as a term, cvc5 the same in the text of SMT-LIB. Nobody has to believe a
+counterexample: the machine's own action is run on it, and the property's own predicate.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import z3
+
+from kernel.machine import ACTIONS, Action, Limits
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance
+
+from . import TIMEOUT
+from .laws import LEMMAS, MEASURES, Refines, helps
+from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Moment, build, flat, go, interval
+from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
+from .symbolic import Term, number
+
+Z3, CVC5 = "z3", "cvc5"
+PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
+
+SMALL = z3.And(
+    *(number(size) <= 2 for size in LIMITS),
+    *(now.term <= 3 for name, now in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+    *(now.term >= 0 for name, now in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+)
+"""Counterexamples that are easy to read, where there are such."""
+
+
+class Model(NamedTuple):
+    """Values for all symbols."""
+
+    limits: Limits
+    now: Moment
+    then: Moment
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the solvers said of an obligation."""
+
+    obligation: Obligation
+    said: dict[str, str] = field(default_factory=dict)  # by solver
+    model: Model | None = None  # where it is refuted
+
+    @property
+    def word(self) -> str:
+        """Proved only if all who were asked say so; unknown too if they disagree."""
+        words = set(self.said.values())
+        return words.pop() if len(words) == 1 else UNKNOWN
+
+
+def installed() -> dict[str, str]:
+    """The solvers that are there, with their versions."""
+    found = {Z3: z3.get_version_string()}
+    if importlib.util.find_spec(CVC5) is not None:
+        import cvc5  # noqa: PLC0415  # need not be there
+
+        found[CVC5] = cvc5.__version__
+    return found
+
+
+# The solvers: each takes a formula and gives a word, and values if it is satisfiable.
+
+WORDS = {"sat": REFUTED, "unsat": PROVED, "unknown": UNKNOWN}
+
+
+def ask_z3(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
+    """Whether z3 refutes the formula, in so many seconds; values by name if it does not."""
+    solver = z3.Solver()
+    solver.set(timeout=max(1, int(timeout * 1000)))
+    solver.add(formula)
+    word = WORDS[str(solver.check())]
+    if word != REFUTED:
+        return word, {}
+    model = solver.model()
+    return word, {
+        name: str(model.eval(term, model_completion=True)) for name, term in symbols().items()
+    }
+
+
+def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
+    """The same of cvc5."""
+    import cvc5  # noqa: PLC0415  # need not be there
+
+    solver = cvc5.Solver(cvc5.TermManager())
+    solver.setOption("tlimit-per", str(max(1, int(timeout * 1000))))
+    solver.setOption("produce-models", "true")
+    solver.setLogic("ALL")
+    parser = cvc5.InputParser(solver)
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text(formula), "obligation")
+    known = parser.getSymbolManager()
+    said = ""
+    while not (command := parser.nextCommand()).isNull():
+        said += command.invoke(solver, known)
+    word = WORDS[said.split()[0]]  # an unknown comes with its reason
+    if word != REFUTED:
+        return word, {}
+    return word, {str(t).strip("|"): str(solver.getValue(t)) for t in known.getDeclaredTerms()}
+
+
+ASK = {Z3: ask_z3, CVC5: ask_cvc5}
+
+
+def text(formula: Term) -> str:
+    """The formula in SMT-LIB 2, with the question whether it can be satisfied."""
+    solver = z3.Solver()
+    solver.add(formula)
+    return str(solver.to_smt2())
+
+
+@lru_cache
+def symbols() -> dict[str, Term]:
+    """All symbols of an obligation, by names."""
+    values = [*LIMITS, *flat(NOW).values(), *flat(THEN).values()]
+    return {str(value.term): value.term for value in values}
+
+
+def read(values: dict[str, str]) -> Model:
+    """The model with these values, as the solvers write them; what is missing does not matter."""
+
+    def moment(suffix: str) -> Moment:
+        return build({name: python(name, values.get(name + suffix)) for name in NAMES})
+
+    sizes = (int(values.get(str(size.term), "0")) for size in LIMITS)  # type: ignore[attr-defined]
+    return Model(Limits(*sizes), moment(""), moment(".next"))
+
+
+def python(name: str, value: str | None) -> Any:
+    """The value of a variable; any of its kind for None."""
+    if name in KINDS:
+        kind = KINDS[name]
+        words = {str(term): found for term, found in zip(kind.terms, kind.values, strict=True)}
+        return words[value.strip("|")] if value is not None else kind.values[0]
+    if name in TRUTHS:
+        return (value or "false").lower() == "true"
+    return int((value or "0").strip("()").replace(" ", ""))
+
+
+def decide(
+    obligation: Obligation, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
+) -> Verdict:
+    """Ask all solvers. `timeout` is in seconds, for each.
+
+    :raises AssertionError: if Python does not confirm a counterexample
+    """
+    said = {}
+    model = None
+    for solver in solvers:
+        said[solver], values = ASK[solver](obligation.violation, timeout)
+        if said[solver] == REFUTED and model is None:
+            word, small = ASK[solver](z3.And(obligation.violation, SMALL), timeout)
+            model = read(small if word == REFUTED else values)
+            if not confirmed(obligation, model):
+                raise AssertionError(f"Python does not confirm {obligation[:2]}: {model}")
+    return Verdict(obligation, said, model)
+
+
+def prove(
+    actions: tuple[Action, ...] = ACTIONS,
+    solvers: Iterable[str] = (Z3,),
+    timeout: float = TIMEOUT,
+    names: Container[str] = PROPERTIES,
+) -> Iterator[Verdict]:
+    """Decide the obligations of a machine, in the order of the table."""
+    for obligation in obligations(actions, names):
+        yield decide(obligation, solvers, timeout)
+
+
+# Counterexamples, in plain Python.
+
+
+def plain(now: Now) -> Now:
+    """The moment with its buffer as a tuple."""
+    batches = interval(now.batches)
+    return now._replace(batches=tuple(range(batches.first, batches.first + batches.length)))
+
+
+def confirmed(obligation: Obligation, model: Model) -> bool:
+    """Whether plain Python sees the same: the step is the machine's and violates the property."""
+    limits, now, then = model
+    name, column, _, actions = obligation
+    if column == CAN:
+        before = plain(now.now)
+        return _is_pending(name, before, limits) and not _is_helped(name, before, limits, actions)
+    if column == INIT:
+        then = now
+    elif not is_step(limits, now, then, column, actions):
+        return False
+    return not holds(name, column, model._replace(then=then), actions)
+
+
+def is_step(
+    limits: Limits, now: Moment, then: Moment, name: str, actions: Iterable[Action]
+) -> bool:
+    """Whether the action with this name leads from one moment to the other, history and all."""
+    action = next(action for action in actions if action.__name__ == name)
+    known = go(action, limits, now)
+    if known is None or flat(known) != flat(then):
+        return False
+    if interval(then.now.batches).torn or (name == "Dequeue" and not now.now.batches):
+        return True  # there is no such tuple
+    return advance(plain(now.now), name, then.now.state) == plain(then.now)
+
+
+def holds(name: str, column: str, model: Model, actions: Iterable[Action]) -> bool:
+    """Whether the property holds after a step, or of it."""
+    limits, (now, _), after = model
+    now, then = plain(now), plain(after.now)
+    if name == "Refines":
+        return Refines(after, limits)
+    if name in ENABLEDNESS:
+        return ENABLEDNESS[name](then, limits, actions)
+    if name in STEPS:
+        return STEPS[name](now, then, limits)
+    if name in LIVENESS:
+        return not _is_pending(name, now, limits) or _goes_on(name, column, now, then, limits)
+    return {**INVARIANTS, **LEMMAS}[name](then, limits)
+
+
+def _is_pending(name: str, now: Now, limits: Limits) -> bool:
+    law = LIVENESS[name]
+    return law.premise(now, limits) and not law.conclusion(now, limits)
+
+
+def _is_helped(name: str, now: Now, limits: Limits, actions: Iterable[Action]) -> bool:
+    measure = MEASURES[name]
+    helpers = helps(measure.helper(now))
+    can = any(a(limits, now.state) for a in actions if a.__name__ in helpers)
+    return bool(measure.number(now) >= 0) and can
+
+
+def _goes_on(name: str, action: str, now: Now, then: Now, limits: Limits) -> bool:
+    measure = MEASURES[name]
+    if LIVENESS[name].conclusion(then, limits):
+        return True
+    falls = measure.number(then) - measure.number(now)
+    helper = measure.helper(now)
+    waits = action not in helps(helper) and measure.helper(then) == helper
+    return _is_pending(name, then, limits) and bool(falls < 0 or (falls == 0 and waits))
+
+
+# That the proofs are about something.
+
+CAPACITY, EPOCH_SIZE = (number(size) for size in LIMITS)
+BUFFERED = number(NOW.now.vars.buffered)
+LARGE = z3.And(CAPACITY >= 64, EPOCH_SIZE >= 10_000)
+
+
+def instances(
+    actions: tuple[Action, ...] = ACTIONS, timeout: float = TIMEOUT
+) -> dict[str, Model | None]:
+    """A large step of each action from a moment that satisfies the invariant; None if none is.
+
+    With a buffer of at least 64 and epochs of at least 10,000, and if possible 32 batches buffered.
+    Beside them such a moment with a full buffer, and steps at the sizes that are special.
+    """
+    steps = {action.__name__: z3.And(came(action), number(NOW.now.taken) > 0) for action in actions}
+    goals = {
+        "full buffer": [z3.And(invariant(), LARGE, BUFFERED == CAPACITY)],
+        "unbuffered": [z3.And(steps["Enqueue"], CAPACITY == 0, EPOCH_SIZE >= 10_000)],
+        "a pass": [z3.And(steps["Exhaust"], CAPACITY >= 64, EPOCH_SIZE == 0, BUFFERED >= 32)],
+    }
+    for name, step in steps.items():
+        goals[name] = [z3.And(step, LARGE, BUFFERED >= 32), z3.And(step, LARGE)]
+    return {name: _first(formulas, timeout) for name, formulas in goals.items()}
+
+
+def _first(formulas: Iterable[Term], timeout: float) -> Model | None:
+    for formula in formulas:
+        word, values = ask_z3(formula, timeout)
+        if word == REFUTED:
+            return read(values)
+    return None
+
+
+@lru_cache
+def proved() -> frozenset[str]:
+    """The properties that are proved of the machine for all sizes, by z3.
+
+    None is if the invariant is not inductive, since all rest on it.
+    """
+    verdicts = list(prove())
+    failed = {v.obligation.property for v in verdicts if v.word != PROVED}
+    if failed & RESTS or None in instances().values():
+        return frozenset()
+    return frozenset(PROPERTIES) - LEMMAS.keys() - failed
