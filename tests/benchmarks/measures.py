@@ -7,6 +7,7 @@ which others held the interpreter, and would be done no later for any interferen
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import statistics
@@ -24,8 +25,8 @@ from .subjects import SUBJECTS, Ideal, NoPrefetch, PrefetchGenerator, Queue, Sub
 IDLE = 0.06  # seconds without a pull after which a worker counts as idle; emloop's sleep is 0.02
 PIECES = 5  # of a consumer's Python work
 
-Answer = dict[str, float]
-"""Seconds, or bytes where memory is measured; the keys are added to the name of the case."""
+Answer = tuple[float, ...]
+"""Seconds, or bytes where memory is measured: one for each part of the measure."""
 
 
 class Effort(NamedTuple):
@@ -119,7 +120,7 @@ def handoff(subject: type[Subject], size: int, effort: Effort, _: Work) -> Answe
         while (took := hand_over(subject, size, batches)) < effort.seconds / 5:
             batches *= 4
         batches = _loops[key] = max(2, int(batches * effort.seconds / took))
-    return {"": hand_over(subject, size, batches) / batches}
+    return (hand_over(subject, size, batches) / batches,)
 
 
 # Overlap: source and consumer take their time.
@@ -136,14 +137,23 @@ class Times(NamedTuple):
 def overlap(subject: type[Subject], times: Times, effort: Effort, work: Work) -> Answer:
     """Seconds a batch, from start to the last batch consumed.
 
-    The ideal is the slower side alone, measured likewise: a sleep lasts longer than it was told to.
+    The ideal is measured too, since a sleep lasts longer than it was told to, and two processors
+    do not always do twice the work of one: both sides in threads, with nothing handed over.
     """
     batches = effort.batches // 5 if subject.SLOW else effort.batches
     pull = works(times.kind, times.source, work)
     consume = works(times.kind, times.consumer, work)
     if subject is Ideal:
-        slower = pull if times.source > times.consumer else consume
-        return {"": timed(lambda: [slower() for _ in range(batches)]) / batches}
+        threads = [
+            threading.Thread(target=lambda side=side: [side() for _ in range(batches)])
+            for side in (pull, consume)
+        ]
+        start = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return ((time.perf_counter() - start) / batches,)
 
     def source() -> Iterator[int]:
         for batch in range(batches):
@@ -156,7 +166,7 @@ def overlap(subject: type[Subject], times: Times, effort: Effort, work: Work) ->
         for _ in islice(iterator, batches):
             consume()
         took = time.perf_counter() - start
-    return {"": took / batches}
+    return (took / batches,)
 
 
 # Interference: a consumer with work in Python, and a source with as much.
@@ -205,7 +215,7 @@ def interference(subject: type[Subject], mode: Mode, effort: Effort, work: Work)
                 long()
             next(iterator)
         took = time.perf_counter() - start
-    return {"step": statistics.mean(in_python), "wall": took / steps}
+    return statistics.mean(in_python), took / steps
 
 
 # Stop and restart.
@@ -218,12 +228,8 @@ class Watched:
         self.pulls = 0
         self.asked = threading.Event()
         self.when = 0.0  # it was asked first since `asked` was cleared
-        self.batches = self._batches()
 
     def __call__(self) -> Iterator[int]:
-        return self.batches
-
-    def _batches(self) -> Iterator[int]:
         while True:
             self.pulls += 1
             if not self.asked.is_set():
@@ -243,7 +249,7 @@ def stop(subject: type[Subject], size: int, effort: Effort, _: Work) -> Answer:
     """Seconds of a stop with a full buffer and an idle worker, and of a restart after it.
 
     A restart goes until the source is asked for a new batch, once one was taken; with what cannot
-    be started again, it is the start of a new one on the same source.
+    be started again, it is the start of a new one.
     """
     source = Watched()
     reader = subject(source, size)
@@ -263,7 +269,7 @@ def stop(subject: type[Subject], size: int, effort: Effort, _: Work) -> Answer:
                 restarts.append(source.when - start)
             source.settle()
         stops.append(timed(reader.stop))
-    return {"stop": statistics.median(stops), "restart": statistics.median(restarts)}
+    return statistics.median(stops), statistics.median(restarts)
 
 
 # Memory.
@@ -278,7 +284,6 @@ class Held(NamedTuple):
 
 def memory(subject: type[Subject], held: Held, effort: Effort, _: Work) -> Answer:
     """Bytes allocated by the subject, by tracemalloc; the batches themselves weigh nothing."""
-    hand_over(subject, held.size, 2)  # what its package allocates once
     read = effort.run if held.after_run else 1
     total = read + 2 * held.size + 64
     source = Watched()
@@ -296,7 +301,7 @@ def memory(subject: type[Subject], held: Held, effort: Effort, _: Work) -> Answe
                     pass
     finally:
         tracemalloc.stop()
-    return {"": float(allocated)}
+    return (float(allocated),)
 
 
 # Scaling.
@@ -319,7 +324,7 @@ def scaling(subject: type[Subject], run: Run, _effort: Effort, _work: Work) -> A
         for _ in range(epochs):
             for _ in iterator:
                 pass
-        return {"": (time.perf_counter() - start) / run.batches}
+        return ((time.perf_counter() - start) / run.batches,)
 
 
 # All of them.
@@ -330,11 +335,19 @@ KINDS = ("sleep", "numpy")
 
 
 class Measure(NamedTuple):
-    """A measure, its cases by name, and which subjects are asked for a case."""
+    """A measure, its cases by name, which subjects are asked for one, and the parts of an answer.
+
+    A figure goes by the name of its case and its part, as in "gated sleep wall".
+    """
 
     answer: Callable[[type[Subject], Any, Effort, Work], Answer]
     cases: dict[str, Any]
     asks: Callable[[type[Subject], str], bool]
+    parts: tuple[str, ...] = ("",)
+
+    def names(self, case: str) -> list[str]:
+        """The names of a case's figures."""
+        return [f"{case} {part}".strip() for part in self.parts]
 
 
 def _real(subject: type[Subject], _: str) -> bool:
@@ -371,8 +384,11 @@ MEASURES: dict[str, Measure] = {
             for name in ("null", "free", "gated")
         },
         _interferes,
+        ("step", "wall"),
     ),
-    "stop": Measure(stop, {"16": 16}, lambda subject, case: "stop" in subject.CAN),
+    "stop": Measure(
+        stop, {"": 16}, lambda subject, case: "stop" in subject.CAN, ("stop", "restart")
+    ),
     "memory": Measure(
         memory,
         {"16": Held(16, False), "1024": Held(1024, False), "1024 run": Held(1024, True)},
@@ -395,14 +411,25 @@ def needs_two(case: str) -> bool:
     return "numpy" in case
 
 
+@functools.cache
+def warm_up(subject: str) -> None:
+    """Have the package imported, and what it makes once made."""
+    hand_over(SUBJECTS[subject], 4, 16)
+
+
 def answer(
-    measure: str, case: str, subject: str, effort: Effort, work: Work, processors: set[int]
+    question: tuple[str, str, str], effort: Effort, work: Work, processors: set[int]
 ) -> Answer | str:
-    """One answer, in a process of the subject's own; or the words for why there is none."""
+    """The answer to a measure, a case and a subject, or the words for why there is none.
+
+    Runs in a process of the subject's own, on these processors, or where it is if there are none.
+    """
+    measure, case, subject = question
     if processors:
         os.sched_setaffinity(0, processors)
-    asked = MEASURES[measure]
     try:
+        warm_up(subject)
+        asked = MEASURES[measure]
         return asked.answer(SUBJECTS[subject], asked.cases[case], effort, work)
     except ModuleNotFoundError:
         return "not installed"

@@ -169,7 +169,7 @@ class Grain(Subject):
 
 
 class Spdl(Subject):
-    """A pipeline of a source and a sink, whose buffer is a `queue.Queue`: the faster of its two."""
+    """A pipeline of a source and a sink."""
 
     NAME = "spdl"
     INSTALL = "spdl"
@@ -179,7 +179,7 @@ class Spdl(Subject):
         from spdl.pipeline import PipelineBuilder  # noqa: PLC0415
 
         builder = PipelineBuilder().add_source(self.source()).add_sink(self.size)
-        self.pipeline = builder.build(num_threads=1, use_thread_output_queue=True)
+        self.pipeline = builder.build(num_threads=1)
         self.pipeline.start()
         return iter(self.pipeline)
 
@@ -363,8 +363,8 @@ class NoPrefetch(Subject):
         return iter(self.source())
 
 
-class Ideal(Subject):
-    """Nothing to read from: what a measure takes for the best that is possible."""
+class Ideal(NoPrefetch):
+    """What a measure takes for the best that is possible."""
 
     NAME = "ideal"
 

@@ -1,0 +1,226 @@
+"""`python -m tests.benchmarks`: measure our wrapper and what a user would pick instead.
+
+Others are measured where they are installed: pip install --no-deps emloop, and
+pip install torch torchdata grain spdl keras. Each subject has a process of its own, and within a
+round all are asked in turn, so that ratios can be taken within it; pyperf's and pytest-benchmark's
+runners measure one thing after the other, minutes apart, so of these only pyperf's files are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from multiprocessing.pool import Pool
+from pathlib import Path
+from typing import Any
+
+try:
+    import numpy  # noqa: F401
+    import prefetch_generator  # noqa: F401
+    import pyperf  # noqa: F401
+    from rich.console import Console
+    from rich.progress import Progress
+except ModuleNotFoundError as lacking:
+    print(f"{lacking.name} is missing: pip install 'stream-kernel[bench]'", file=sys.stderr)
+    sys.exit(2)
+
+from .measures import MEASURES, QUICK, Answer, Effort, Work, answer, calibrate, needs_two
+from .report import plot, tables
+from .results import Key, Results, missed
+from .subjects import SUBJECTS
+
+PATIENCE = 300.0  # seconds after which an answer is given up, and with it its subject
+
+
+class Asked:
+    """The subjects, each in a process that is started when it is first asked."""
+
+    def __init__(self, processors: set[int], effort: Effort) -> None:
+        self._processors = processors  # to be pinned to; empty: not pinned
+        self._all = os.sched_getaffinity(0) if processors else set()
+        self._effort = effort
+        self._pools: dict[str, Pool] = {}
+        self._hung: set[str] = set()
+        self._stack = ExitStack()
+        self._work = Work()
+
+    def __enter__(self) -> Asked:
+        self._work = self._pool("ideal").apply(calibrate)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _pool(self, subject: str) -> Pool:
+        if subject not in self._pools:
+            pool = multiprocessing.get_context("spawn").Pool(1)
+            self._pools[subject] = self._stack.enter_context(pool)
+        return self._pools[subject]
+
+    def __call__(self, measure: str, case: str, subject: str) -> Answer | str:
+        """An answer, or the words for why there is none."""
+        if subject in self._hung:
+            return "failed: it hung before"
+        processors = self._all if needs_two(case) else self._processors
+        given = self._pool(subject).apply_async(
+            answer, ((measure, case, subject), self._effort, self._work, processors)
+        )
+        try:
+            return given.get(PATIENCE)
+        except multiprocessing.TimeoutError:
+            self._hung.add(subject)
+            self._pools[subject].terminate()
+            return f"failed: no answer within {PATIENCE:.0f} s"
+
+
+def measure(
+    ask: Callable[[str, str, str], Answer | str],
+    measures: Sequence[str],
+    subjects: Sequence[str],
+    rounds: int,
+    tick: Callable[[str], Any] = lambda case: None,
+) -> Results:
+    """Ask all subjects in turn, forth and back, in each round; who has no answer only once."""
+    results = Results()
+    for name in measures:
+        for number in range(1 if name == "memory" else rounds):  # which has no chance in it
+            for case in MEASURES[name].cases:
+                tick(f"{name} {case}")
+                for subject in subjects if number % 2 == 0 else reversed(subjects):
+                    keys = [Key(name, part, subject) for part in MEASURES[name].names(case)]
+                    if keys[0] in results.words or not MEASURES[name].asks(SUBJECTS[subject], case):
+                        continue
+                    answered = ask(name, case, subject)
+                    if isinstance(answered, str):
+                        results.words.update(dict.fromkeys(keys, answered))
+                        continue
+                    for key, value in zip(keys, answered, strict=True):
+                        results.values.setdefault(key, []).append(value)
+    return results
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measure our wrapper and what a user would pick instead. Exit status: 0, or 1 "
+        "if --check finds a threshold missed, or 2 if nothing could be measured.",
+    )
+    parser.add_argument(
+        "--only", action="append", choices=MEASURES, help="this measure; may be given again"
+    )
+    parser.add_argument(
+        "--subject", action="append", choices=SUBJECTS, help="this subject; may be given again"
+    )
+    parser.add_argument("--rounds", type=_at_least(1), default=5, help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="less of everything: a look, no more")
+    pinning = parser.add_mutually_exclusive_group()
+    pinning.add_argument(
+        "--cpu",
+        type=_at_least(0),
+        help="the processor that all are pinned to, except for work of numpy in two threads "
+        "(default: the first)",
+    )
+    pinning.add_argument("--unpinned", action="store_true", help="leave them where they are put")
+    parser.add_argument("--json", metavar="FILE", type=_writable, help="save the figures")
+    parser.add_argument(
+        "--load", metavar="FILE", help="take the figures of --json, measure nothing"
+    )
+    parser.add_argument("--plot", metavar="FILE", type=_writable, help="draw the hand-off")
+    parser.add_argument("--check", action="store_true", help="compare with the thresholds")
+    chosen = parser.parse_args(arguments)
+    if not chosen.unpinned and not chosen.load:
+        if not hasattr(os, "sched_setaffinity"):
+            parser.error("this system cannot pin a process: use --unpinned")
+        if chosen.cpu is None:
+            chosen.cpu = min(os.sched_getaffinity(0))
+        if chosen.cpu not in os.sched_getaffinity(0):
+            parser.error(f"argument --cpu: there is no processor {chosen.cpu} to run on")
+    if chosen.plot:
+        if chosen.only and "handoff" not in chosen.only:
+            parser.error("argument --plot: draws the hand-off, which --only leaves out")
+        _importable(parser, "matplotlib")
+    return chosen
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a number from {least} on, not {text!r}")
+        return int(text)
+
+    return number
+
+
+def _writable(text: str) -> str:
+    if not Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is in no folder that exists")
+    return text
+
+
+def _importable(parser: argparse.ArgumentParser, module: str) -> None:
+    try:
+        __import__(module)
+    except ModuleNotFoundError:
+        parser.error(f"argument --plot: {module} is missing: pip install 'stream-kernel[bench]'")
+
+
+def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Console) -> Results:
+    """Measure as told, with a bar that shows how far it is."""
+    subjects = [name for name in SUBJECTS if name in (arguments.subject or SUBJECTS)]
+    total = sum(
+        len(MEASURES[name].cases) * (1 if name == "memory" else arguments.rounds)
+        for name in measures
+    )
+    processors = set() if arguments.unpinned else {arguments.cpu}
+    with (
+        Asked(processors, QUICK if arguments.quick else Effort()) as ask,
+        Progress(console=console, transient=True) as progress,
+    ):
+        task = progress.add_task("", total=total)
+
+        def tick(case: str) -> None:
+            progress.update(task, advance=1, description=case)
+
+        return measure(ask, measures, subjects, arguments.rounds, tick)
+
+
+def main() -> int:
+    """Measure, save, print, draw and check, as told. Returns the exit status."""
+    arguments = parse()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    # of what a library has not let go of when its process is ended, which is no news here
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    measures = [name for name in MEASURES if name in (arguments.only or MEASURES)]
+    if arguments.load:
+        try:
+            results = Results.load(arguments.load)
+        except (OSError, ValueError, KeyError) as error:
+            print(f"--load {arguments.load}: not figures of --json ({error})", file=sys.stderr)
+            return 2
+    else:
+        results = measured(arguments, measures, console)
+    if arguments.json:
+        results.save(arguments.json)
+    for table in tables(results, measures):
+        console.print(table)
+    for key, word in results.words.items():
+        if word.startswith("failed"):
+            console.print(f"{'/'.join(key)}: {word}")
+    if arguments.plot:
+        plot(results, arguments.plot)
+    if not arguments.check:
+        return 0
+    misses = missed(results, measures)
+    for words in misses:
+        console.print(f"missed: {words}")
+    console.print(f"{len(misses)} of the thresholds are missed.")
+    return 1 if misses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
