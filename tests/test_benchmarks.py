@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,7 +20,16 @@ from .benchmarks import __main__ as command
 from .benchmarks import measures
 from .benchmarks.measures import MEASURES, QUICK, Effort, Held, Mode, Work, answer, hand_over
 from .benchmarks.results import LIMITS, OURS, THRESHOLDS, Key, Missing, Results, missed, speed
-from .benchmarks.subjects import SUBJECTS, NoPrefetch, PrefetchGenerator, Queue, Subject, Wrapper
+from .benchmarks.subjects import (
+    SUBJECTS,
+    Emloop,
+    EmloopAwake,
+    NoPrefetch,
+    PrefetchGenerator,
+    Queue,
+    Subject,
+    Wrapper,
+)
 
 TINY = Effort(seconds=0.001, batches=4, steps=4, cycles=1, run=100)
 WORK = Work(iterations=1000, elements=1000)  # a little only
@@ -37,6 +49,11 @@ def delivered(subject: type[Subject], size: int, batches: int) -> list[Any]:
         return list(islice(iterator, batches))
 
 
+def crash(*_: Any) -> None:
+    """What a process does that ends without a word."""
+    os._exit(1)
+
+
 # Subjects.
 
 
@@ -50,6 +67,15 @@ def test_subjects_deliver_all_in_order(name: str, size: int) -> None:
         pytest.skip(f"not installed: {subject.INSTALL}")
     batches = 3 if subject.SLOW else 200
     assert delivered(subject, size, batches) == list(range(1, batches + 1))
+
+
+@pytest.mark.skipif(find_emloop() is None, reason="not installed: --no-deps emloop")
+def test_emloop_without_its_sleep_is_a_copy() -> None:
+    """The published module is left as it is, and only the copy does not sleep."""
+    awake, published = EmloopAwake.wrapper(), Emloop.wrapper()
+    assert awake is not published
+    assert sys.modules[published.__module__].time is time
+    assert awake.__init__.__globals__["time"].sleep(1000) is None
 
 
 def test_a_subject_that_loses_order_is_noticed() -> None:
@@ -169,12 +195,14 @@ def test_all_are_asked_in_turn_within_a_round() -> None:
 
 
 def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subject that hangs is named, and the others go on."""
+    """A subject that hangs, or whose process ends, is told, and the others go on."""
     with command.Asked(set(), QUICK) as ask:
         monkeypatch.setattr(command, "PATIENCE", 0.0)
         assert ask("handoff", "1", OURS) == "failed: no answer within 0 s"
         monkeypatch.setattr(command, "PATIENCE", 60.0)
-        assert ask("handoff", "1", OURS) == "failed: it hung before"
+        monkeypatch.setattr(command, "answer", crash)
+        assert ask("handoff", "1", OURS) == "failed: its process ended"
+        monkeypatch.setattr(command, "answer", answer)
         assert isinstance(ask("overlap", "sleep 2,2", "ideal"), tuple)
 
 
@@ -276,22 +304,39 @@ def test_check_names_what_is_missed(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(capsys, "--load", bad, "--check", "--only", "memory")[0] == 0
 
 
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path) -> None:
     """It measures, saves, prints every subject that it was asked for, and draws."""
     figures, drawing = tmp_path / "figures.json", tmp_path / "plot.png"
-    status, printed = run(
-        capsys,
-        *("--quick", "--rounds", "2", "--only", "handoff", "--unpinned"),
-        *("--subject", OURS, "--subject", PrefetchGenerator.NAME),
-        *("--json", str(figures), "--plot", str(drawing)),
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.benchmarks", "--quick", "--rounds", "2"),
+            *("--only", "handoff", "--subject", OURS, "--subject", PrefetchGenerator.NAME),
+            *("--json", str(figures), "--plot", str(drawing)),
+        ],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=False,
+        timeout=60,
     )
-    assert status == 0, printed
+    assert done.returncode == 0, done.stdout + done.stderr
     loaded = Results.load(str(figures))
     assert {key.subject for key in loaded.values} == {OURS, PrefetchGenerator.NAME}
     assert all(len(values) == 2 for values in loaded.values.values())
     assert drawing.read_bytes().startswith(b"\x89PNG")
-    row = next(line for line in printed.splitlines() if OURS in line)
+    row = next(line for line in done.stdout.splitlines() if OURS in line)
     assert row.count("·") == 10
+
+
+def test_nothing_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """If nobody has an answer there is nothing to save or to check, and that is said."""
+    monkeypatch.setattr(command, "measured", lambda *_: Results())
+    status, printed = run(capsys, "--check", "--json", str(tmp_path / "figures.json"))
+    assert status == 2
+    assert "nothing was measured" in printed
 
 
 @pytest.mark.parametrize(
@@ -307,6 +352,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--json", "nowhere/figures.json"], "argument --json: 'nowhere/figures.json'"),
         (["--plot", "nowhere/plot.png"], "argument --plot: 'nowhere/plot.png'"),
         (["--plot", "plot.png", "--only", "stop"], "argument --plot: draws the hand-off"),
+        (["--plot", "plot.txt"], "argument --plot: 'plot.txt' is in none of the formats eps, "),
         (["--load", "nowhere.json"], "--load nowhere.json: not figures of --json"),
         (["--load", __file__], "not figures of --json"),
     ],

@@ -9,12 +9,15 @@ runners measure one thing after the other, minutes apart, so of these only pyper
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from multiprocessing.pool import Pool
+from concurrent import futures
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +31,10 @@ except ModuleNotFoundError as lacking:
     print(f"{lacking.name} is missing: pip install 'stream-kernel[bench]'", file=sys.stderr)
     sys.exit(2)
 
-from .measures import MEASURES, QUICK, Answer, Effort, Work, answer, calibrate, needs_two
+from .measures import MEASURES, QUICK, Answer, Effort, Work, answer, calibrate, deaf, needs_two
 from .report import plot, tables
 from .results import Key, Results, missed
-from .subjects import SUBJECTS
+from .subjects import SUBJECTS, Ideal
 
 PATIENCE = 300.0  # seconds after which an answer is given up, and with it its subject
 
@@ -43,38 +46,45 @@ class Asked:
         self._processors = processors  # to be pinned to; empty: not pinned
         self._all = os.sched_getaffinity(0) if processors else set()
         self._effort = effort
-        self._pools: dict[str, Pool] = {}
-        self._hung: set[str] = set()
-        self._stack = ExitStack()
+        self._processes: dict[str, tuple[ProcessPoolExecutor, int]] = {}  # and its id
         self._work = Work()
 
     def __enter__(self) -> Asked:
-        self._work = self._pool("ideal").apply(calibrate)
+        self._work = self._process(Ideal.NAME).submit(calibrate).result()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        for subject in list(self._processes):
+            self._end(subject)
 
-    def _pool(self, subject: str) -> Pool:
-        if subject not in self._pools:
-            pool = multiprocessing.get_context("spawn").Pool(1)
-            self._pools[subject] = self._stack.enter_context(pool)
-        return self._pools[subject]
+    def _process(self, subject: str) -> ProcessPoolExecutor:
+        if subject not in self._processes:
+            process = ProcessPoolExecutor(1, get_context("spawn"), deaf)
+            self._processes[subject] = process, process.submit(os.getpid).result()
+        return self._processes[subject][0]
+
+    def _end(self, subject: str) -> None:
+        """End a process, whatever its threads are waiting for."""
+        process, number = self._processes.pop(subject)
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+        process.shutdown()
 
     def __call__(self, measure: str, case: str, subject: str) -> Answer | str:
         """An answer, or the words for why there is none."""
-        if subject in self._hung:
-            return "failed: it hung before"
         processors = self._all if needs_two(case) else self._processors
-        given = self._pool(subject).apply_async(
-            answer, ((measure, case, subject), self._effort, self._work, processors)
+        question = measure, case, subject
+        given = self._process(subject).submit(
+            answer, question, self._effort, self._work, processors
         )
         try:
-            return given.get(PATIENCE)
-        except multiprocessing.TimeoutError:
-            self._hung.add(subject)
-            self._pools[subject].terminate()
-            return f"failed: no answer within {PATIENCE:.0f} s"
+            return given.result(PATIENCE)
+        except futures.TimeoutError:  # another than the built-in one, up to Python 3.10
+            words = f"failed: no answer within {PATIENCE:.0f} s"
+        except BrokenProcessPool:
+            words = "failed: its process ended"
+        self._end(subject)
+        return words
 
 
 def measure(
@@ -114,7 +124,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--only", action="append", choices=MEASURES, help="this measure; may be given again"
     )
     parser.add_argument(
-        "--subject", action="append", choices=SUBJECTS, help="this subject; may be given again"
+        "--subject",
+        action="append",
+        choices=SUBJECTS,
+        metavar="NAME",
+        help="this subject; may be given again; one of: " + "; ".join(SUBJECTS),
     )
     parser.add_argument("--rounds", type=_at_least(1), default=5, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="less of everything: a look, no more")
@@ -143,7 +157,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if chosen.plot:
         if chosen.only and "handoff" not in chosen.only:
             parser.error("argument --plot: draws the hand-off, which --only leaves out")
-        _importable(parser, "matplotlib")
+        _drawable(parser, chosen.plot)
     return chosen
 
 
@@ -162,11 +176,14 @@ def _writable(text: str) -> str:
     return text
 
 
-def _importable(parser: argparse.ArgumentParser, module: str) -> None:
+def _drawable(parser: argparse.ArgumentParser, file: str) -> None:
     try:
-        __import__(module)
+        from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415  # slow to import
     except ModuleNotFoundError:
-        parser.error(f"argument --plot: {module} is missing: pip install 'stream-kernel[bench]'")
+        parser.error("argument --plot: matplotlib is missing: pip install 'stream-kernel[bench]'")
+    if Path(file).suffix[1:] not in FigureCanvasBase.filetypes:
+        formats = ", ".join(FigureCanvasBase.filetypes)
+        parser.error(f"argument --plot: {file!r} is in none of the formats {formats}")
 
 
 def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Console) -> Results:
@@ -204,9 +221,14 @@ def main() -> int:
             return 2
     else:
         results = measured(arguments, measures, console)
+    if not results.values:
+        reasons = "; ".join(f"{'/'.join(key)}: {word}" for key, word in results.words.items())
+        print(f"nothing was measured: {reasons or 'nobody was asked'}", file=sys.stderr)
+        return 2
     if arguments.json:
         results.save(arguments.json)
-    for table in tables(results, measures):
+    taken = {key.measure for key in (*results.values, *results.words)}
+    for table in tables(results, [name for name in measures if name in taken]):
         console.print(table)
     for key, word in results.words.items():
         if word.startswith("failed"):
@@ -223,4 +245,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # as the shell tells it

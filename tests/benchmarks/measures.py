@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
 import statistics
 import threading
 import time
@@ -409,6 +410,11 @@ MEASURES: dict[str, Measure] = {
 def needs_two(case: str) -> bool:
     """Whether a case has two threads at work in native code, which takes two processors."""
     return "numpy" in case
+
+
+def deaf() -> None:
+    """Leave Ctrl-C to the command, which ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @functools.cache

@@ -7,6 +7,8 @@ of the contract but the bound and the order: each batch can be taken as soon as 
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
 import queue
 import sys
@@ -111,11 +113,16 @@ class EmloopAwake(Wrapper):
     INSTALL = Emloop.INSTALL
 
     @staticmethod
+    @functools.cache
     def wrapper() -> Any:
-        wrapper = emloop()
-        module: Any = sys.modules[wrapper.__module__]
+        published = sys.modules[emloop().__module__]
+        copy = importlib.util.spec_from_file_location(f"{published.__name__}_", published.__file__)
+        assert copy is not None
+        assert copy.loader is not None
+        module: Any = importlib.util.module_from_spec(copy)
+        copy.loader.exec_module(module)
         module.time = types.SimpleNamespace(sleep=lambda _: None)
-        return wrapper
+        return module.StreamWrapper
 
 
 class PrefetchGenerator(Subject):
