@@ -106,7 +106,7 @@ def stops(results: Results) -> Iterator[Table]:
         "Stop with a full buffer of 16 and an idle worker, and restart, ms",
         {"stop": "stop", "restart": "restart"},
         figure,
-        caption="A restart lasts until the source is asked for a new batch.",
+        caption="A restart lasts until the source is asked for a new batch. Others have no stop.",
     )
 
 
@@ -168,8 +168,9 @@ def _table(
     table.add_column("subject", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
+    known = {key.subject for key in (*results.values, *results.words)}
     for name, subject in SUBJECTS.items():
-        if any(MEASURES[measure].asks(subject, case) for case in columns.values()):
+        if name in known and any(MEASURES[measure].asks(subject, c) for c in columns.values()):
             row = [
                 _cell(results, Key(measure, case, name), partial(figure, column, name))
                 for column, case in columns.items()
