@@ -194,6 +194,16 @@ def test_all_are_asked_in_turn_within_a_round() -> None:
         results.median("handoff", "1", "Grain")
 
 
+def test_what_is_compared_is_asked_one_after_the_other() -> None:
+    """Subjects within a case, or cases of a subject; forth in one round and back in the next."""
+    names = [OURS, "queue.Queue"]
+    pairs = command.questions("handoff", names, 1)
+    assert pairs[:3] == [("1", "queue.Queue"), ("1", OURS), ("4", "queue.Queue")]
+    pairs = command.questions("scaling", names, 0)
+    assert [subject for _, subject in pairs] == [OURS] * 9 + ["queue.Queue"] * 6
+    assert pairs[0] == ("buffer 16", OURS)
+
+
 def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A subject that hangs, or whose process ends, is told, and the others go on."""
     with command.Asked(set(), QUICK) as ask:

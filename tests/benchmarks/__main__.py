@@ -19,7 +19,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 try:
     import numpy  # noqa: F401
@@ -87,29 +86,44 @@ class Asked:
         return words
 
 
+def questions(measure: str, subjects: Sequence[str], number: int) -> list[tuple[str, str]]:
+    """Case and subject of what a round asks: what is compared is asked one after the other.
+
+    Every other round goes through the subjects backwards.
+    """
+    asked = MEASURES[measure]
+    order = subjects if number % 2 == 0 else subjects[::-1]
+    if asked.compares_cases:
+        pairs = [(case, subject) for subject in order for case in asked.cases]
+    else:
+        pairs = [(case, subject) for case in asked.cases for subject in order]
+    return [(case, subject) for case, subject in pairs if asked.asks(SUBJECTS[subject], case)]
+
+
 def measure(
     ask: Callable[[str, str, str], Answer | str],
     measures: Sequence[str],
     subjects: Sequence[str],
     rounds: int,
-    tick: Callable[[str], Any] = lambda case: None,
+    tick: Callable[[str, float], object] = lambda what, share: None,
 ) -> Results:
-    """Ask all subjects in turn, forth and back, in each round; who has no answer only once."""
+    """Ask all that is to be asked in each round; who has no answer to a question only once."""
     results = Results()
-    for name in measures:
-        for number in range(1 if name == "memory" else rounds):  # which has no chance in it
-            for case in MEASURES[name].cases:
-                tick(f"{name} {case}")
-                for subject in subjects if number % 2 == 0 else reversed(subjects):
-                    keys = [Key(name, part, subject) for part in MEASURES[name].names(case)]
-                    if keys[0] in results.words or not MEASURES[name].asks(SUBJECTS[subject], case):
-                        continue
-                    answered = ask(name, case, subject)
-                    if isinstance(answered, str):
-                        results.words.update(dict.fromkeys(keys, answered))
-                        continue
-                    for key, value in zip(keys, answered, strict=True):
-                        results.values.setdefault(key, []).append(value)
+    for number in range(rounds):
+        for position, name in enumerate(measures):
+            if name == "memory" and number > 0:  # which has no chance in it
+                continue
+            for case, subject in questions(name, subjects, number):
+                keys = [Key(name, part, subject) for part in MEASURES[name].names(case)]
+                if keys[0] in results.words:
+                    continue
+                tick(f"{name} {case} {subject}", (number + position / len(measures)) / rounds)
+                answered = ask(name, case, subject)
+                if isinstance(answered, str):
+                    results.words.update(dict.fromkeys(keys, answered))
+                    continue
+                for key, value in zip(keys, answered, strict=True):
+                    results.values.setdefault(key, []).append(value)
     return results
 
 
@@ -189,19 +203,15 @@ def _drawable(parser: argparse.ArgumentParser, file: str) -> None:
 def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Console) -> Results:
     """Measure as told, with a bar that shows how far it is."""
     subjects = [name for name in SUBJECTS if name in (arguments.subject or SUBJECTS)]
-    total = sum(
-        len(MEASURES[name].cases) * (1 if name == "memory" else arguments.rounds)
-        for name in measures
-    )
     processors = set() if arguments.unpinned else {arguments.cpu}
     with (
         Asked(processors, QUICK if arguments.quick else Effort()) as ask,
         Progress(console=console, transient=True) as progress,
     ):
-        task = progress.add_task("", total=total)
+        task = progress.add_task("", total=1)
 
-        def tick(case: str) -> None:
-            progress.update(task, advance=1, description=case)
+        def tick(what: str, share: float) -> None:
+            progress.update(task, completed=share, description=what)
 
         return measure(ask, measures, subjects, arguments.rounds, tick)
 

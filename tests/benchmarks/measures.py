@@ -345,6 +345,7 @@ class Measure(NamedTuple):
     cases: dict[str, Any]
     asks: Callable[[type[Subject], str], bool]
     parts: tuple[str, ...] = ("",)
+    compares_cases: bool = False  # of a subject; else subjects in a case
 
     def names(self, case: str) -> list[str]:
         """The names of a case's figures."""
@@ -386,6 +387,7 @@ MEASURES: dict[str, Measure] = {
         },
         _interferes,
         ("step", "wall"),
+        compares_cases=True,
     ),
     "stop": Measure(
         stop, {"": 16}, lambda subject, case: "stop" in subject.CAN, ("stop", "restart")
@@ -403,6 +405,7 @@ MEASURES: dict[str, Measure] = {
             **{f"length {size}": Run(batches=size) for size in (10_000, 100_000, 1_000_000)},
         },
         _scales,
+        compares_cases=True,
     ),
 }
 
