@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from math import inf
 from numbers import Real
@@ -98,7 +98,10 @@ class _Core(Generic[T]):
         self.worker_id = 0  # of that thread, from its start to its end: who else is no worker
         self.bell: SimpleQueue[None] = SimpleQueue()  # of all workers, one after the other
         self.worker_bell: SimpleQueue[None] | None = None  # the same, while the worker sleeps
+        self.ticket: State | None = None  # the state as it was when the worker began to run ahead
+        self.ahead = 0  # batches that it has put since, and not told of
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
+        self.waiters: list[SimpleQueue[None]] = []  # bells of requests that need not be told of
         self.leaver_bells: list[SimpleQueue[None]] = []  # of those who wait for a stop to end
         self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell
         self.asker_id = 0  # and its thread
@@ -117,6 +120,8 @@ class _Core(Generic[T]):
     def commit(self, action: Action, state: State) -> None:
         """Take the action, which leads to this state: every change of the protocol goes by here."""
         self.state = state
+        if self.waiters and action is not Fetch:
+            self.wake_waiters()
 
     def sync(self) -> None:
         """With the lock held, tell the state what was put and taken without it.
@@ -133,7 +138,7 @@ class _Core(Generic[T]):
     # Waiting.
 
     def wait(self, bell: SimpleQueue[None], most: float = inf) -> None:
-        """Sleep until the bell rings, or for a while: the one place where callers block.
+        """Sleep until the bell rings, or for a while. So does `ask`, where a gate is open.
 
         Waking now and then serves two ends. CPython misses a signal that comes just before a
         thread sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that
@@ -147,23 +152,37 @@ class _Core(Generic[T]):
                 if thread is not None and (sys.is_finalizing() or not thread.is_alive()):
                     self.gone()
 
-    def wake_worker(self) -> None:
-        """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
-        bell = self.worker_bell
-        if bell is not None:
+    def wake_worker(self, surely: bool = False) -> None:
+        """With the lock held, ring for a sleeping worker if it has something to do.
+
+        `surely` rings although nobody seems to sleep: an interrupt may have come between the two
+        lines of somebody's ring.
+        """
+        if surely or self.worker_bell is not None:
             self.sync()
             if Fetch(self.limits, self.state) or Halt(self.limits, self.state):
-                bell.put(None)
-                self.worker_bell = (
-                    None  # after: an interrupt may leave a ring too many, not too few
-                )
+                self.worker_bell = None
+                self.bell.put(None)
 
     def wake_consumer(self) -> None:
-        """Ring for a sleeping request that was served."""
+        """With the lock held, ring for a sleeping request that was served."""
         bell = self.consumer_bell
         if bell is not None and self.state[CONSUMER] == "idle":
             bell.put(None)
             self.consumer_bell = None
+
+    def wake_waiters(self) -> None:
+        """Ring for all who wait without having told."""
+        try:
+            while self.waiters:
+                self.waiters.pop().put(None)
+        except IndexError:
+            pass  # another thread did
+
+    def no_longer_waits(self, waiter: SimpleQueue[None]) -> None:
+        """Take this bell away, unless somebody has taken it to ring."""
+        with suppress(ValueError):
+            self.waiters.remove(waiter)
 
     # The pull.
 
@@ -219,32 +238,38 @@ class _Core(Generic[T]):
 
     def work(self) -> bool:
         """What the worker does until it has to sleep (True) or to go (False)."""
-        ahead = 0  # batches put that the state was not told of
         answer: tuple[Action, Any] | None = None
         opened = self.opened  # for as long as this worker lives
         worker_id = threading.get_ident()
+        fetched = False
+        self.worker_bell = None
         while True:
+            ticket = self.ticket
+            if fetched or (ticket is self.state and not self.abandoned):
+                asleep, answer = self.run_ahead(ticket, opened, fetched)
+                fetched = False
+                if asleep:
+                    return True
             if answer is not None:
                 with self.lock:
                     if self.worker_id != worker_id:
                         return False  # a stop has given it up
-                    if ahead:
-                        self.fold(ahead, fetching=True)
-                        ahead = 0
+                    self.fold(fetching=True)
                     self.settle(*answer)
                     answer = None
                     self.wake_consumer()
             with self.lock:
                 if self.worker_id != worker_id:
                     return False
-                if ahead:
-                    self.fold(ahead, fetching=False)
-                    ahead = 0
-                    self.wake_consumer()
-                else:
-                    self.sync()
+                self.fold(fetching=False)
+                self.wake_consumer()
                 if self.abandoned:
                     self.step(Stop)
+                if self.may_run_ahead():
+                    self.ticket = self.state
+                    fetched = Fetch(self.limits, self.state) is not None  # and nobody is told
+                    continue
+                self.ticket = None
                 if not self.step(Fetch):
                     if self.step(Halt):
                         return False
@@ -253,56 +278,78 @@ class _Core(Generic[T]):
                         return True
                     self.worker_bell = None  # who took one meanwhile may not have seen it
                     continue
-                state = self.state
-            if state[YIELDED] and self.stop_timeout is None:
-                ahead, answer = self.run_ahead(state, opened)
-            else:
-                answer = self.pull(opened)
+            answer = self.pull(opened)
+
+    def may_run_ahead(self) -> bool:
+        """Whether the next batch can be pulled and put without telling anybody.
+
+        Not if a request waits that was told of, and not if it is the first of its pass or the last
+        of its epoch: these change the state. A worker that may be given up asks before it puts.
+        """
+        _, worker, epoch, _, _, count, yielded, permits, consumer = self.state
+        return (
+            (worker, epoch, consumer) == ("running", "begun", "idle")
+            and yielded
+            and permits > 0
+            and count + 1 != self.limits.epoch_size
+            and self.stop_timeout is None
+        )
 
     def run_ahead(
-        self, state: State, opened: list[Iterator[T]]
-    ) -> tuple[int, tuple[Action, Any] | None]:
-        """After a Fetch, put and pull without the lock for as long as that tells nobody anything.
+        self, ticket: State, opened: list[Iterator[T]], fetched: bool
+    ) -> tuple[bool, tuple[Action, Any] | None]:
+        """Pull and put without the lock, for as long as there is room and the state stays as it is.
 
-        A batch put is an Enqueue, and a look after it that finds the state as it was is a Fetch. A
-        batch that serves a request is the last that is put, and one that ends an epoch is not put.
-        Returns how many were, and the answer to the pull in flight, if one is.
+        A look that finds it so is a Fetch, and a batch that is put is an Enqueue. Returns whether
+        the worker has to sleep, and the answer to a pull if that has to be told.
         """
-        batches, capacity, epoch_size = self.batches, *self.limits
-        most = epoch_size - state[COUNT] - 1 if epoch_size else maxsize
-        if most == 0:
-            return 0, self.pull(opened)
-        if state[CONSUMER] == "waiting":
-            most = 1
+        batches, waiters, capacity = self.batches, self.waiters, self.limits.capacity
+        most = self.limits.epoch_size - ticket[COUNT] - 1 if self.limits.epoch_size else maxsize
         put, iterator = batches.append, opened[0]
-        ahead = 0
+        ahead = self.ahead
         try:
-            put(next(iterator))
-            ahead = 1
-            while (stop := min(ahead + capacity - len(batches), most)) > ahead:
+            if fetched:
+                put(next(iterator))
+                ahead += 1
+                if waiters:
+                    self.wake_waiters()
+            while ahead < most:
+                stop = min(ahead + capacity - len(batches), most)
                 for done in range(ahead, stop):  # slots that nobody else can fill
                     ahead = done
-                    if self.state is not state:
-                        return ahead, None
+                    if self.state is not ticket:
+                        return False, None
                     put(next(iterator))
+                    if waiters:
+                        self.wake_waiters()
                 ahead = stop
+                if ahead < most and len(batches) >= capacity:
+                    self.worker_bell = self.bell
+                    if len(batches) >= capacity and self.state is ticket:
+                        return True, None
+                    self.worker_bell = None  # who took one meanwhile may not have seen it
+                    if self.state is not ticket:
+                        return False, None
         except StopIteration:
             opened.clear()
-            return ahead, (Exhaust, None)
+            return False, (Exhaust, None)
         except BaseException as error:
             opened.clear()
-            return ahead, (Fail, self.told(error))
-        return ahead, None
+            return False, (Fail, self.told(error))
+        finally:
+            self.ahead = ahead
+        return False, None
 
-    def fold(self, ahead: int, fetching: bool) -> None:
-        """With the lock held, tell the state what `run_ahead` has put."""
+    def fold(self, fetching: bool) -> None:
+        """With the lock held, tell the state what its worker has put, and whether it is in a pull."""
         scope, worker, epoch, _, _, count, yielded, permits, consumer = self.state
         held = len(self.batches)
         if self.limits.epoch_size > 0:
-            count += ahead
+            count += self.ahead
         if held:
             consumer = "idle"
         self.state = scope, worker, epoch, held, fetching, count, yielded, permits, consumer
+        self.ahead = 0
 
     def gone(self, death: BaseException | None = None) -> None:
         """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
@@ -334,6 +381,7 @@ class _Core(Generic[T]):
             try:
                 entered = self.step(Enter)
                 if entered and self.state[WORKER] == "running":
+                    self.ticket, self.ahead = None, 0
                     self.thread = threading.Thread(
                         target=_work,
                         args=(weakref.ref(self), self.bell),
@@ -377,7 +425,7 @@ class _Core(Generic[T]):
         try:
             self.leaver_bells.append(bell)
             with self.lock:
-                self.wake_worker()
+                self.wake_worker(surely=True)
             while self.state[WORKER] == "stopping":
                 left = inf if end == inf else end - time.monotonic()
                 if left <= 0 and self.state[FETCHING]:
@@ -425,17 +473,46 @@ class _Core(Generic[T]):
 
     def took(self, batch: T) -> T:
         """A batch was taken while the worker was asleep, or about to be: there may be room for it."""
-        with self.lock:
-            self.wake_worker()
+        state, bell = self.state, self.worker_bell
+        if bell is not None and state[PERMITS] > 0 and state[EPOCH] == "begun":
+            self.worker_bell = None
+            bell.put(None)
         return batch
 
     def ask(self) -> T:
         """The same where nothing is buffered: wait for it, or pull, or tell what stands there."""
-        bell: SimpleQueue[None] | None = None  # of this request, once there is one
+        bell: SimpleQueue[None] | None = None  # of this request, once it was told of
         answer: tuple[Action, Any] | None = None  # of its own pull
         error: BaseException | None = None
+        glanced = False
         try:
             while True:
+                state = self.state
+                if (
+                    not glanced
+                    and state[PERMITS] > 0
+                    and state[EPOCH] == "begun"
+                    and state[WORKER] == "running"
+                    and self.worker_id != threading.get_ident()
+                ):  # the gate permits what a request would: nobody needs to be told
+                    waiter: SimpleQueue[None] = SimpleQueue()
+                    try:
+                        self.waiters.append(waiter)
+                        if not self.batches and self.state is state:
+                            waiter.get(True, GLANCE)
+                    except Empty:
+                        glanced = True
+                    finally:
+                        if self.waiters:
+                            self.no_longer_waits(waiter)
+                    if self.batches:
+                        try:
+                            batch = self.batches.popleft()
+                        except IndexError:
+                            pass  # another thread took it
+                        else:
+                            return batch if self.worker_bell is None else self.took(batch)
+                    continue
                 spent = None  # a pass that is dropped: let go outside the lock
                 with self.lock:
                     if answer is not None:
@@ -468,7 +545,7 @@ class _Core(Generic[T]):
                         pulls = worker == "absent" and self.step(Fetch)
                         if not pulls:
                             self.consumer_bell = bell
-                            self.wake_worker()
+                            self.wake_worker(surely=True)
                 if served:
                     try:
                         batch = self.batches.popleft()
