@@ -27,7 +27,10 @@ class Actor:
         self.target: Any = None  # what the operation is on
         self.timeout: float | None = None  # of the operation, in seconds
         self.locks = 0  # held
-        self.handling: type | None = None  # what kind of exception
+        self.handling: BaseException | None = None  # the exception that it is handling
+        self.options: tuple[str, ...] = ()  # what the operation may give, if that is open
+        self.chosen = ""  # one of them
+        self.skipped = 0  # points that it has passed since it parked
         self.ready: Callable[[], bool] = lambda: True
         self.ended = False
         self.error: BaseException | None = None
@@ -66,33 +69,40 @@ class Control:
         ready: Callable[[], bool] = lambda: True,
         target: Any = None,
         timeout: float | None = None,
+        options: tuple[str, ...] = (),
     ) -> bool:
-        """Park in front of the operation; whether it may be done, or else has timed out."""
+        """Park in front of the operation; whether it may be done, or else has timed out.
+
+        Where it has `options`, whoever lets the actor go on chooses one.
+        """
         actor = self.running
         if self.closing:
             raise GreenletExit
         if actor is None:  # set-up and inspection, from outside
             assert ready(), f"{operation} would wait, and nobody is running"
             return True
-        actor.operation, actor.ready, actor.target, actor.timeout = (
-            operation,
-            ready,
-            target,
-            timeout,
-        )
-        actor.handling = sys.exc_info()[0]
-        expired: bool = actor.greenlet.parent.switch()
+        actor.operation, actor.ready, actor.target = operation, ready, target
+        actor.timeout, actor.options = timeout, options
+        actor.handling = sys.exc_info()[1]
+        try:
+            expired: bool = actor.greenlet.parent.switch()
+        finally:
+            actor.handling = None  # whose traceback has this frame
         return not expired
 
     def choices(self) -> list[Actor]:
         """Those whose operation can be done now."""
         return [actor for actor in self.actors if not actor.ended and actor.ready()]
 
-    def step(self, actor: Actor, expire: bool = False, interrupt: bool = False) -> None:
+    def step(
+        self, actor: Actor, expire: bool = False, interrupt: bool = False, chosen: str = ""
+    ) -> None:
         """Let the actor do its operation, or time out, or be interrupted, and go to its next."""
         assert self.running is None
         assert expire or interrupt or actor.ready(), f"{actor.operation} has to wait"
         actor.greenlet.parent = getcurrent()
+        actor.chosen = chosen
+        actor.skipped = 0
         self.running = actor
         try:
             if interrupt:
@@ -125,52 +135,80 @@ class Races:
 
     All else is touched by one thread at a time, so that its order among other things makes no
     difference. What is learned holds for the runs to come: a search repeats until nothing is new.
-    With `points` false nothing is a point of the schedule but locks, queues, threads and pulls.
     """
 
-    def __init__(self, points: bool = True) -> None:
-        self.points = points
-        self.changing: set[str] = set()  # attributes that are not set once and for all
+    def __init__(self) -> None:
+        self.changing = {"batches"}  # attributes that are not set once and for all
         self.read: set[str] = set()
         self.written: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.changing) + len(self.read) + len(self.written)
 
-    def touch(self, control: Control, name: str, write: bool) -> None:
-        """A point, if another thread may touch the same at the same time."""
-        actor = control.running
-        if actor is None or not self.points:
-            return
+    def needed(self, actor: Actor, name: str, write: bool) -> bool:
+        """Whether another thread may touch the same at the same time, as far as is known."""
+        if write:
+            self.changing.add(name)
+        elif name not in self.changing:
+            return False
         if actor.locks == 0:
             (self.written if write else self.read).add(name)
-        if actor.locks == 0 or name in self.written or (write and name in self.read):
+            return True
+        return name in self.written or (write and name in self.read)
+
+    def touch(self, control: Control, name: str, write: bool) -> None:
+        """A point of the schedule, where it is needed."""
+        actor = control.running
+        if actor is None:
+            return
+        if self.needed(actor, name, write):
             control.point(f"{'write' if write else 'read'} {name}")
+        else:
+            actor.skipped += 1
 
 
-def watched(core: type, control: Control, races: Races, witness: Any) -> type:
-    """The class with points in front of its attributes; `witness` sees what becomes of the state."""
+class Everywhere(Races):
+    """Whatever is touched is a point: a schedule means the same, whatever has been learned."""
 
-    class Watched(core):  # type: ignore[misc]
-        def __getattribute__(self, name: str) -> Any:
-            if name in races.changing:
-                races.touch(control, name, write=False)
-            value = super().__getattribute__(name)
-            if type(value) is list:
-                races.touch(control, name, write=True)  # in place
-            if name == "state" and control.running is not None:
-                witness.looked(value)
-            return value
+    def needed(self, actor: Actor, name: str, write: bool) -> bool:
+        return True
 
-        def __setattr__(self, name: str, value: Any) -> None:
-            if control.running is not None:
-                races.changing.add(name)
-                races.touch(control, name, write=True)
-            super().__setattr__(name, value)
-            if name == "state" and control.running is not None:
-                witness.changed(value)
 
-    return Watched
+class Nowhere(Races):
+    """Nothing is a point but locks, queues, threads and pulls."""
+
+    def needed(self, actor: Actor, name: str, write: bool) -> bool:
+        return False
+
+
+FIXED = {"stream_fn", "stop_timeout", "limits", "label", "lock", "batches", "bell"}
+"""Attributes of a core that are never set again. To look at them is no point."""
+
+
+def watch(core: Any, control: Control, races: Races, witness: Any) -> None:
+    """Put points in front of the core's attributes; `witness` sees what becomes of the state."""
+    core.__class__ = type(type(core).__name__, (type(core),), {})
+    for name in vars(core).keys() - FIXED:
+        setattr(core.__class__, name, watched(name, control, races, witness))
+
+
+def watched(name: str, control: Control, races: Races, witness: Any) -> property:
+    """An attribute with points in front of it."""
+
+    def get(core: Any) -> Any:
+        races.touch(control, name, write=type(core.__dict__[name]) is list)  # in place
+        value = core.__dict__[name]
+        if name == "state" and control.running is not None:
+            witness.looked(value)
+        return value
+
+    def put(core: Any, value: Any) -> None:
+        races.touch(control, name, write=True)
+        core.__dict__[name] = value
+        if name == "state" and control.running is not None:
+            witness.changed(value)
+
+    return property(get, put)
 
 
 class Deque(deque[Any]):

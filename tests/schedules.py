@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -16,7 +16,18 @@ from kernel.machine import ACTIONS, INITIAL, Limits, State, Variables
 from specs.epochs import BATCH, END, FAILURE, epochs
 from specs.properties import INVARIANTS, Now
 
-from .control import Actor, Control, Deque, Races, SimpleQueue, Thread, Unstartable, watched
+from .control import (
+    FIXED,
+    Actor,
+    Control,
+    Deque,
+    Nowhere,
+    Races,
+    SimpleQueue,
+    Thread,
+    Unstartable,
+    watch,
+)
 
 
 class Boom(Exception):
@@ -37,46 +48,68 @@ class Wrong(AssertionError):
         self.kind = kind
 
 
+ANSWERS = ("batch", "exhausted", "raised")
+
+
 class Program(NamedTuple):
-    """What the user calls, and what the source answers."""
+    """What the users call, and what the source answers.
+
+    Calls are "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted" and "NextInterrupted": an
+    Exit or a Next at which Ctrl-C may strike while it waits; "EnterDead": an Enter whose thread
+    cannot start; "Prefetched": wait until nobody else can go on, and find the buffer full; "Start"
+    the second user, and "Join" it. A number stands for so many calls, whichever they are.
+    """
 
     capacity: int
     epoch_size: int
-    calls: tuple[str, ...]  # "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted", an Exit
-    # at which Ctrl-C may strike; "EnterDead", an Enter whose thread cannot start;
-    # "Prefetched": wait until nobody else can go on, and find the buffer full
-    answers: tuple[Any, ...]  # batches, "exhausted", "raised"; from the first again when used up
+    calls: tuple[str, ...] | int
+    answers: tuple[Any, ...] = ()  # batches, "exhausted", "raised"; from the first again when used
+    # up. None at all stands for any of `ANSWERS`, each time
+    other: tuple[str, ...] | int = ()  # calls of a second user
 
     @property
-    def script(self) -> tuple[str, ...]:
+    def script(self) -> tuple[str, ...] | int:
         """The calls, with two that show what is left."""
-        return (*self.calls, "Next", "Next")
+        return self.calls if isinstance(self.calls, int) else (*self.calls, "Next", "Next")
 
 
-class Script:
-    """What a source answers, again and again, and how far that has come."""
-
-    def __init__(self, answers: tuple[Any, ...]) -> None:
-        self.answers = answers
-        self.given = 0
-
-    def __iter__(self) -> Script:
-        return self
-
-    def __next__(self) -> Any:
-        self.given += 1
-        return self.answers[(self.given - 1) % len(self.answers)]
+class Batch:
+    """A batch, which is itself and no other."""
 
 
 class Source:
     """A source whose pulls are points of the schedule. All its passes go on in one script."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, answers: tuple[Any, ...], run: Run) -> None:
+        self.answers = answers
         self.run = run
-        self.script = Script(run.program.answers)
+        self.given = 0  # place in the answers
+        self.untold: deque[Any] = deque()  # what the oracle has not read yet
 
     def __call__(self) -> Pass:
         return Pass(self)
+
+    def answer(self, chosen: str) -> Any:
+        """The next answer."""
+        answer: Any = chosen
+        if self.answers:
+            answer = self.answers[self.given]
+            self.given = (self.given + 1) % len(self.answers)
+        if answer not in ("exhausted", "raised", None):
+            answer = Batch()
+        self.untold.append(answer)
+        return answer
+
+    def one_pass(self) -> Iterator[Any]:
+        """A pass of the same source, as the oracle reads it."""
+        while True:
+            if not self.untold:
+                self.run.fail("observation", "what is told was never pulled")
+            try:
+                batch = answered(self.untold.popleft())
+            except StopIteration:
+                return
+            yield batch
 
 
 class Pass:
@@ -91,15 +124,15 @@ class Pass:
     def __next__(self) -> Any:
         run = self.source.run
         if run.pulls:
-            raise Wrong("observation", "two pulls at once")
+            run.fail("observation", "two pulls at once")
         if run.held >= max(1, run.program.capacity):
-            raise Wrong("observation", "a pull without a slot")
+            run.fail("observation", "a pull without a slot")
         run.pulls += 1
         try:
-            run.control.point("pull")
+            run.control.point("pull", options=() if self.source.answers else ANSWERS)
         finally:
             run.pulls -= 1
-        return answered(next(self.source.script))
+        return answered(self.source.answer(run.running.chosen))
 
 
 def answered(answer: Any) -> Any:
@@ -111,96 +144,98 @@ def answered(answer: Any) -> Any:
     return answer
 
 
-def one_pass(script: Iterator[Any]) -> Iterator[Any]:
-    """A pass of the same source, as the oracle reads it."""
-    for answer in script:
-        try:
-            batch = answered(answer)
-        except StopIteration:
-            return
-        yield batch
+@lru_cache(maxsize=None)
+def possible(first: bool, inside: bool, gate: bool, alone: bool) -> tuple[str, ...]:
+    """The calls that make sense, where any may be made; a second user reads, and may leave."""
+    calls = ["Next"]
+    if inside:
+        calls += ["Exit"]
+    if first:
+        calls += ["NextInterrupted", "Interrupted" if inside else "Enter"]
+        calls += ["Disallow" if gate else "Allow"]
+    if alone:
+        calls += ["Start"]
+    return tuple(calls)
 
 
-class Run:
-    """One run of a program, by threads under control.
+class User:
+    """A thread that makes the calls, and what it is to be told."""
 
-    Beside it goes the protocol: each thing that the shell does, with its lock or without, is seen
-    as the step of the machine that it means, or as none. With `races`, whatever threads may touch
-    at the same time is a point of the schedule; without, only locks, bells, threads and pulls are.
-    """
+    def __init__(self, run: Run, calls: tuple[str, ...] | int) -> None:
+        self.run = run
+        self.calls = calls
+        self.at = 0  # the call that it is in
+        self.call = ""
+        self.wants = False  # it is in `next`
+        self.together = False  # and so was another, meanwhile
+        self.due: tuple[str, Any] | None = None  # what the machine has told it, by the oracle
+        self.actor = run.control.spawn(self.use)
 
-    def __init__(
-        self, program: Program, patch: pytest.MonkeyPatch, races: Races | None = None
-    ) -> None:
-        self.program = program
-        self.control = Control()
-        self.refused = False  # whether threads can start
-        self.pulls = 0  # in flight
-        self.gates: list[Any] = []  # that the user has entered
-        self.wants = False  # the user is in `next`
-        self.at = 0  # the call that the user is in
-        self.inside = False
-        self.now: State = INITIAL  # of the protocol
-        self.edges: list[tuple[State, State]] = []  # the steps that it took
-        self.ahead = 0  # batches that the worker has put, and not told of
-        self.put_last = False  # and it has not asked for the next yet
-        self.ticket: State | None = None  # what it looks for before it does
-        races = Races(points=False) if races is None else races
-        threading = self.control.threading()
-        threading.Thread = partial(Thread, self.control, refused=lambda: self.refused)
-        patch.setattr(stream, "threading", threading)
-        patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
-        patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
-        patch.setattr(stream, "deque", partial(Deque, self.control, races, self))
-        patch.setattr(stream, "_Core", watched(stream._Core, self.control, races, self))
-        self.wrapper = StreamWrapper(Source(self), program.capacity, program.epoch_size or -1)
-        self.core = self.wrapper._core
-        self.script = Script(program.answers)
-        self.read_from_here()
-        self.user = self.control.spawn(self.use)
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to the end."""
+        return self.actor.ended or self.actor.operation == "end"
 
-    def read_from_here(self) -> None:
-        """Let the oracle begin an epoch, with a pass of its own."""
-        self.expected = epochs(partial(one_pass, self.script), self.program.epoch_size)  # type: ignore[no-untyped-call]
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """The calls that it may make here."""
+        run = self.run
+        alone = bool(run.program.other) and len(run.users) == 1
+        return possible(self is run.users[0], run.inside, bool(run.gates), alone)
 
     def use(self) -> None:
-        """The user's thread."""
-        script = self.program.script
-        while self.at < len(script):
-            getattr(self, f"call_{script[self.at]}")()
+        """Make the calls."""
+        calls = self.calls
+        while self.at < (calls if isinstance(calls, int) else len(calls)):
+            if isinstance(calls, int):
+                self.run.control.point("call", options=self.possible)
+                self.call = self.actor.chosen
+            else:
+                self.call = calls[self.at]
+            getattr(self, f"call_{self.call}")()
+            self.call = ""
             self.at += 1
 
     def call_Allow(self) -> None:
         """Open a gate."""
-        self.gates.append(self.wrapper.allow_buffering)
-        self.gates[-1].__enter__()
+        self.run.gates.append(self.run.wrapper.allow_buffering)
+        self.run.gates[-1].__enter__()
 
     def call_Disallow(self) -> None:
         """Shut the gate that was opened last."""
-        self.gates[-1].__exit__(None, None, None)
-        self.gates.pop()
+        self.run.gates[-1].__exit__(None, None, None)
+        self.run.gates.pop()
 
     def call_Prefetched(self) -> None:
         """Wait until nobody else can go on, and find the buffer full."""
-        others = [actor for actor in self.control.actors if actor is not self.user]
-        self.control.point("rest", lambda: not any(a.ready() and not a.ended for a in others))
-        if self.held != self.program.capacity:
-            raise Wrong("observation", "nothing was prefetched, although the gate is open")
+        others = [actor for actor in self.run.control.actors if actor is not self.actor]
+        self.run.control.point("rest", lambda: not any(a.ready() and not a.ended for a in others))
+        if self.run.held != self.run.program.capacity:
+            self.run.fail("observation", "nothing was prefetched, although the gate is open")
+
+    def call_Start(self) -> None:
+        """Let the second user begin."""
+        self.run.users.append(User(self.run, self.run.program.other))
+
+    def call_Join(self) -> None:
+        """Wait for the second user."""
+        other = self.run.users[1]
+        self.run.control.point("join", lambda: other.ended)
 
     def call_EnterDead(self) -> None:
         """Enter, with a thread that cannot start."""
-        self.refused = True
+        self.run.refused = True
         self.call_Enter()
-        self.refused = False
+        self.run.refused = False
 
     def call_Enter(self) -> None:
         """Enter, which is refused inside."""
-        if self.inside:
+        if self.run.inside:
             with pytest.raises(RuntimeError, match="twice"):
-                self.wrapper.__enter__()
+                self.run.wrapper.__enter__()
         else:
-            self.wrapper.__enter__()
-        self.inside = True
+            self.run.wrapper.__enter__()
+        self.run.inside = True
 
     def call_Interrupted(self) -> None:
         """Leave, unless Ctrl-C strikes meanwhile."""
@@ -208,59 +243,145 @@ class Run:
             self.call_Exit()
 
     def call_Exit(self) -> None:
-        """Leave, after which no thread lives."""
-        self.inside = False
-        self.wrapper.__exit__(None, None, None)
-        if any(actor is not self.user and not actor.ended for actor in self.control.actors):
-            raise Wrong("leaked thread", "a thread outlives `with`")
+        """Leave, after which no thread lives of those that did."""
+        run = self.run
+        run.inside = False
+        users = [user.actor for user in run.users]
+        workers = [actor for actor in run.control.actors if actor not in users]
+        run.wrapper.__exit__(None, None, None)
+        if not all(actor.ended for actor in workers):
+            run.fail("leaked thread", "a thread outlives `with`")
+
+    def call_NextInterrupted(self) -> None:
+        """One `next`, unless Ctrl-C strikes while it waits."""
+        with suppress(KeyboardInterrupt):
+            self.call_Next()
+        self.wants = False
 
     def call_Next(self) -> None:
         """One `next`, which must give what the oracle gives."""
-        if self.program.capacity and self.now[stream.SCOPE] == "new":
+        run = self.run
+        if run.program.capacity and run.now[stream.SCOPE] == "new":
+            with pytest.raises(ValueError, match="enter it"):
+                next(run.wrapper)
             return
-        self.wants = True
+        others = [user for user in run.users if user.wants]
+        self.wants, self.together = True, bool(others)
+        for user in others:
+            user.together = True
         try:
-            got = BATCH, next(self.wrapper)
+            got: tuple[str, Any] | None = (BATCH, next(run.wrapper))
         except StopIteration:
             got = END, None
         except (ChildProcessError, Boom) as error:
-            got = FAILURE, error
+            got = FAILURE, (error.__cause__ if run.program.capacity else error)
+        except RuntimeError:  # the other is waiting: nothing is told
+            if not self.together:
+                raise
+            got = None
         self.wants = False
-        if got[0] == FAILURE and isinstance(got[1].__cause__, Unstartable):
-            self.read_from_here()  # a death is not the source's doing, but an error like its own
+        due, self.due = self.due, None
+        if got is None and due is None:
             return
-        kind, value = next(self.expected)
-        if got[0] != kind or (kind == BATCH and got[1] is not value):
-            raise Wrong("observation", f"{got}, where an unbuffered reading gives {(kind, value)}")
+        if got is None or due is None or not same(got, due):
+            run.fail("observation", f"{got}, where an unbuffered reading gives {due}")
+
+
+def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
+    """Whether both are the same batch, an end, or an error of the same kind."""
+    if got[0] == FAILURE:
+        return due[0] == FAILURE and type(got[1]) is type(due[1])
+    return got[0] == due[0] and got[1] is due[1]
+
+
+class Run:
+    """One run of a program, by threads under control.
+
+    Beside it goes the protocol: each thing that the shell does, with its lock or without, is seen
+    as the step of the machine that it means, or as none. `races` says which places are points of
+    the schedule beside locks, bells, threads and pulls.
+    """
+
+    def __init__(self, program: Program, patch: pytest.MonkeyPatch, races: Races) -> None:
+        self.program = program
+        self.control = Control()
+        self.refused = False  # whether threads can start
+        self.pulls = 0  # in flight
+        self.gates: list[Any] = []  # that a user has entered
+        self.inside = False
+        self.now: State = INITIAL  # of the protocol
+        self.edges: list[tuple[State, State]] = []  # the steps that it took
+        self.ahead = 0  # batches that the worker has put, and not told of
+        self.put_last = False  # and it has not asked for the next yet
+        self.ticket: State | None = None  # what it looks for before it does
+        self.buried = False  # the next error is about a dead worker
+        self.wrong: Wrong | None = None
+        threading = self.control.threading()
+        threading.Thread = partial(Thread, self.control, refused=lambda: self.refused)
+        patch.setattr(stream, "threading", threading)
+        patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
+        patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
+        patch.setattr(stream, "deque", partial(Deque, self.control, races, self))
+        self.source = Source(program.answers, self)
+        self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
+        self.core = self.wrapper._core
+        watch(self.core, self.control, races, self)
+        self.read_from_here()
+        self.users = [User(self, program.script)]
+
+    def fail(self, kind: str, text: str) -> NoReturn:
+        """Something is wrong; the code under test may swallow what is raised, not what is kept."""
+        self.wrong = self.wrong or Wrong(kind, text)
+        raise self.wrong
+
+    def read_from_here(self) -> None:
+        """Let the oracle begin an epoch, with a pass of its own."""
+        self.expected = epochs(self.source.one_pass, self.program.epoch_size)  # type: ignore[no-untyped-call]
 
     # The protocol beside the shell.
 
     def hidden(self, name: str) -> Any:
         """An attribute of the core. To look at it is no point of the schedule."""
-        return object.__getattribute__(self.core, name)
+        return self.core.__dict__[name]
 
     @property
     def held(self) -> int:
         """Batches that are buffered."""
-        return deque.__len__(self.hidden("batches"))
+        return deque.__len__(self.core.__dict__["batches"])
 
     def meant(self, state: State) -> State:
         """The state of the protocol that the shell's means, with what is not in it yet."""
-        now = Variables(*state)
-        return now._replace(
-            buffered=self.held,
-            fetching=now.fetching and not self.put_last,
-            count=now.count + (self.ahead if self.program.epoch_size else 0),
-            consumer="idle" if self.held else now.consumer,  # it was served
-        )
+        scope, worker, epoch, _, fetching, count, yielded, permits, consumer = state
+        held = self.held
+        if held:
+            consumer = "idle"  # it was served
+        if self.program.epoch_size:
+            count += self.ahead
+        fetching = fetching and not self.put_last
+        return scope, worker, epoch, held, fetching, count, yielded, permits, consumer
 
     def take(self, action: str) -> None:
         """Something meant this action."""
         then = getattr(stream, action)(self.core.limits, self.now)
         if then is None:
-            raise Wrong("not an action", f"{action} in {self.now}")
+            self.fail("not an action", f"{action} in {self.now}")
         self.edges.append((self.now, then))
         self.now = then
+        if action == "Bury":
+            self.buried = True
+            self.read_from_here()
+        elif action in ("Dequeue", "EndEpoch", "Raise"):
+            self.tell()
+
+    def tell(self) -> None:
+        """Who is running is told the next that the oracle tells."""
+        user = self.user
+        if user is None or user.due is not None:
+            self.fail("observation", f"nobody gets {user.due if user else 'what is taken'}")
+        if self.buried:
+            self.buried, user.due = False, (FAILURE, Unstartable())
+        else:
+            user.due = next(self.expected)
 
     def put(self) -> None:
         """A batch was appended: an Enqueue, by who holds the lock or by a worker that runs ahead."""
@@ -275,7 +396,7 @@ class Run:
 
     def looked(self, state: State) -> None:
         """The state was read: a Fetch, if a worker that runs ahead finds it as it was."""
-        if self.put_last and self.running is not self.user and self.running.locks == 0:
+        if self.put_last and self.running.locks == 0 and self.user is None:
             if state is self.ticket:
                 self.put_last = False
                 self.permitted()
@@ -284,8 +405,8 @@ class Run:
     def changed(self, state: State) -> None:
         """The state was replaced: by an action, or to say what has been done without the lock."""
         if self.running.locks == 0:
-            raise Wrong("outside the lock", f"{self.now} becomes {self.meant(state)}")
-        if self.running is not self.user:
+            self.fail("outside the lock", f"{self.now} becomes {self.meant(state)}")
+        if self.user is None:
             self.ahead, self.put_last = 0, False
         then = self.meant(state)
         if then == self.now:
@@ -294,7 +415,7 @@ class Run:
             if getattr(stream, action.__name__)(self.core.limits, self.now) == then:
                 break
         else:
-            raise Wrong("not an action", f"{self.now} becomes {then}")
+            self.fail("not an action", f"{self.now} becomes {then}")
         if action.__name__ == "Fetch":
             self.permitted()
             self.ticket = state
@@ -302,8 +423,9 @@ class Run:
 
     def permitted(self) -> None:
         """A pull starts: there is a gate open, or a request that was not served."""
-        if not self.gates and not (self.wants and self.held == 0):
-            raise Wrong("observation", "a pull starts, shut as the gate is, and unasked for")
+        asked = self.held == 0 and any(user.wants for user in self.users)
+        if not self.gates and not asked:
+            self.fail("observation", "a pull starts, shut as the gate is, and unasked for")
 
     @property
     def running(self) -> Actor:
@@ -312,18 +434,30 @@ class Run:
         return self.control.running
 
     @property
+    def user(self) -> User | None:
+        """Which user that is, if it is not a worker."""
+        running = self.control.running
+        return next((user for user in self.users if user.actor is running), None)
+
+    @property
     def ended(self) -> bool:
-        """Whether the user has come to the end."""
-        return self.user.operation == "end"
+        """Whether all users have come to the end."""
+        return all(user.ended for user in self.users)
 
     def moves(self, timeouts: bool = False) -> list[str]:
-        """Who can go on: actors by number; with `!` by an interrupt, with `~` by a time-out.
+        """Who can go on: actors by number, with `=` and what they choose where that is open; with
+        `!` by an interrupt, with `~` by a time-out.
 
         Time-outs are no way out: where nothing else can go on, somebody was not woken.
         """
         if self.ended:
             return []
-        moves = [str(actor.ident) for actor in self.control.choices()]
+        moves = []
+        for actor in self.control.choices():
+            if actor.options:
+                moves += [f"{actor.ident}={option}" for option in actor.options]
+            else:
+                moves.append(str(actor.ident))
         waiting = [a for a in self.control.actors if a.timeout is not None and not a.ended]
         waiting = [actor for actor in waiting if not actor.ready()]
         if not moves:
@@ -331,21 +465,23 @@ class Run:
             raise Wrong("lost wake-up" if waiting else "deadlock", f"nobody can go on ({what})")
         if timeouts:
             moves += [f"{actor.ident}~" for actor in waiting]
-        call = self.program.script[self.at]
-        if call == "Interrupted" and self.user.operation == "queue.get":
-            moves.append(f"{self.user.ident}!")
+        for user in self.users:
+            if "Interrupted" in user.call and user.actor.operation == "queue.get":
+                moves.append(f"{user.actor.ident}!")
         return moves
 
-    def move(self, move: str) -> None:
-        """Let somebody go on. Raises `Wrong` if anything is."""
-        actor = self.control.actors[int(move.rstrip("!~")) - 1]
-        self.control.step(actor, expire=move.endswith("~"), interrupt=move.endswith("!"))
-        for actor in self.control.actors:
-            if isinstance(actor.error, Wrong):
-                raise actor.error
-            if actor.error is not None:
-                raise Wrong("observation", f"{actor.error!r} in {actor.ident}") from actor.error
-        self.check()
+    def move(self, move: str, checked: bool = True) -> int:
+        """Let somebody go on; returns how many points that is. Raises `Wrong` if anything is."""
+        who, _, chosen = move.rstrip("!~").partition("=")
+        actor = self.control.actors[int(who) - 1]
+        self.control.step(actor, move[-1] == "~", move[-1] == "!", chosen)
+        if self.wrong is not None:
+            raise self.wrong
+        if actor.error is not None:
+            raise Wrong("observation", f"{actor.error!r} in {actor.ident}") from actor.error
+        if checked:
+            self.check()
+        return 1 + actor.skipped
 
     def check(self) -> None:
         """The invariants of the machine, and that the shell means what it should."""
@@ -367,14 +503,16 @@ def violated(state: State, limits: Limits) -> str | None:
 
 
 @contextmanager
-def running(program: Program, races: Races | None = None) -> Iterator[Run]:
+def running(program: Program, races: Races) -> Iterator[Run]:
     """A run of the program, to be moved. Its threads end with the context."""
     with pytest.MonkeyPatch.context() as patch:
         run = Run(program, patch, races)
+        before = {name: run.hidden(name) for name in FIXED}
         try:
             yield run
         finally:
             run.control.close()
+        assert all(run.hidden(name) is before[name] for name in FIXED), "points are missing"
 
 
 def run(
@@ -383,9 +521,12 @@ def run(
     races: Races | None = None,
     most: int = 5000,
 ) -> list[str]:
-    """Run the program once, by moves of choice. Returns the moves; raises `Wrong`."""
+    """Run the program once, by moves of choice. Returns the moves; raises `Wrong`.
+
+    Without `races`, nothing is a point of the schedule but locks, bells, threads and pulls.
+    """
     schedule: list[str] = []
-    with running(program, races) as going:
+    with running(program, Nowhere() if races is None else races) as going:
         while moves := going.moves():
             if len(schedule) == most:
                 raise Wrong("livelock", f"no end after {most} moves")
@@ -401,7 +542,7 @@ PROGRAMS = {
         ("Enter", "Allow", "Next", "Exit", "Enter", "Next", "Next", "Disallow", "Exit", "Next"),
         (1, 2, "exhausted"),
     ),
-    "stop at a boundary": Program(
+    "stop-at-a-boundary": Program(
         3,
         2,
         ("Enter", "Allow", "Exit", "Enter", "Next", "Next", "Next", "Exit", "Enter", "Next"),
@@ -422,16 +563,16 @@ PROGRAMS = {
     "prefetch": Program(
         2, 0, ("Enter", "Allow", "Prefetched", "Next", "Prefetched", "Exit", "Next"), (1, 2, 3, 4)
     ),
-    "epochs of one": Program(
+    "epochs-of-one": Program(
         2, 1, ("Enter", "Allow", "Next", "Next", "Exit", "Enter", "Next", "Next"), (1, "exhausted")
     ),
-    "empty passes": Program(
+    "empty-passes": Program(
         2,
         3,
         ("Enter", "Allow", "Next", "Next", "Next", "Exit", "Next"),
         ("exhausted", 1, "exhausted"),
     ),
-    "interrupted stop": Program(
+    "interrupted-stop": Program(
         2, 2, ("Enter", "Allow", "Next", "Interrupted", "Enter", "Next", "Next", "Exit"), (1, 2, 3)
     ),
     "death": Program(
@@ -451,5 +592,34 @@ PROGRAMS = {
         2,
         ("Next", "Next", "Next", "Enter", "Next", "Exit", "Next"),
         (1, "exhausted", "raised", 2),
+    ),
+    "interrupted-next": Program(
+        1,
+        2,
+        ("Enter", "NextInterrupted", "Allow", "NextInterrupted", "Exit", "NextInterrupted"),
+        (1, "exhausted", 2, "raised"),
+    ),
+    "two-consumers": Program(
+        1,
+        2,
+        ("Enter", "Allow", "Start", "Next", "Join", "Exit"),
+        (1, 2, "exhausted"),
+        ("Next", "Next"),
+    ),
+    "two-consumers-shut": Program(
+        1, 0, ("Enter", "Start", "Next", "Join"), (1, "raised"), ("Next",)
+    ),
+    "two-consumers-outside": Program(
+        1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, "exhausted"), ("Next", "Next")
+    ),
+    "closed-by-another": Program(
+        2,
+        0,
+        ("Enter", "Allow", "Start", "Next", "Next", "Join", "Enter", "Next"),
+        (1, 2, "exhausted"),
+        ("Exit",),
+    ),
+    "closed-while-waiting": Program(
+        1, 0, ("Enter", "Start", "Next", "Next", "Join"), (1, "raised"), ("Exit",)
     ),
 }
