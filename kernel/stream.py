@@ -101,7 +101,7 @@ class _Core(Generic[T]):
         self.ticket: State | None = None  # the state as it was when the worker began to run ahead
         self.ahead = 0  # batches that it has put since, and not told of
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
-        self.waiters: list[SimpleQueue[None]] = []  # bells of requests that need not be told of
+        self.waiters: deque[SimpleQueue[None]] = deque()  # bells of requests that are not told of
         self.leaver_bells: list[SimpleQueue[None]] = []  # of those who wait for a stop to end
         self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell
         self.asker_id = 0  # and its thread
@@ -175,7 +175,7 @@ class _Core(Generic[T]):
         """Ring for all who wait without having told."""
         try:
             while self.waiters:
-                self.waiters.pop().put(None)
+                self.waiters.popleft().put(None)
         except IndexError:
             pass  # another thread did
 
@@ -381,7 +381,6 @@ class _Core(Generic[T]):
             try:
                 entered = self.step(Enter)
                 if entered and self.state[WORKER] == "running":
-                    self.ticket, self.ahead = None, 0
                     self.thread = threading.Thread(
                         target=_work,
                         args=(weakref.ref(self), self.bell),
@@ -621,6 +620,7 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
         if core.thread is not threading.current_thread():
             return  # its start was interrupted, and it was given up
         core.worker_id = worker_id
+        core.ticket, core.ahead = None, 0
     try:
         while core.work():
             core = None

@@ -29,6 +29,7 @@ class Point(NamedTuple):
     callers: tuple[Caller, ...] = (Caller(),)
     inside: bool = False  # as users have it: not from the beginning of a stop
     asker: int = 0  # whose request waits
+    quiet: bool = False  # and nobody was told of it
     answered: int = 0  # place in the source's answers
 
     def by(self, who: int, caller: Caller) -> Point:
@@ -102,9 +103,13 @@ def called(program: Program, point: Point, who: int) -> Iterator[Point]:
                 yield returned  # refused
             else:
                 yield from step(program, returned, "Dequeue", "EndEpoch", "Raise")
-                yield from step(program, point._replace(asker=who), "Request")
+                running = now.worker == "running" and now.permits > 0
+                quiet = running and now.epoch == "begun"  # nobody need be told
+                yield from step(program, point._replace(asker=who, quiet=quiet), "Request")
                 if now.consumer == "waiting":
                     yield from step(program, point, "Bury")
+                if point.quiet and running:  # it may look again
+                    yield from step(program, point, "Withdraw")
                 if caller.call == "NextInterrupted" and now.worker != "absent":
                     yield from step(program, returned, "Withdraw")
         case "Allow" | "Disallow":
