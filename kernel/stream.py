@@ -162,15 +162,15 @@ class _Core(Generic[T]):
         """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
         bell = self.worker_bell
         if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)):
-            self.worker_bell = None
             bell.put(None)
+            self.worker_bell = None  # after: an interrupt may leave a ring too many, and none too few
 
     def wake_consumer(self) -> None:
         """Ring for a sleeping request."""
         bell = self.consumer_bell
         if bell is not None:
-            self.consumer_bell = None
             bell.put(None)
+            self.consumer_bell = None
 
     # The pull.
 
@@ -183,6 +183,7 @@ class _Core(Generic[T]):
             if not opened:
                 opened.append(iter(self.stream_fn()))
         except BaseException as error:
+            opened.clear()
             return Fail, self.told(error)
         try:
             return Enqueue, next(opened[0])
