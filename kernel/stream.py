@@ -177,21 +177,21 @@ class _Core(Generic[T]):
     def pull(self, opened: list[Iterator[T]]) -> tuple[Action, Any]:
         """Ask the source once, outside the lock: the action that answers, and what it carries.
 
-        `opened` is the caller's to change, even if it was given up meanwhile.
+        `opened` is the caller's to change, even if it was given up meanwhile. The pass is taken out
+        of it for as long as it may turn out to be over.
         """
+        iterator: Iterator[T] | None = None
         try:
-            if not opened:
-                opened.append(iter(self.stream_fn()))
-        except BaseException as error:
-            opened.clear()
-            return Fail, self.told(error)
-        try:
-            return Enqueue, next(opened[0])
-        except StopIteration:
-            opened.clear()
+            iterator = opened.pop() if opened else iter(self.stream_fn())
+            batch = next(iterator)
+            opened.append(iterator)
+            return Enqueue, batch
+        except StopIteration as error:
+            if iterator is None:  # it came from `stream_fn` or `iter`
+                return Fail, self.told(error)
             return Exhaust, None
         except BaseException as error:
-            opened.clear()
+            opened.clear()  # if it had not been taken out yet, or had been put back
             return Fail, self.told(error)
 
     def is_pulling(self) -> bool:
@@ -259,10 +259,11 @@ class _Core(Generic[T]):
 
     def gone(self, death: BaseException | None = None) -> None:
         """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
-        if self.step(Die):  # not enabled after Halt
+        if self.state[WORKER] in ("running", "stopping"):
             self.death = death
             while len(self.batches) > self.state[BUFFERED]:
                 self.batches.pop()  # it was in the worker's hand
+            self.step(Die)
         self.worker_id = 0
         self.worker_bell = None
         self.wake_consumer()
@@ -358,7 +359,7 @@ class _Core(Generic[T]):
                 f"A pull from the source of {self.label} has not returned for "
                 f"{self.stop_timeout} seconds after the worker was told to go."
             )
-            self.thread = None
+            self.worker_id, self.thread = 0, None
             self.gone(death)
         raise death
 
@@ -367,15 +368,15 @@ class _Core(Generic[T]):
     def read(self) -> T:
         """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
         bell: SimpleQueue[None] | None = None  # of this request, once there is one
-        action: Action | None = None
-        payload: Any = None
+        answer: tuple[Action, Any] | None = None  # of its own pull
+        error: BaseException | None = None
         try:
             while True:
                 spent = None  # a pass that is dropped: let go outside the lock
                 with self.lock:
-                    if action is not None:
-                        self.settle(action, payload)
-                        action = payload = None
+                    if answer is not None:
+                        self.settle(*answer)
+                        answer = None
                     state = self.dequeue(self.state)
                     if state is not None:
                         self.state = state
@@ -394,8 +395,8 @@ class _Core(Generic[T]):
                     elif self.step(EndEpoch):
                         raise StopIteration
                     elif self.step(Raise):
-                        payload, self.error = self.error, None
-                        raise payload
+                        error, self.error = self.error, None
+                        raise error  # type: ignore[misc]  # where there is a failure there is an error
                     elif bell is None or self.asker is not bell:
                         raise self.refusal()
                     worker = self.state[WORKER]
@@ -408,7 +409,7 @@ class _Core(Generic[T]):
                         if self.worker_bell is not None:
                             self.wake_worker()
                 if pulls:
-                    action, payload = self.pull(self.opened)
+                    answer = self.pull(self.opened)
                 else:
                     self.wait(bell)
         except BaseException:
@@ -416,13 +417,13 @@ class _Core(Generic[T]):
                 if self.asker is bell:
                     self.consumer_bell = None
                     try:
-                        if action is not None:
-                            self.settle(action, payload)  # the pull was answered: keep it
+                        if answer is not None:
+                            self.settle(*answer)  # the pull was answered: keep it
                     finally:
                         self.step(Withdraw)
                 while len(self.batches) > self.state[BUFFERED]:
                     self.batches.popleft()  # it was in hand when this exception came
-            payload = None  # an error would hold this frame, and the frame the error
+            error = answer = None  # an error would hold this frame, and the frame the error
             raise
 
     def refusal(self) -> Exception:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dis
+import faulthandler
 import gc
 import json
 import linecache
@@ -21,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from pathlib import Path
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -37,7 +38,7 @@ from specs.epochs import BATCH, END, FAILURE, epochs
 
 HANG = 3  # seconds after which a child hangs
 LONG = 20.0  # seconds; what must come is waited for this long
-MORE = 14  # events that are read after the strike
+MORE = 10  # events that are read after the strike
 HERE = str(Path(kernel.__file__).parent)
 
 
@@ -57,6 +58,7 @@ class Source:
 
     def __init__(self, *lengths: int) -> None:
         self.lengths = lengths
+        self.without: Any = None  # a batch that is left out
         self.begun = 0
         self.given: Counter[int] = Counter()  # batches, by the number of their pass
         self.active = self.most_active = 0
@@ -71,6 +73,8 @@ class Source:
     def one_pass(self, number: int) -> Iterator[Any]:
         length = self.lengths[number % len(self.lengths)]
         for batch in range(abs(length)):
+            if (number, batch) == self.without:
+                continue
             self.pull()
             self.given[number] += 1
             yield number, batch
@@ -207,7 +211,8 @@ class Striker:
     def run(self, call: Callable[[], Any]) -> Any:
         gc.disable()  # no finaliser of others should be struck
         sys.setprofile(self.profile)
-        sys.settrace(self.trace)
+        if self.left:
+            sys.settrace(self.trace)
         try:
             return call()
         finally:
@@ -473,10 +478,10 @@ class Scene:
         except Boom:
             return FAILURE, "Boom"
 
-    def plain(self, begun: int = 0) -> Iterator[Any]:
+    def plain(self, begun: int = 0, without: Any = None) -> Iterator[Any]:
         """The events of an unbuffered reading, from the pass of this number on."""
         source = Source(*self.source.lengths)
-        source.begun = begun
+        source.begun, source.without = begun, without
         for kind, value in epochs(source, self.epoch_size):  # type: ignore[no-untyped-call]
             yield kind, "Boom" if kind == FAILURE else value
 
@@ -498,8 +503,13 @@ class Scene:
             permits += (sweep.struck == "open" and not interrupted) - (sweep.struck == "shut")
             if self.permits() != permits:
                 return "gate open"
-        rest = self.seen[seen:] + self.drain()
-        return self.judge(rest, seen) if self.striker.struck else self.over(rest, seen)
+        before = len(self.seen)
+        self.seen += self.drain()
+        verdict = self.judge(seen if sweep.worker else before)
+        if self.striker.struck:
+            return verdict
+        assert verdict == "kept" or sweep.struck.endswith("late_exit"), f"{verdict} without a strike"
+        return "over"
 
     def permits(self) -> int:
         return Variables(*self.stream._core.state).permits if hasattr(self, "stream") else 0
@@ -525,42 +535,46 @@ class Scene:
             self.end("thread left")
         return events
 
-    def over(self, rest: list[Any], seen: int) -> str:
-        """What must be so without a strike."""
-        assert self.judge(rest, seen) in ("kept", "told" if "late_exit" in self.sweep.struck else "")
-        return "over"
+    def judge(self, struck: int) -> str:
+        """Which of the ways in which the events may go on after a strike is theirs.
 
-    def judge(self, rest: list[Any], seen: int) -> str:
-        """Which of the ways in which the events may go on after a strike is theirs."""
-        sweep = self.sweep
+        `struck` is the number of events before it; a worker's strike may show later.
+        """
+        sweep, seen = self.sweep, self.seen
         patient = "impatient" not in sweep.before + sweep.struck
         if patient and self.source.most_active > 1:
             return "two pulls at once"
         first = [(FAILURE, "ZeroDivisionError")] if "dead" in sweep.before else []
-        expected = [*first, *islice(self.plain(), seen + len(rest) + 1)][seen:]
-        if rest == expected[: len(rest)]:
+        expected = [*first, *islice(self.plain(), len(seen) + 1)]
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(seen, expected)))
+        if same == len(seen):
             return "kept"
-        if not sweep.worker and rest == expected[1 : len(rest) + 1]:
-            return "lost"
-        # the strike, or a time-out, was told as an error, after which a fresh pass begins
-        kept = next((at for at, pair in enumerate(zip(rest, expected)) if pair[0] != pair[1]), 0)
-        told = {"worker": ("Struck", "NoneType")}.get(sweep.call, ("KeyboardInterrupt",))
-        told += () if patient else ("TimeoutError",)
-        error = rest[kept : kept + 1]
-        if error and error[0] in [(FAILURE, name) for name in told]:
-            fresh = rest[kept + 1 :]
-        elif "pulls" in sweep.situation and self.sweep.wrapper[0] == 0:
-            fresh = rest[kept:]  # without a buffer the error is the KeyboardInterrupt itself
+        if sweep.worker or not patient:  # it shows where the events differ
+            struck = same
         else:
-            return "wrong"
-        read = [value for kind, value in self.seen[:seen] + rest[:kept] if kind == BATCH]
+            assert same >= struck - 1, "wrong before the strike"
+            in_hand = expected.pop(struck)
+            without = [*first, *islice(self.plain(without=in_hand[1]), len(seen))]
+            if seen == expected[: len(seen)] or (in_hand[0] == BATCH and seen == without):
+                return "lost"
+        # it was told as an error, after which a fresh pass begins
+        told = ["Struck", "NoneType"] if sweep.worker else ["KeyboardInterrupt"]
+        told += [] if patient else ["TimeoutError"]
+        if told[0] == "KeyboardInterrupt" and struck and seen[struck - 1] == (FAILURE, told[0]):
+            struck -= 1
+        fresh = seen[struck:]
+        if fresh[0] in [(FAILURE, name) for name in told]:
+            fresh.pop(0)
+        elif "pulls" not in sweep.situation or sweep.wrapper[0]:
+            return "wrong"  # but without a buffer it was the KeyboardInterrupt itself
+        read = [value for kind, value in seen[:struck] if kind == BATCH]
         for begun in range(self.source.begun + 1):
             if fresh == list(islice(self.plain(begun), len(fresh))):
                 if any(number >= begun for number, _ in read):
                     return "doubled"
                 given = sum(self.source.given[number] for number in range(begun))
-                in_hand = 1 + (not patient)
-                return "told" if given - len(read) <= in_hand else "more than one lost"
+                # a hand each: of the worker, and of one that was given up
+                return "told" if given - len(read) <= 2 - patient else "more than one lost"
         return "wrong"
 
 
@@ -579,6 +593,7 @@ def strike(sweep: Sweep, at: int, subject: Any) -> Point:
         os.close(reading)
         threading.excepthook = sys.unraisablehook = lambda _: None
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        faulthandler.register(signal.SIGALRM, open(f"/tmp/exp-faults/hang-{os.getpid()}","w"), chain=True)
         signal.setitimer(signal.ITIMER_REAL, HANG)
 
         def tell(what: Any) -> None:
@@ -635,7 +650,23 @@ EXCUSES = (
         ),
         "Between taking the lock of a Condition and the `with` of Thread.start: the new thread waits for it for ever.",
     ),
+    Excuse(
+        "gate open",
+        lambda place: (
+            place.function == "__exit__"
+            and place.line in ("before = self._entered", "if before == 0:", "try:", EXIT)
+        ),
+        "`__exit__` has hardly begun, and nobody calls it again. Real: CPython takes a signal where a function begins.",
+        "gate __exit__",
+    ),
+    Excuse(
+        "gate open",
+        lambda place: place.function == "__enter__" and place.line == "self._turn(Allow, 1)",
+        "Between the end of `__enter__` and the `with` that would leave the gate. CPython takes no signal there.",
+        "gate __enter__",
+    ),
 )
+EXIT = "def __exit__(self, *args: object) -> None:"
 
 
 def excuse(sweep: Sweep, point: Point) -> Excuse | None:
