@@ -35,7 +35,7 @@ from kernel import StreamWrapper, stream
 from kernel.machine import Variables
 from specs.epochs import BATCH, END, FAILURE, epochs
 
-HANG = 3  # seconds after which a child hangs
+HANG = 10  # seconds after which a child hangs
 LONG = 20.0  # seconds; what must come is waited for this long
 MORE = 10  # events that are read after the strike
 HERE = str(Path(kernel.__file__).parent)
@@ -669,7 +669,7 @@ EXCUSES = (
     Excuse(
         "lock held",
         lambda place: place.file == "stream.py" and place.way_out,
-        "On the way out of `with lock`, before the call that releases it. No signal is taken there.",
+        "On the way out of `with lock`, before it is released. No signal is taken there.",
     ),
     Excuse(
         "lock held",
@@ -691,7 +691,7 @@ EXCUSES = (
             (place.file, place.function) == ("threading.py", "__enter__")
             and place.opcode == "RETURN_VALUE"
         ),
-        "In Thread.start, a lock is taken, its `with` not begun: the new thread waits for ever.",
+        "In Thread.start, a lock is taken and its `with` not begun. A signal is taken there.",
     ),
     Excuse(
         "gate open",
