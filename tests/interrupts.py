@@ -23,7 +23,8 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import count, islice, takewhile
 from pathlib import Path
-from types import CodeType, FrameType, SimpleNamespace
+from threading import get_ident
+from types import CodeType, FrameType, FunctionType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -231,6 +232,41 @@ class Lock:
         self.release()
 
 
+def ours(frame: FrameType | None) -> bool:
+    """Whether it is a line of `kernel`, or of `threading` for one."""
+    while frame is not None and frame.f_code.co_filename == threading.__file__:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(HERE)
+
+
+NEW = sys.version_info >= (3, 12)
+"""Whether `sys.monitoring` shows the instructions; from 3.12 on a trace function misses some."""
+
+watching: dict[int, Striker] = {}  # by thread
+
+
+def monitor() -> None:
+    """Have every instruction of `kernel` and `threading` shown to the thread's striker."""
+    if not NEW:
+        return
+    monitoring = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+
+    def show(code: CodeType, offset: int) -> None:
+        striker = watching.get(get_ident())
+        if striker is not None:
+            frame = sys._getframe(1)
+            if ours(frame):
+                striker.instruction(frame, offset)
+
+    monitoring.use_tool_id(3, "interrupts")
+    monitoring.register_callback(3, monitoring.events.INSTRUCTION, show)
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType):
+            code = function.__code__
+            if code.co_filename == threading.__file__ or code.co_filename.startswith(HERE):
+                monitoring.set_local_events(3, code, monitoring.events.INSTRUCTION)
+
+
 class Striker:
     """Raises before the n-th instruction of `kernel` that runs in its thread."""
 
@@ -250,33 +286,37 @@ class Striker:
     def run(self, call: Callable[[], Any]) -> Any:
         gc.disable()  # no finaliser of others should be struck
         sys.setprofile(self.profile)
-        if self.left:
+        if self.left and NEW:
+            watching[threading.get_ident()] = self
+        elif self.left:
             sys.settrace(self.trace)
         try:
             return call()
         finally:
+            watching.pop(threading.get_ident(), None)
             sys.settrace(None)
             sys.setprofile(None)
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        caller: FrameType | None = frame
-        while caller is not None and caller.f_code.co_filename == threading.__file__:
-            caller = caller.f_back
-        if caller is None or not caller.f_code.co_filename.startswith(HERE):
+        if not ours(frame):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return self.opcode
 
     def opcode(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "opcode" and self.left:
-            self.left -= 1
-            if not self.left:
-                code = frame.f_code
-                function = code.co_filename, code.co_name, code.co_firstlineno
-                self.tell([*function, frame.f_lineno, frame.f_lasti])
-                self.struck = True
-                raise self.error
+            self.instruction(frame, frame.f_lasti)
         return self.opcode
+
+    def instruction(self, frame: FrameType, offset: int) -> None:
+        self.left -= 1
+        if not self.left:
+            watching.pop(threading.get_ident(), None)
+            code = frame.f_code
+            function = code.co_filename, code.co_name, code.co_firstlineno
+            self.tell([*function, frame.f_lineno, offset])
+            self.struck = True
+            raise self.error
 
     def profile(self, frame: FrameType, event: str, argument: Any) -> None:
         """Tell when the thread is about to park."""
@@ -626,8 +666,17 @@ class Point(NamedTuple):
     place: Place | None
 
 
+@lru_cache
+def set_up() -> None:
+    """What all children have from this process."""
+    monitor()
+    gc.collect()
+    gc.freeze()  # they should not copy what they do not use
+
+
 def strike(sweep: Sweep, at: int, subject: Any) -> Point:
     """Strike before instruction `at`, in a child of its own."""
+    set_up()
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -669,12 +718,13 @@ EXCUSES = (
     Excuse(
         "lock held",
         lambda place: place.file == "stream.py" and place.way_out,
-        "On the way out of `with lock`, before it is released. No signal is taken there.",
+        "On the way out of `with lock`, before it is released. Only 3.10 takes a signal there.",
     ),
     Excuse(
         "lock held",
         lambda place: place.file == "stream.py" and place.opcode == "NOP",
-        "A NOP for a `try` in `with lock`, which guards it not. No signal is taken there.",
+        "A NOP for a `try` in `with lock`, which does not guard it. No signal is taken there.",
+        versions=((3, 11), (3, 12), (3, 13)),
     ),
     Excuse(
         "lock held",
@@ -806,8 +856,6 @@ def main() -> int:
     chosen = [s for s in CONSUMER + WORKER if options.only in f"{s.call} {s.situation}"]
     if not chosen:
         parser.error(f"argument --only: nothing has {options.only!r} in its row")
-    gc.collect()
-    gc.freeze()  # the children should not copy what they do not use
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     columns = TextColumn("{task.description}"), TimeElapsedColumn()
     done = []

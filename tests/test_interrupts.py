@@ -143,6 +143,9 @@ def test_an_excuse_that_nothing_needs_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert never_hit([]) == [idle]
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="3.10 takes a signal where `with lock` has not let go yet"
+)
 def test_rule_10_interrupts_by_a_timer() -> None:
     """Rule 10: thousands of signals at random instants of random programs."""
     command = [sys.executable, "-m", "tests.strikes", "--strikes", "3000", "--seed", "1"]
