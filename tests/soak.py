@@ -29,6 +29,7 @@ from specs.epochs import BATCH, END, FAILURE, epochs
 SLACK = 64 * 1024  # bytes
 WARM = 0.25  # of the time, until the steps that a wrapper remembers are remembered
 LOOKS = 20  # at memory and threads, in one run
+GATES = 2  # at once: a wrapper remembers the steps of its states, which are few
 LONG = 20.0  # seconds that a thread may take to end
 
 
@@ -84,7 +85,7 @@ class User:
         if kind < 0.06:
             self.leave() if self.inside else self.enter()
         elif kind < 0.12:
-            if self.gates and self.random.random() < 0.5:
+            if len(self.gates) == GATES or (self.gates and self.random.random() < 0.5):
                 self.gates.pop().__exit__(None, None, None)
             else:
                 self.gates.append(self.stream.allow_buffering)
