@@ -604,6 +604,11 @@ class Scene:
             events = [self.event() for _ in range(MORE)]
             with suppress(TimeoutError):
                 self.stream.__exit__(None, None, None)
+        self.await_threads()
+        return events
+
+    def await_threads(self) -> None:
+        """See that no thread is left."""
         for worker in self.workers:
             worker.join(HANG)
         for _ in range(1000):
@@ -612,7 +617,6 @@ class Scene:
             threading.Event().wait(0.001)
         else:
             self.end("thread left")
-        return events
 
     def judge(self, struck: int) -> str:
         """Which of the ways in which the events may go on after a strike is theirs.

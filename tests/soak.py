@@ -82,9 +82,9 @@ class User:
     def turn(self) -> None:
         """One call, or a few."""
         kind = self.random.random()
-        if kind < 0.06:
+        if kind < 0.15:
             self.leave() if self.inside else self.enter()
-        elif kind < 0.12:
+        elif kind < 0.25:
             if len(self.gates) == GATES or (self.gates and self.random.random() < 0.5):
                 self.gates.pop().__exit__(None, None, None)
             else:

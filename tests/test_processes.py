@@ -46,42 +46,6 @@ def run(program: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("where", ["inside", "pulling", "outside", "requested"])
-def test_rule_10_the_process_ends(where: str) -> None:
-    """Rules 4 and 10: a wrapper that is never left does not keep the process alive."""
-    assert run(
-        f"""
-        where = {where!r}
-        started = threading.Event()
-
-        def source():
-            yield 1
-            yield 2
-            if where in ("pulling", "requested"):
-                started.set()
-                threading.Event().wait()
-            yield 3
-
-        stream = StreamWrapper(source, 2)
-        stream.__enter__()
-        print(next(stream), end=" ")
-        if where == "pulling":
-            gate = stream.allow_buffering
-            gate.__enter__()
-            started.wait()
-        if where == "requested":
-            def read():
-                list(stream)
-            threading.Thread(target=read, daemon=True).start()
-            started.wait()
-        if where == "outside":
-            stream.__exit__(None, None, None)
-            print(next(stream), end=" ")
-        print("end")
-        """
-    ).endswith("end")
-
-
 def test_rule_10_exit_inside_with() -> None:
     """Rule 10: `sys.exit` inside `with` stops the worker and ends the process."""
     assert (
@@ -96,91 +60,6 @@ def test_rule_10_exit_inside_with() -> None:
             """
         )
         == "1"
-    )
-
-
-@needs_fork
-@pytest.mark.parametrize("moment", ["idle", "pulling", "ended", "failed"])
-def test_rule_8_forked_child(moment: str) -> None:
-    """Rule 8: a forked child gets what is buffered, then ChildProcessError; the parent goes on."""
-    assert (
-        run(
-            f"""
-            moment = {moment!r}
-            pulling = threading.Event()
-            held, go = os.pipe()  # a child may find an Event in the middle of a change
-
-            def source():
-                yield 1
-                yield 2
-                if moment == "failed":
-                    raise OSError("source")
-                if moment == "ended":
-                    return
-                if moment == "pulling":
-                    pulling.set()
-                    os.read(held, 1)
-                yield 3
-
-            stream = StreamWrapper(source, 1 if moment == "idle" else 4, name="forked")
-            with stream:
-                with stream.allow_buffering:
-                    assert next(stream) == 1
-                    if moment == "pulling":
-                        pulling.wait()
-                    while moment in ("ended", "failed") and stream._core.state[2] == "begun":
-                        pass
-                    while moment == "idle" and stream._core.worker_bell is None:
-                        pass
-                child = os.fork()
-                if not child:
-                    signal.alarm(10)
-                    told = []
-                    while not told or told[-1] != "gone":
-                        try:
-                            told.append(next(stream))
-                        except StopIteration:
-                            told.append("end")
-                        except ChildProcessError as error:
-                            told.append("failed" if error.__cause__ else "gone")
-                    expected = {{"ended": ["end"], "failed": ["failed"]}}.get(moment, [])
-                    assert told == [2, *expected, "gone"], told
-                    assert next(stream) == 1  # a fresh pass, in the child's own thread
-                    stream.__exit__(None, None, None)
-                    with stream:
-                        assert next(stream) == 2
-                    os._exit(0)
-                _, status = os.waitpid(child, 0)
-                assert status == 0, status
-                os.write(go, b".")
-                try:
-                    print(*stream)
-                except ChildProcessError as error:
-                    print(error.__cause__)
-            """
-        )
-        == {"idle": "2 3", "pulling": "2 3", "ended": "2", "failed": "source"}[moment]
-    ) or moment == "failed"
-
-
-@needs_fork
-@pytest.mark.parametrize("size", [0, 2])
-def test_rule_8_forked_before_it_was_read(size: int) -> None:
-    """Rule 8: a fork of a stream that nobody has read yet gives two that can be read."""
-    assert (
-        run(
-            f"""
-            stream = StreamWrapper(lambda: range(3), {size})
-            child = os.fork()
-            with stream:
-                read = list(stream)
-            if not child:
-                os._exit(read != [0, 1, 2])
-            assert os.waitpid(child, 0)[1] == 0
-            print(*read)
-            """
-        )
-        == "0 1 2"
     )
 
 

@@ -60,6 +60,8 @@ LAYERS = {
             "tests/test_handoff.py",
             "--deselect=tests/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
             "tests/test_processes.py",
+            "tests/test_states.py",
+            "tests/test_faults.py",
         ),
         150,
     ),
