@@ -163,7 +163,7 @@ class _Core(Generic[T]):
         bell = self.worker_bell
         if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)):
             bell.put(None)
-            self.worker_bell = None  # after: an interrupt may leave a ring too many, and none too few
+            self.worker_bell = None  # after it: an interrupt may cost a ring too many
 
     def wake_consumer(self) -> None:
         """Ring for a sleeping request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -64,9 +65,11 @@ FRESH = [(2, 0), (2, 1), (2, 2), (2, 3)]
 def given_up(source: Stuck, size: int = 4) -> Any:
     """A stream that was left while the source hung."""
     wrapped = StreamWrapper(source, size, name="stuck", stop_timeout=0.01)
+    wrapped.__enter__()
+    with wrapped.allow_buffering:
+        assert source.hangs.wait(LONG)
     with pytest.raises(TimeoutError, match=r"'stuck'.* 0\.01 seconds"):
-        with wrapped, wrapped.allow_buffering:
-            assert source.hangs.wait(LONG)
+        wrapped.__exit__(None, None, None)
     return wrapped
 
 
@@ -119,10 +122,14 @@ def test_the_error_of_the_body_is_not_hidden() -> None:
     """The TimeoutError of a stop comes with the error that the body raised as its context."""
     source = Stuck(0)
     body = ValueError()
-    with pytest.raises(TimeoutError) as caught:
+
+    def use() -> None:
         with StreamWrapper(source, 2, stop_timeout=0) as wrapped, wrapped.allow_buffering:
             assert source.hangs.wait(LONG)
             raise body
+
+    with pytest.raises(TimeoutError) as caught:
+        use()
     assert caught.value.__context__ is body
     source.let_go()
 
@@ -199,9 +206,7 @@ def test_a_pull_that_returns_in_time_is_kept() -> None:
 )
 def test_a_bad_time_is_named(value: Any, error: type[Exception]) -> None:
     """A bad argument is refused at once, by its name and value."""
-    with pytest.raises(
-        error, match=f"stop_timeout.* {str(value).strip('()')}|stop_timeout.*{value!r}"
-    ):
+    with pytest.raises(error, match=f"stop_timeout .*{re.escape(repr(value))}"):
         StreamWrapper(Source([1]), stop_timeout=value)
 
 
@@ -254,9 +259,7 @@ def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
     assert next(wrapped) == 0
     wrapped._core.batches = Full()
     wrapped._core.batches.refusals = refusals  # type: ignore[attr-defined]
-    assert settled(wrapped, 4) == [MemoryError, *[1, 2, 3, "end"][refusals - 1 :]][:4]
-    with wrapped:
-        assert next(wrapped) in (0, "end")
+    assert settled(wrapped, 6 - refusals) == [MemoryError, *[1, 2, 3, "end"][refusals - 1 :]]
 
 
 @pytest.mark.parametrize("size", [0, 2])
@@ -353,7 +356,6 @@ def test_rule_9_closed_while_it_is_read(size: int) -> None:
     finally:
         over.set()
     assert closer.result() > 0
-    with pytest.raises(RuntimeError):
-        wrapped.__exit__(None, None, None)
+    if Variables(*wrapped._core.state).scope == "inside":
         wrapped.__exit__(None, None, None)
     assert source.most_active == 1
