@@ -114,8 +114,11 @@ class Hangs(StreamWrapper[Any]):
         (Hangs, "takes, gate shut", "hang"),
     ],
 )
-def test_a_broken_wrapper_is_found(broken: Any, situation: str, outcome: str) -> None:
+def test_a_broken_wrapper_is_found(
+    broken: Any, situation: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrapper that does not survive is seen not to."""
+    monkeypatch.setattr(interrupts, "HANG", 1)
     sweep = find(situation)
     found = {strike(sweep, at, broken).outcome.partition(":")[0] for at in (60, 250)}
     assert outcome in found
