@@ -118,6 +118,41 @@ def test_a_thread_that_was_given_up_changes_nothing(at: str, when: str) -> None:
     assert take(wrapped, 3) == [(3, 1), (3, 2), (3, 3)]
 
 
+def test_a_thread_that_was_given_up_may_die(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 1: nor does it matter to the next worker if that thread ends by an error of its own."""
+    source = Stuck(0, "error")
+    wrapped = given_up(source)
+    told = stream._Core.told
+
+    def fails(core: Any, error: BaseException) -> BaseException:
+        if threading.current_thread() is source.thread:
+            raise MemoryError
+        return told(core, error)
+
+    monkeypatch.setattr(stream._Core, "told", fails)
+    buried(wrapped)
+    with wrapped:
+        assert next(wrapped) == FRESH[0]
+        source.let_go()
+        assert epoch(wrapped) == FRESH[1:]
+
+
+def test_a_pull_that_returns_at_the_last_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 3: a worker is given up if it is still in its pull when nobody else may change that."""
+    source = Stuck(0)
+    give_up = stream._Core.give_up
+
+    def late(core: Any) -> None:
+        source.let_go()
+        give_up(core)
+
+    monkeypatch.setattr(stream._Core, "give_up", late)
+    wrapped = StreamWrapper(source, 2, stop_timeout=0)
+    with wrapped, wrapped.allow_buffering:
+        assert source.hangs.wait(LONG)
+    assert epoch(wrapped) == [(1, 0), (1, 1), (1, 2), (1, 3)]
+
+
 def test_the_error_of_the_body_is_not_hidden() -> None:
     """The TimeoutError of a stop comes with the error that the body raised as its context."""
     source = Stuck(0)
