@@ -58,7 +58,10 @@ class State(Scene):
         os._exit(1)
 
     def now(self) -> Variables:
-        return Variables(*self.stream._core.state)
+        core = self.stream._core
+        with core.lock:
+            core.sync()
+            return Variables(*core.state)
 
     def do_next_aside(self) -> None:
         self.aside(self.do_next)

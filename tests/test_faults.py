@@ -311,7 +311,7 @@ def test_no_memory_for_a_state(size: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(stream, "Enqueue", enqueue)
     with StreamWrapper(Source([0, 1, 2], [10]), size) as wrapped:
         seen = settled(wrapped, 3)
-    assert seen == ([MemoryError, 10, "end"] if size else [MemoryError, 0, 1])
+    assert seen == ([0, MemoryError, 10] if size else [MemoryError, 0, 1])
 
 
 # A source that calls back.

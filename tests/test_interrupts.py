@@ -127,7 +127,7 @@ def test_a_broken_wrapper_is_found(
 def test_a_lock_that_is_kept_is_found() -> None:
     """What has an excuse is struck, and unsafe without the excuse, the lock's holder seen."""
     at = 1
-    sweep = find("takes, outside")
+    sweep = find("waits, worker asleep")
     while (point := strike(sweep, at, StreamWrapper)).outcome != "lock held":
         assert point.outcome != "over"
         at += 1
