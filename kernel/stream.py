@@ -23,7 +23,7 @@ from numbers import Real
 from operator import index
 from queue import Empty, SimpleQueue
 from sys import maxsize
-from typing import Any, Final, Generic, NoReturn, SupportsIndex, TypeVar
+from typing import Any, Final, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
 from .machine import (
     INITIAL,
@@ -48,6 +48,7 @@ from .machine import (
     Withdraw,
 )
 from .profile import Timer
+from .record import Record, RecordedBatches
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -267,7 +268,7 @@ class _Core(Generic[T]):
                     self.step(Stop)
                 if self.may_run_ahead():
                     self.ticket = self.state
-                    fetched = Fetch(self.limits, self.state) is not None  # and nobody is told
+                    fetched = self.fetch_untold()
                     continue
                 self.ticket = None
                 if not self.step(Fetch):
@@ -279,6 +280,10 @@ class _Core(Generic[T]):
                     self.worker_bell = None  # who took one meanwhile may not have seen it
                     continue
             answer = self.pull(opened)
+
+    def fetch_untold(self) -> bool:
+        """Take a Fetch if it is enabled, which the state is not told of until it is answered."""
+        return Fetch(self.limits, self.state) is not None
 
     def may_run_ahead(self) -> bool:
         """Whether the next batch can be pulled and put without telling anybody.
@@ -601,6 +606,57 @@ class _Core(Generic[T]):
         self.step(Withdraw)
 
 
+class _RecordedCore(_Core[T]):
+    """A core whose every action is recorded, those that are taken without the lock as well."""
+
+    def __init__(self, *arguments: Any, file: TextIO) -> None:
+        self.running_ahead = False
+        self.record = Record(file, arguments[1])
+        super().__init__(*arguments)
+        self.batches = RecordedBatches(self.record)
+
+    def commit(self, action: Action, state: State) -> None:
+        """Record the action too. One about a batch was, when that was put or taken; a request that
+        a batch served before it was told of is none.
+        """
+        with self.record.lock:
+            served = action in (Request, Withdraw) and self.batches
+            if action is not Enqueue and not served:
+                self.record.write(action.__name__)
+            super().commit(action, state)
+
+    def fetch_untold(self) -> bool:
+        """Record the Fetch, if there is one."""
+        fetches = super().fetch_untold()
+        if fetches:
+            self.record.write(Fetch.__name__)
+        return fetches
+
+    def run_ahead(self, ticket: State, *arguments: Any) -> Any:
+        """Record what it does, of which this knows but the looks."""
+        self.running_ahead = True
+        try:
+            asleep, answer = super().run_ahead(ticket, *arguments)
+        finally:
+            self.running_ahead = False
+        self.record.looked(pulls=answer is not None)
+        return asleep, answer
+
+    @property
+    def state(self) -> State:
+        """The state. A worker that runs ahead and finds it unchanged may take it for a Fetch."""
+        with self.record.lock:
+            state = self.current
+            if self.running_ahead and state is self.ticket:
+                if threading.get_ident() == self.worker_id:
+                    self.record.look()
+            return state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.current = state
+
+
 def _interrupt(error: BaseException, handled: BaseException | None) -> BaseException | None:
     """The interrupt that an error is, or that it hides, beside what was being handled before.
 
@@ -744,6 +800,8 @@ class StreamWrapper(Generic[T]):
     :param name: name of the stream, for messages and for the profile
     :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
     :param stop_timeout: seconds for which leaving waits for a pull in flight; None means for ever
+    :param record: text file to which each action of the protocol is written, as a line of JSON;
+        `python -m specs trace FILE` checks it. None means no record, at no cost
     :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
         not a mutable mapping, or `stop_timeout` is not a number
     :raises ValueError: if `stop_timeout` is negative or no number
@@ -767,6 +825,7 @@ class StreamWrapper(Generic[T]):
         profile: TimeProfile | None = None,
         *,
         stop_timeout: float | None = None,
+        record: TextIO | None = None,
     ) -> None:
         if not callable(stream_fn):
             raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
@@ -780,7 +839,8 @@ class StreamWrapper(Generic[T]):
         self._event = f"read_batch_{name}"
         self._profile = profile
         label = f"StreamWrapper {name!r}"
-        self._core: _Core[T] = _Core(stream_fn, limits, label, _seconds(stop_timeout))
+        core_class = _Core[T] if record is None else partial(_RecordedCore[T], file=record)
+        self._core: _Core[T] = core_class(stream_fn, limits, label, _seconds(stop_timeout))
         core = weakref.ref(self._core)
         weakref.finalize(self, _abandon, core, self._core.bell).atexit = False
 
