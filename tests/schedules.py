@@ -170,6 +170,7 @@ class User:
         self.together = False  # and so was another, meanwhile
         self.due: tuple[str, Any] | None = None  # what the machine has told it, by the oracle
         self.actor = run.control.spawn(self.use)
+        run.users_by_actor[self.actor] = self
 
     @property
     def ended(self) -> bool:
@@ -327,6 +328,7 @@ class Run:
         self.core = self.wrapper._core
         watch(self.core, self.control, races, self)
         self.read_from_here()
+        self.users_by_actor: dict[Actor, User] = {}
         self.users = [User(self, program.script)]
 
     def fail(self, kind: str, text: str) -> NoReturn:
@@ -436,8 +438,7 @@ class Run:
     @property
     def user(self) -> User | None:
         """Which user that is, if it is not a worker."""
-        running = self.control.running
-        return next((user for user in self.users if user.actor is running), None)
+        return self.users_by_actor.get(self.running)
 
     @property
     def ended(self) -> bool:
@@ -445,19 +446,19 @@ class Run:
         return all(user.ended for user in self.users)
 
     def moves(self, timeouts: bool = False) -> list[str]:
-        """Who can go on: actors by number, with `=` and what they choose where that is open; with
+        """Who can go on, workers to the last: actors by number, with `=` and what they choose where that is open; with
         `!` by an interrupt, with `~` by a time-out.
 
         Time-outs are no way out: where nothing else can go on, somebody was not woken.
         """
-        if self.ended:
-            return []
         moves = []
         for actor in self.control.choices():
             if actor.options:
                 moves += [f"{actor.ident}={option}" for option in actor.options]
-            else:
+            elif actor not in self.users_by_actor or actor.operation != "end":
                 moves.append(str(actor.ident))
+        if self.ended:
+            return moves
         waiting = [a for a in self.control.actors if a.timeout is not None and not a.ended]
         waiting = [actor for actor in waiting if not actor.ready()]
         if not moves:
