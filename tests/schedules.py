@@ -250,8 +250,14 @@ class User:
         users = [user.actor for user in run.users]
         workers = [actor for actor in run.control.actors if actor not in users]
         run.wrapper.__exit__(None, None, None)
-        if not all(actor.ended for actor in workers):
+        if not all(actor.ended for actor in workers) and not self.helped:
             run.fail("leaked thread", "a thread outlives `with`")
+
+    @property
+    def helped(self) -> bool:
+        """Whether another user waits for the same stop: one of the two joins the thread."""
+        others = [user.call for user in self.run.users if user is not self]
+        return any(call in ("Enter", "Exit", "Interrupted") for call in others)
 
     def call_NextInterrupted(self) -> None:
         """One `next`, unless Ctrl-C strikes while it waits."""
@@ -262,10 +268,7 @@ class User:
     def call_Next(self) -> None:
         """One `next`, which must give what the oracle gives."""
         run = self.run
-        if run.program.capacity and run.now[stream.SCOPE] == "new":
-            with pytest.raises(ValueError, match="enter it"):
-                next(run.wrapper)
-            return
+        new = run.now[stream.SCOPE] == "new" and run.program.capacity > 0
         others = [user for user in run.users if user.wants]
         self.wants, self.together = True, bool(others)
         for user in others:
@@ -276,6 +279,10 @@ class User:
             got = END, None
         except (ChildProcessError, Boom) as error:
             got = FAILURE, (error.__cause__ if run.program.capacity else error)
+        except ValueError:  # it was not entered
+            if not new:
+                raise
+            got = None
         except RuntimeError:  # the other is waiting: nothing is told
             if not self.together:
                 raise

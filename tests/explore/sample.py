@@ -10,7 +10,7 @@ from itertools import groupby
 from random import Random
 
 from ..control import Everywhere, Races
-from ..schedules import Program, Wrong, running
+from ..schedules import ANSWERS, Program, Wrong, running
 from .schedule import Schedule, spread, switches
 
 LIKELY = {"Next": 6, "batch": 6}
@@ -129,7 +129,7 @@ def candidates(moves: Sequence[str]) -> Iterator[list[str]]:
         if rest:
             yield sum([*before, rest[0], block, *rest[1:]], [])
         calls = [n for n, move in enumerate(block) if "=" in move]
-        for begin, end in zip(calls, [*calls[1:], len(block)], strict=True):
+        for begin, end in zip(calls, [*calls, len(block)][1:], strict=True):
             yield sum([*before, block[:begin], block[end:], *rest], [])
         if len(block) > 1:
             yield sum([*before, block[: len(block) // 2], *rest], [])
@@ -153,7 +153,8 @@ def shrink(schedule: Schedule, wrong: Wrong, tries: int = 2000) -> Schedule:
             if shown is not None and shown.kind == wrong.kind and weight(found) < weight(best):
                 best, improved = found, True
                 break
-    calls = sum(move.startswith("1=") for move in best.moves)
     if isinstance(best.program.calls, int):
+        chosen = [m.partition("=")[2] for m in best.moves if m.startswith("1=")]
+        calls = sum(call not in ANSWERS for call in chosen)
         best = best._replace(program=best.program._replace(calls=max(1, calls)))
     return best
