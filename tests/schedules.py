@@ -230,13 +230,23 @@ class User:
         self.run.refused = False
 
     def call_Enter(self) -> None:
-        """Enter, which is refused inside."""
+        """Enter, which is refused inside; and while another reads."""
         if self.run.inside:
             with pytest.raises(RuntimeError, match="twice"):
                 self.run.wrapper.__enter__()
-        else:
+            return
+        with self.refusable("was entered "):
             self.run.wrapper.__enter__()
-        self.run.inside = True
+            self.run.inside = True
+
+    @contextmanager
+    def refusable(self, why: str) -> Iterator[None]:
+        """What may be refused, with a clear word, for what another user does."""
+        try:
+            yield
+        except RuntimeError as error:
+            if len(self.run.users) == 1 or why not in str(error):
+                raise
 
     def call_Interrupted(self) -> None:
         """Leave, unless Ctrl-C strikes meanwhile."""
@@ -249,7 +259,8 @@ class User:
         run.inside = False
         users = [user.actor for user in run.users]
         workers = [actor for actor in run.control.actors if actor not in users]
-        run.wrapper.__exit__(None, None, None)
+        with self.refusable("was left without"):
+            run.wrapper.__exit__(None, None, None)
         if not all(actor.ended for actor in workers) and not self.helped:
             run.fail("leaked thread", "a thread outlives `with`")
 
@@ -321,6 +332,7 @@ class Run:
         self.edges: list[tuple[State, State]] = []  # the steps that it took
         self.ahead = 0  # batches that the worker has put, and not told of
         self.put_last = False  # and it has not asked for the next yet
+        self.settling = False  # a batch was put with the lock, and the state does not say so yet
         self.ticket: State | None = None  # what it looks for before it does
         self.buried = False  # the next error is about a dead worker
         self.wrong: Wrong | None = None
@@ -397,11 +409,16 @@ class Run:
         if self.running.locks == 0:
             self.ahead += 1
             self.put_last = True
+        else:
+            self.settling = True
         self.take("Enqueue")
 
     def taken(self) -> None:
-        """A batch was taken: a Dequeue."""
+        """A batch was taken: a Dequeue; if it would have served another's request, that goes on."""
         self.take("Dequeue")
+        waits = self.hidden("state")[stream.CONSUMER] == "waiting" and not self.settling
+        if waits and self.held == 0 and any(u.wants for u in self.users if u is not self.user):
+            self.take("Request")
 
     def looked(self, state: State) -> None:
         """The state was read: a Fetch, if a worker that runs ahead finds it as it was."""
@@ -415,6 +432,7 @@ class Run:
         """The state was replaced: by an action, or to say what has been done without the lock."""
         if self.running.locks == 0:
             self.fail("outside the lock", f"{self.now} becomes {self.meant(state)}")
+        self.settling = False
         if self.user is None:
             self.ahead, self.put_last = 0, False
         then = self.meant(state)

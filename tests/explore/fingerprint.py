@@ -35,7 +35,8 @@ def digest(run: Run) -> bytes:
     values = Values()
     of = values.of
     whole: list[Any] = [
-        (run.pulls, run.inside, run.refused, run.ahead, run.put_last, run.buried),
+        (run.pulls, run.inside, run.refused, run.ahead, run.put_last, run.settling),
+        run.buried,
         run.ticket is run.hidden("state"),
         tuple(run.now),
         *map(of, (run.core, run.hidden("batches"), run.gates, run.source, run.expected)),

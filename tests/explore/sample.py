@@ -120,39 +120,47 @@ def mend(schedule: Schedule, wanted: Sequence[str], most: int) -> tuple[Schedule
     return sample(schedule.program, choose, Everywhere(), schedule.timeouts, most)
 
 
-def candidates(moves: Sequence[str]) -> Iterator[list[str]]:
-    """Schedules that may be simpler: a block left out, brought forward or cut; a call left out."""
-    parts = blocks(moves)
-    for at in range(len(parts) - 1, -1, -1):
-        before, block, rest = parts[:at], parts[at], parts[at + 1 :]
-        yield sum([*before, *rest], [])
-        if rest:
-            yield sum([*before, rest[0], block, *rest[1:]], [])
-        calls = [n for n, move in enumerate(block) if "=" in move]
-        for begin, end in zip(calls, [*calls, len(block)][1:], strict=True):
-            yield sum([*before, block[:begin], block[end:], *rest], [])
-        if len(block) > 1:
-            yield sum([*before, block[: len(block) // 2], *rest], [])
-            yield sum([*before, block[:-1], *rest], [])
+def simpler(parts: list[list[str]], at: int) -> Iterator[list[str]]:
+    """Schedules that may be simpler: one block left out, put later or cut; a call left out."""
+    before, block, rest = parts[:at], parts[at], parts[at + 1 :]
+    yield sum([*before, *rest], [])
+    for later in range(1, min(4, len(rest)) + 1):
+        yield sum([*before, *rest[:later], block, *rest[later:]], [])
+    calls = [n for n, move in enumerate(block) if "=" in move]
+    for begin, end in zip(calls, [*calls, len(block)][1:], strict=True):
+        yield sum([*before, block[:begin], block[end:], *rest], [])
+    if len(block) > 1:
+        yield sum([*before, block[: len(block) // 2], *rest], [])
+        yield sum([*before, block[:-1], *rest], [])
 
 
-def shrink(schedule: Schedule, wrong: Wrong, tries: int = 2000) -> Schedule:
+def weight(schedule: Schedule) -> tuple[int, int]:
+    """The less, the simpler."""
+    return switches(schedule.moves), len(schedule.moves)
+
+
+def shrink(schedule: Schedule, wrong: Wrong, tries: int = 3000) -> Schedule:
     """A simpler schedule that fails in the same kind, by greedy passes until none is found."""
-
-    def weight(schedule: Schedule) -> tuple[int, int]:
-        return switches(schedule.moves), len(schedule.moves)
-
-    best, improved = schedule, True
-    while improved and tries > 0:
-        improved = False
-        for wanted in candidates(best.moves):
-            tries -= 1
+    best, before = schedule, None
+    while before != weight(best):
+        before = weight(best)
+        at = len(blocks(best.moves)) - 1
+        while at >= 0:
+            for wanted in simpler(blocks(best.moves), at):
+                tries -= 1
+                if tries < 0:
+                    break
+                found, shown = mend(best, wanted, 2 * len(best.moves) + 100)
+                if shown is not None and shown.kind == wrong.kind and weight(found) < weight(best):
+                    best = found
+                    break
+            else:
+                at -= 1
             if tries < 0:
                 break
-            found, shown = mend(best, wanted, 2 * len(best.moves) + 100)
-            if shown is not None and shown.kind == wrong.kind and weight(found) < weight(best):
-                best, improved = found, True
-                break
+            at = min(at, len(blocks(best.moves)) - 1)
+        if tries < 0:
+            break
     if isinstance(best.program.calls, int):
         chosen = [m.partition("=")[2] for m in best.moves if m.startswith("1=")]
         calls = sum(call not in ANSWERS for call in chosen)
