@@ -172,6 +172,7 @@ class User:
         self.together = False  # and so was another, meanwhile
         self.due: tuple[str, Any] | None = None  # what the machine has told it, by the oracle
         self.actor = run.control.spawn(self.use)
+        run.users_by_actor[self.actor] = self
 
     @property
     def ended(self) -> bool:
@@ -231,13 +232,23 @@ class User:
         self.run.refused = False
 
     def call_Enter(self) -> None:
-        """Enter, which is refused inside."""
+        """Enter, which is refused inside; and while another reads."""
         if self.run.inside:
             with pytest.raises(RuntimeError, match="twice"):
                 self.run.wrapper.__enter__()
-        else:
+            return
+        with self.refusable("was entered "):
             self.run.wrapper.__enter__()
-        self.run.inside = True
+            self.run.inside = True
+
+    @contextmanager
+    def refusable(self, why: str) -> Iterator[None]:
+        """What may be refused, with a clear word, for what another user does."""
+        try:
+            yield
+        except RuntimeError as error:
+            if len(self.run.users) == 1 or why not in str(error):
+                raise
 
     def call_Interrupted(self) -> None:
         """Leave, unless Ctrl-C strikes meanwhile."""
@@ -250,9 +261,16 @@ class User:
         run.inside = False
         users = [user.actor for user in run.users]
         workers = [actor for actor in run.control.actors if actor not in users]
-        run.wrapper.__exit__(None, None, None)
-        if not all(actor.ended for actor in workers):
+        with self.refusable("was left without"):
+            run.wrapper.__exit__(None, None, None)
+        if not all(actor.ended for actor in workers) and not self.helped:
             run.fail("leaked thread", "a thread outlives `with`")
+
+    @property
+    def helped(self) -> bool:
+        """Whether another user waits for the same stop: one of the two joins the thread."""
+        others = [user.call for user in self.run.users if user is not self]
+        return any(call in ("Enter", "Exit", "Interrupted") for call in others)
 
     def call_NextInterrupted(self) -> None:
         """One `next`, unless Ctrl-C strikes while it waits."""
@@ -263,10 +281,7 @@ class User:
     def call_Next(self) -> None:
         """One `next`, which must give what the oracle gives."""
         run = self.run
-        if run.program.capacity and run.now[stream.SCOPE] == "new":
-            with pytest.raises(ValueError, match="enter it"):
-                next(run.wrapper)
-            return
+        new = run.now[stream.SCOPE] == "new" and run.program.capacity > 0
         others = [user for user in run.users if user.wants]
         self.wants, self.together = True, bool(others)
         for user in others:
@@ -277,6 +292,10 @@ class User:
             got = END, None
         except (ChildProcessError, Boom) as error:
             got = FAILURE, (error.__cause__ if run.program.capacity else error)
+        except ValueError:  # it was not entered
+            if not new:
+                raise
+            got = None
         except RuntimeError:  # the other is waiting: nothing is told
             if not self.together:
                 raise
@@ -315,6 +334,7 @@ class Run:
         self.edges: list[tuple[State, State]] = []  # the steps that it took
         self.ahead = 0  # batches that the worker has put, and not told of
         self.untold = False  # and it is in a pull that it has not told of
+        self.settling = False  # a batch was put with the lock, and the state does not say so yet
         self.buried = False  # the next error is about a dead worker
         self.wrong: Wrong | None = None
         threading = self.control.threading()
@@ -329,6 +349,7 @@ class Run:
         self.core = self.wrapper._core
         watch(self.core, self.control, races, self)
         self.read_from_here()
+        self.users_by_actor: dict[Actor, User] = {}
         self.users = [User(self, program.script)]
 
     def fail(self, kind: str, text: str) -> NoReturn:
@@ -397,10 +418,12 @@ class Run:
         if self.running.locks == 0:
             self.ahead += 1
             self.untold = False
+        else:
+            self.settling = True
         self.take("Enqueue")
 
     def popped(self, name: str) -> None:
-        """A batch was taken: a Dequeue."""
+        """A batch was taken: a Dequeue; if it would have served another's request, that goes on."""
         if name == "batches":
             self.take("Dequeue")
             self.ask()
@@ -416,8 +439,9 @@ class Run:
         now = Variables(*self.now)
         if now.buffered or now.epoch != "begun":
             return
-        waits = any(user.quiet for user in self.users)
-        told = self.hidden("state")[stream.CONSUMER] == "waiting"
+        told = self.hidden("state")[stream.CONSUMER] == "waiting" and not self.settling
+        others = [user for user in self.users if user is not self.user]
+        waits = any(user.quiet for user in self.users) or (told and any(u.wants for u in others))
         if waits and now.consumer == "idle":
             self.take("Request")
         elif not waits and not told and now.consumer == "waiting":
@@ -439,6 +463,7 @@ class Run:
         """The state was replaced: by an action, or to say what has been done without the lock."""
         if self.running.locks == 0:
             self.fail("outside the lock", f"{self.now} becomes {self.meant(state)}")
+        self.settling = False
         if self.user is None:
             self.ahead = 0
             self.untold = self.untold and not state[stream.FETCHING]
@@ -469,8 +494,7 @@ class Run:
     @property
     def user(self) -> User | None:
         """Which user that is, if it is not a worker."""
-        running = self.control.running
-        return next((user for user in self.users if user.actor is running), None)
+        return self.users_by_actor.get(self.running)
 
     @property
     def ended(self) -> bool:
@@ -478,19 +502,19 @@ class Run:
         return all(user.ended for user in self.users)
 
     def moves(self, timeouts: bool = False) -> list[str]:
-        """Who can go on: actors by number, with `=` and what they choose where that is open; with
+        """Who can go on, workers to the last: actors by number, with `=` and what they choose where that is open; with
         `!` by an interrupt, with `~` by a time-out.
 
         Time-outs are no way out: where nothing else can go on, somebody was not woken.
         """
-        if self.ended:
-            return []
         moves = []
         for actor in self.control.choices():
             if actor.options:
                 moves += [f"{actor.ident}={option}" for option in actor.options]
-            else:
+            elif actor not in self.users_by_actor or actor.operation != "end":
                 moves.append(str(actor.ident))
+        if self.ended:
+            return moves
         waiting = [a for a in self.control.actors if a.timeout is not None and not a.ended]
         waiting = [actor for actor in waiting if not actor.ready()]
         if not moves:

@@ -36,7 +36,7 @@ def digest(run: Run) -> bytes:
     values = Values(run.hidden("state"))
     of = values.of
     whole: list[Any] = [
-        (run.pulls, run.inside, run.refused, run.ahead, run.untold, run.buried),
+        (run.pulls, run.inside, run.refused, run.ahead, run.untold, run.settling, run.buried),
         tuple(run.now),
         tuple(run.hidden("state")),
         *map(of, (run.core, run.hidden("batches"), run.hidden("waiters"))),

@@ -78,7 +78,11 @@ def after(program: Program, point: Point) -> Iterator[Point]:
                 name = {"exhausted": "Exhaust", "raised": "Fail"}.get(answer, "Enqueue")
                 for then in step(program, point, name):
                     yield then._replace(answered=at)
-        yield from step(program, point, "Fetch", "Halt")
+        for then in step(program, point, "Fetch"):
+            own = now.worker == "absent"  # the asker pulls: nothing interrupts that
+            asker = then.callers[then.asker]
+            yield then.by(then.asker, asker._replace(begun=False)) if own else then
+        yield from step(program, point, "Halt")
     for who, caller in enumerate(point.callers):
         calls = program.other if who else program.script
         if caller.call:
@@ -105,12 +109,14 @@ def called(program: Program, point: Point, who: int) -> Iterator[Point]:
                 yield from step(program, returned, "Dequeue", "EndEpoch", "Raise")
                 running = now.worker == "running" and now.permits > 0
                 quiet = running and now.epoch == "begun"  # nobody need be told
-                yield from step(program, point._replace(asker=who, quiet=quiet), "Request")
+                asking = point.by(who, caller._replace(begun=now.worker != "absent"))
+                asking = asking._replace(asker=who, quiet=quiet)
+                yield from step(program, asking, "Request")
                 if now.consumer == "waiting":
                     yield from step(program, point, "Bury")
                 if point.quiet and running:  # it may look again
                     yield from step(program, point, "Withdraw")
-                if caller.call == "NextInterrupted" and now.worker != "absent":
+                if caller.call == "NextInterrupted" and caller.begun:
                     yield from step(program, returned, "Withdraw")
         case "Allow" | "Disallow":
             yield from step(program, returned, caller.call)
