@@ -539,7 +539,7 @@ class _Core(Generic[T]):
                             raise StopIteration
                         elif self.step(Raise):
                             error, self.error = self.error, None
-                            raise error  # where it failed there is one
+                            raise error  # type: ignore[misc]  # where it failed there is one
                         elif bell is None or self.asker is not bell:
                             raise self.refusal()
                         worker = self.state[WORKER]
