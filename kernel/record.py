@@ -11,64 +11,88 @@ import os
 import threading
 import warnings
 from collections import deque
-from typing import Any, TextIO
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO, TypeVar
 
-from .machine import INITIAL, Limits, Variables
+from .machine import INITIAL, Limits, State, Variables
 
 FORMAT = "stream-kernel trace 1"
+
+R = TypeVar("R")
 
 
 class Record:
     """Writes the actions of one stream. What is done and its line are one step under `lock`.
 
-    If a line cannot be written the record ends there with a RuntimeWarning, and the stream goes
-    on. A forked child writes nothing.
+    Each line is flushed. Where one cannot be written, or an interrupt strikes between an action and
+    its line, the record ends with a RuntimeWarning, and the stream goes on. A forked child writes
+    nothing.
+
+    :raises TypeError: if the file is none for text
+    :raises OSError: if the first line cannot be written; ValueError if the file is closed
     """
 
-    def __init__(self, file: TextIO, limits: Limits) -> None:
+    def __init__(self, file: TextIO, limits: Limits, label: str) -> None:
         self.lock = threading.RLock()
+        self.state: State = INITIAL
         self._file = file
+        self._label = label
         self._process = os.getpid()
-        self._lines: deque[str] = deque()  # that may have to wait for a look
-        self._look: int | None = None  # the place among them of a look that may prove to be a Fetch
-        state = Variables(*INITIAL)._asdict()
-        self._put({"format": FORMAT, **limits._asdict(), "state": state})
+        self._whole = True  # all that was done has its line
+        self._behind: list[str] | None = None  # a look that may be a Fetch, and what came after it
+        header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
+        try:
+            file.write(json.dumps(header) + "\n")
+            file.flush()
+        except (AttributeError, TypeError):
+            raise TypeError(f"record must be a text file or None, not {file!r}.") from None
 
-    def write(self, action: str) -> None:
-        """Add an action, taken by this thread."""
+    def take(self, action: str, do: Callable[[], R]) -> R:
+        """Do what the action does, in this thread, and add its line."""
         with self.lock:
-            self._put({"action": action, "thread": threading.current_thread().name})
+            if not self._whole:
+                self._end("an action was interrupted")
+            self._whole = False
+            done = do()
+            self._add(self._line(action))
+            self._whole = True
+            return done
 
     def look(self) -> None:
         """The worker has looked whether it may pull: a Fetch here, if it turns out that it does."""
         with self.lock:
-            self.looked(False)
-            self._look = len(self._lines)
-            self.write("Fetch")
+            self.looked(pulls=False)
+            self._behind = [self._line("Fetch")]
 
     def looked(self, pulls: bool) -> None:
-        """Whether it does."""
+        """It has turned out whether it does; until then all lines have to wait."""
         with self.lock:
-            if self._look is not None and not pulls:
-                del self._lines[self._look]
-            self._look = None
-            self._flush()
+            lines, self._behind = self._behind, None
+            if lines is not None:
+                self._add("".join(lines if pulls else lines[1:]))
 
-    def _put(self, line: dict[str, Any]) -> None:
-        self._lines.append(json.dumps(line) + "\n")
-        if self._look is None:
-            self._flush()
+    def _line(self, action: str) -> str:
+        return json.dumps({"action": action, "thread": threading.current_thread().name}) + "\n"
 
-    def _flush(self) -> None:
-        lines = "".join(self._lines)
-        self._lines.clear()
-        if os.getpid() != self._process or not lines:
+    def _add(self, lines: str) -> None:
+        if os.getpid() != self._process:
+            return
+        if self._behind is not None:
+            self._behind.append(lines)
             return
         try:
             self._file.write(lines)
+            self._file.flush()
         except (OSError, ValueError) as error:  # a full disk, a closed file
-            self._process = -1
-            warnings.warn(f"A record of a stream ends here: {error}", RuntimeWarning, stacklevel=2)
+            self._end(str(error))
+
+    def _end(self, why: str) -> None:
+        if self._process == os.getpid():
+            self._process = 0
+            with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost
+                message = f"The record of {self._label} ends early: {why}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 class RecordedBatches(deque[Any]):
@@ -81,13 +105,12 @@ class RecordedBatches(deque[Any]):
     def append(self, batch: Any) -> None:
         """Put a batch: an Enqueue, and the look before it was a Fetch."""
         with self._record.lock:
-            super().append(batch)
-            self._record.looked(True)
-            self._record.write("Enqueue")
+            self._record.looked(pulls=True)
+            self._record.take("Enqueue", lambda: super(RecordedBatches, self).append(batch))
 
     def popleft(self) -> Any:
         """Take a batch: a Dequeue."""
         with self._record.lock:
-            batch = super().popleft()
-            self._record.write("Dequeue")
-            return batch
+            if not self:
+                raise IndexError
+            return self._record.take("Dequeue", super().popleft)
