@@ -10,9 +10,11 @@ import json
 import os
 import threading
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TextIO, TypeVar
 
 from .machine import INITIAL, Limits, State, Variables
@@ -25,9 +27,8 @@ R = TypeVar("R")
 class Record:
     """Writes the actions of one stream. What is done and its line are one step under `lock`.
 
-    Each line is flushed. Where one cannot be written, or an interrupt strikes between an action and
-    its line, the record ends with a RuntimeWarning, and the stream goes on. A forked child writes
-    nothing.
+    Where a line cannot be written, or an interrupt strikes between an action and its line, the
+    record ends with a RuntimeWarning, and the stream goes on. A forked child writes nothing.
 
     :raises TypeError: if the file is none for text
     :raises OSError: if the first line cannot be written; ValueError if the file is closed
@@ -44,7 +45,6 @@ class Record:
         header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
         try:
             file.write(json.dumps(header) + "\n")
-            file.flush()
         except (AttributeError, TypeError):
             raise TypeError(f"record must be a text file or None, not {file!r}.") from None
 
@@ -55,7 +55,7 @@ class Record:
                 self._end("an action was interrupted")
             self._whole = False
             done = do()
-            self._add(self._line(action))
+            self._add(_line(action, threading.current_thread().name))
             self._whole = True
             return done
 
@@ -63,7 +63,7 @@ class Record:
         """The worker has looked whether it may pull: a Fetch here, if it turns out that it does."""
         with self.lock:
             self.looked(pulls=False)
-            self._behind = [self._line("Fetch")]
+            self._behind = [_line("Fetch", threading.current_thread().name)]
 
     def looked(self, pulls: bool) -> None:
         """It has turned out whether it does; until then all lines have to wait."""
@@ -72,20 +72,22 @@ class Record:
             if lines is not None:
                 self._add("".join(lines if pulls else lines[1:]))
 
-    def _line(self, action: str) -> str:
-        return json.dumps({"action": action, "thread": threading.current_thread().name}) + "\n"
+    def flush(self) -> None:
+        """Let go of what the file holds, which a forked child would write a second time."""
+        self._do(self._file.flush)
 
     def _add(self, lines: str) -> None:
-        if os.getpid() != self._process:
-            return
-        if self._behind is not None:
+        if self._behind is None:
+            self._do(self._file.write, lines)
+        elif os.getpid() == self._process:
             self._behind.append(lines)
-            return
-        try:
-            self._file.write(lines)
-            self._file.flush()
-        except (OSError, ValueError) as error:  # a full disk, a closed file
-            self._end(str(error))
+
+    def _do(self, do: Callable[..., object], *arguments: str) -> None:
+        if os.getpid() == self._process:
+            try:
+                do(*arguments)
+            except (OSError, ValueError) as error:  # a full disk, a closed file
+                self._end(str(error))
 
     def _end(self, why: str) -> None:
         if self._process == os.getpid():
@@ -93,6 +95,24 @@ class Record:
             with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost
                 message = f"The record of {self._label} ends early: {why}"
                 warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+@lru_cache
+def _line(action: str, thread: str) -> str:
+    return json.dumps({"action": action, "thread": thread}) + "\n"
+
+
+records: weakref.WeakSet[Record] = weakref.WeakSet()
+"""Those in use. A fork finds no thread half way through a line: `stream` sees to that."""
+
+
+def _before_fork() -> None:
+    for record in records:
+        record.flush()
+
+
+if hasattr(os, "register_at_fork"):  # before `stream` does: of these, the first comes last
+    os.register_at_fork(before=_before_fork)
 
 
 class RecordedBatches(deque[Any]):

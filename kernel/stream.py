@@ -48,7 +48,7 @@ from .machine import (
     Withdraw,
 )
 from .profile import Timer
-from .record import Record, RecordedBatches
+from .record import Record, RecordedBatches, records
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -617,8 +617,9 @@ class _RecordedCore(_Core[T]):
         self.record = record
         self.runner = 0  # the thread that runs ahead
         super().__init__(*arguments)
-        with _forking:  # which lets go of the lock that it took
-            self.lock = record.lock  # type: ignore[assignment]  # is used in the same way
+        with _forking:  # a fork lets go of the lock that it took
+            self.lock = record.lock  # type: ignore[assignment]  # it is used in the same way
+            records.add(record)
         self.batches = RecordedBatches(record)
 
     def commit(self, action: Action, state: State) -> None:
