@@ -129,8 +129,11 @@ class RecordedBatches(deque[Any]):
             self._record.take("Enqueue", lambda: super(RecordedBatches, self).append(batch))
 
     def popleft(self) -> Any:
-        """Take a batch: a Dequeue."""
+        """Take a batch: a Dequeue. If it would have served another's request, that is made again."""
         with self._record.lock:
             if not self:
                 raise IndexError
-            return self._record.take("Dequeue", super().popleft)
+            batch = self._record.take("Dequeue", super().popleft)
+            if not self and Variables(*self._record.state).consumer == "waiting":
+                self._record.take("Request", lambda: None)
+            return batch
