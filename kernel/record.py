@@ -10,65 +10,109 @@ import json
 import os
 import threading
 import warnings
+import weakref
 from collections import deque
-from typing import Any, TextIO
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, TextIO, TypeVar
 
-from .machine import INITIAL, Limits, Variables
+from .machine import INITIAL, Limits, State, Variables
 
 FORMAT = "stream-kernel trace 1"
+
+R = TypeVar("R")
 
 
 class Record:
     """Writes the actions of one stream. What is done and its line are one step under `lock`.
 
-    If a line cannot be written the record ends there with a RuntimeWarning, and the stream goes
-    on. A forked child writes nothing.
+    Where a line cannot be written, or an interrupt strikes between an action and its line, the
+    record ends with a RuntimeWarning, and the stream goes on. A forked child writes nothing.
+
+    :raises TypeError: if the file is none for text
+    :raises OSError: if the first line cannot be written; ValueError if the file is closed
     """
 
-    def __init__(self, file: TextIO, limits: Limits) -> None:
+    def __init__(self, file: TextIO, limits: Limits, label: str) -> None:
         self.lock = threading.RLock()
+        self.state: State = INITIAL
         self._file = file
+        self._label = label
         self._process = os.getpid()
-        self._lines: deque[str] = deque()  # that may have to wait for a look
-        self._look: int | None = None  # the place among them of a look that may prove to be a Fetch
-        state = Variables(*INITIAL)._asdict()
-        self._put({"format": FORMAT, **limits._asdict(), "state": state})
+        self._whole = True  # all that was done has its line
+        self._behind: list[str] | None = None  # a look that may be a Fetch, and what came after it
+        header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
+        try:
+            file.write(json.dumps(header) + "\n")
+        except (AttributeError, TypeError):
+            raise TypeError(f"record must be a text file or None, not {file!r}.") from None
 
-    def write(self, action: str) -> None:
-        """Add an action, taken by this thread."""
+    def take(self, action: str, do: Callable[[], R]) -> R:
+        """Do what the action does, in this thread, and add its line."""
         with self.lock:
-            self._put({"action": action, "thread": threading.current_thread().name})
+            if not self._whole:
+                self._end("an action was interrupted")
+            self._whole = False
+            done = do()
+            self._add(_line(action, threading.current_thread().name))
+            self._whole = True
+            return done
 
     def look(self) -> None:
         """The worker has looked whether it may pull: a Fetch here, if it turns out that it does."""
         with self.lock:
-            self.looked(False)
-            self._look = len(self._lines)
-            self.write("Fetch")
+            self.looked(pulls=False)
+            self._behind = [_line("Fetch", threading.current_thread().name)]
 
     def looked(self, pulls: bool) -> None:
-        """Whether it does."""
+        """It has turned out whether it does; until then all lines have to wait."""
         with self.lock:
-            if self._look is not None and not pulls:
-                del self._lines[self._look]
-            self._look = None
-            self._flush()
+            lines, self._behind = self._behind, None
+            if lines is not None:
+                self._add("".join(lines if pulls else lines[1:]))
 
-    def _put(self, line: dict[str, Any]) -> None:
-        self._lines.append(json.dumps(line) + "\n")
-        if self._look is None:
-            self._flush()
+    def flush(self) -> None:
+        """Let go of what the file holds, which a forked child would write a second time."""
+        self._do(self._file.flush)
 
-    def _flush(self) -> None:
-        lines = "".join(self._lines)
-        self._lines.clear()
-        if os.getpid() != self._process or not lines:
-            return
-        try:
-            self._file.write(lines)
-        except (OSError, ValueError) as error:  # a full disk, a closed file
-            self._process = -1
-            warnings.warn(f"A record of a stream ends here: {error}", RuntimeWarning, stacklevel=2)
+    def _add(self, lines: str) -> None:
+        if self._behind is None:
+            self._do(self._file.write, lines)
+        elif os.getpid() == self._process:
+            self._behind.append(lines)
+
+    def _do(self, do: Callable[..., object], *arguments: str) -> None:
+        if os.getpid() == self._process:
+            try:
+                do(*arguments)
+            except (OSError, ValueError) as error:  # a full disk, a closed file
+                self._end(str(error))
+
+    def _end(self, why: str) -> None:
+        if self._process == os.getpid():
+            self._process = 0
+            with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost
+                message = f"The record of {self._label} ends early: {why}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+@lru_cache
+def _line(action: str, thread: str) -> str:
+    return json.dumps({"action": action, "thread": thread}) + "\n"
+
+
+records: weakref.WeakSet[Record] = weakref.WeakSet()
+"""Those in use. A fork finds no thread half way through a line: `stream` sees to that."""
+
+
+def _before_fork() -> None:
+    for record in records:
+        record.flush()
+
+
+if hasattr(os, "register_at_fork"):  # before `stream` does: of these, the first comes last
+    os.register_at_fork(before=_before_fork)
 
 
 class RecordedBatches(deque[Any]):
@@ -81,13 +125,15 @@ class RecordedBatches(deque[Any]):
     def append(self, batch: Any) -> None:
         """Put a batch: an Enqueue, and the look before it was a Fetch."""
         with self._record.lock:
-            super().append(batch)
-            self._record.looked(True)
-            self._record.write("Enqueue")
+            self._record.looked(pulls=True)
+            self._record.take("Enqueue", lambda: super(RecordedBatches, self).append(batch))
 
     def popleft(self) -> Any:
-        """Take a batch: a Dequeue."""
+        """Take a batch: a Dequeue. If it would have served another's request, that is made again."""
         with self._record.lock:
-            batch = super().popleft()
-            self._record.write("Dequeue")
+            if not self:
+                raise IndexError
+            batch = self._record.take("Dequeue", super().popleft)
+            if not self and Variables(*self._record.state).consumer == "waiting":
+                self._record.take("Request", lambda: None)
             return batch

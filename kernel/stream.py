@@ -47,7 +47,7 @@ from .machine import (
     Withdraw,
 )
 from .profile import Timer
-from .record import Record, RecordedBatches
+from .record import Record, RecordedBatches, records
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -603,56 +603,60 @@ class _Core(Generic[T]):
 
 
 class _RecordedCore(_Core[T]):
-    """A core whose every action is recorded, those that are taken without the lock as well."""
+    """A core whose every action is recorded.
 
-    def __init__(self, *arguments: Any, file: TextIO) -> None:
-        self.running_ahead = False
-        self.record = Record(file, arguments[1])
+    The record's lock is the core's, so that what is done without the lock elsewhere, to batches and
+    by looks at the state, comes between steps that are taken with it.
+    """
+
+    def __init__(self, *arguments: Any, record: Record) -> None:
+        self.record = record
+        self.runner = 0  # the thread that runs ahead
         super().__init__(*arguments)
-        self.batches = RecordedBatches(self.record)
+        with _forking:  # a fork lets go of the lock that it took
+            self.lock = record.lock  # type: ignore[assignment]  # it is used in the same way
+            records.add(record)
+        self.batches = RecordedBatches(record)
 
     def commit(self, action: Action, state: State) -> None:
-        """Record the action too.
+        """Record the action, unless it was before.
 
-        One about a batch was, when that was put or taken; and a request that a batch served before
-        it was told of is none.
+        An Enqueue was when the batch was put. A request that a batch has served before the state
+        was told of it is none.
         """
-        with self.record.lock:
-            served = action in (Request, Withdraw) and self.batches
-            if action is not Enqueue and not served:
-                self.record.write(action.__name__)
-            super().commit(action, state)
+        commit = partial(super().commit, action, state)
+        if action is Enqueue or (action in (Request, Withdraw) and self.batches):
+            commit()
+        else:
+            self.record.take(action.__name__, commit)
 
     def fetch_untold(self) -> bool:
         """Record the Fetch, if there is one."""
-        fetches = super().fetch_untold()
-        if fetches:
-            self.record.write(Fetch.__name__)
-        return fetches
+        return super().fetch_untold() and self.record.take(Fetch.__name__, lambda: True)
 
-    def run_ahead(self, ticket: State, *arguments: Any) -> Any:
-        """Record what it does, of which this knows but the looks."""
-        self.running_ahead = True
+    def run_ahead(self, *arguments: Any) -> tuple[bool, tuple[Action, Any] | None]:
+        """The same, where each look at the state may be a Fetch."""
+        answer = None
+        self.runner = threading.get_ident()
         try:
-            asleep, answer = super().run_ahead(ticket, *arguments)
+            asleep, answer = super().run_ahead(*arguments)
         finally:
-            self.running_ahead = False
-        self.record.looked(pulls=answer is not None)
+            self.runner = 0
+            self.record.looked(pulls=answer is not None)
         return asleep, answer
 
     @property
     def state(self) -> State:
         """The state. A worker that runs ahead and finds it unchanged may take it for a Fetch."""
         with self.record.lock:
-            state = self.current
-            looks = self.running_ahead and threading.get_ident() == self.worker_id
-            if looks and state is self.ticket:
+            state = self.record.state
+            if self.runner == threading.get_ident() and state is self.ticket:
                 self.record.look()
             return state
 
     @state.setter
     def state(self, state: State) -> None:
-        self.current = state
+        self.record.state = state
 
 
 def _interrupt(error: BaseException, handled: BaseException | None) -> BaseException | None:
@@ -801,7 +805,7 @@ class StreamWrapper(Generic[T]):
     :param record: text file to which each action of the protocol is written, as a line of JSON;
         `python -m specs trace FILE` checks it. None means no record, at no cost
     :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
-        not a mutable mapping, or `stop_timeout` is not a number
+        not a mutable mapping, `stop_timeout` is not a number, or `record` is not a text file
     :raises ValueError: if `stop_timeout` is negative or no number
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
@@ -837,8 +841,11 @@ class StreamWrapper(Generic[T]):
         self._event = f"read_batch_{name}"
         self._profile = profile
         label = f"StreamWrapper {name!r}"
-        core_class = _Core[T] if record is None else partial(_RecordedCore[T], file=record)
-        self._core: _Core[T] = core_class(stream_fn, limits, label, _seconds(stop_timeout))
+        arguments = stream_fn, limits, label, _seconds(stop_timeout)
+        if record is None:
+            self._core = _Core[T](*arguments)
+        else:
+            self._core = _RecordedCore[T](*arguments, record=Record(record, limits, label))
         core = weakref.ref(self._core)
         weakref.finalize(self, _abandon, core, self._core.bell).atexit = False
 

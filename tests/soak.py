@@ -72,9 +72,10 @@ class User:
         self.random = random
         self.counts = counts
         self.size = random.choice((0, 1, 2, 3, 8))
-        epoch_size = random.choice((-1, 1, 2, 3, 7))
-        self.stream = subject(Script(seed), self.size, epoch_size)
-        self.expected = epochs(Script(seed), epoch_size)  # type: ignore[no-untyped-call]
+        self.epoch_size = random.choice((-1, 1, 2, 3, 7))
+        self.stream = subject(Script(seed), self.size, self.epoch_size)
+        self.script = Script(seed)
+        self.expect()
         self.inside = self.entered = False
         self.gates: list[Any] = []
         counts["wrappers"] += 1
@@ -105,20 +106,26 @@ class User:
         self.counts["stops"] += 1
         self.inside = False
 
+    def expect(self) -> None:
+        """Have the oracle begin a pass and an epoch."""
+        self.expected = epochs(self.script, self.epoch_size)  # type: ignore[no-untyped-call]
+
     def next(self) -> str:
         """One event, which must be the oracle's."""
-        kind, value = next(self.expected)
         try:
-            got: Any = BATCH, next(self.stream)
+            return self.compare(BATCH, next(self.stream))
         except StopIteration:
-            got = END, None
+            return self.compare(END, None)
         except (ChildProcessError, Boom) as error:
-            got = FAILURE, error.__cause__ if self.size else error
-        wrong = got[0] != kind or (got[1] != value if kind != FAILURE else type(got[1]) is not Boom)
-        if wrong:
-            raise Broken(f"{got[0]} {got[1]!r}, and not {kind} {value!r}")
+            return self.compare(FAILURE, error.__cause__ if self.size else error)
+
+    def compare(self, kind: str, value: Any) -> str:
+        """Raises Broken if the oracle tells something else."""
+        due, expected = next(self.expected)
+        if kind != due or (type(value) is not Boom if kind == FAILURE else value != expected):
+            raise Broken(f"{kind} {value!r}, and not {due} {expected!r}")
         self.counts[kind] += 1
-        return str(kind)
+        return kind
 
     def settle(self) -> None:
         """Leave, shut the gates, and read what is buffered, to the end of the epoch."""
