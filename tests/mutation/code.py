@@ -53,8 +53,6 @@ LAYERS = {
         (
             "tests/test_contract.py",
             "tests/test_messages.py",
-            "tests/test_interrupts.py",
-            "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
             "tests/test_instants.py",
             "tests/test_seed_defects.py",
             "tests/test_handoff.py",
@@ -62,6 +60,9 @@ LAYERS = {
             "tests/test_processes.py",
             "tests/test_states.py",
             "tests/test_faults.py",
+            "tests/test_interrupts.py",  # the slowest
+            "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
+            "--deselect=tests/test_interrupts.py::test_a_lock_that_is_kept_is_found",  # of the sweep
         ),
         150,
     ),
