@@ -62,7 +62,7 @@ LAYERS = {
             "tests/test_faults.py",
             "tests/test_interrupts.py",  # the slowest
             "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
-            "--deselect=tests/test_interrupts.py::test_a_lock_that_is_kept_is_found",  # of the sweep
+            "--deselect=tests/test_interrupts.py::test_a_lock_that_is_kept_is_found",  # a checker
         ),
         150,
     ),
