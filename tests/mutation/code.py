@@ -48,6 +48,7 @@ class Layer(NamedTuple):
 LAYERS = {
     "graph": Layer(("tests/mutation/graph.py",), 60, FILES[:1]),
     "pure stateful": Layer(("tests/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
+    "parts": Layer(("tests/test_core.py",), 60, FILES[1:]),
     "scheduler": Layer(("tests/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30),
     "contract": Layer(
         (

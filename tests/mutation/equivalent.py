@@ -8,6 +8,9 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "Without a buffer a pull starts for a waiting request only, and then nothing is buffered.": (
         'kernel/machine.py:Fetch: if fetching or epoch != "begun" or buffered >= (limits.capacity or 1): -> if fetching or epoch != "begun" or buffered >= (limits.capacity or 2):',
     ),
+    "It is for speed: `ask` does the same, and finds the batch.": (
+        "kernel/stream.py:_Core.read: if self.batches: -> if not self.batches:",
+    ),
     "How often one who waits looks around by itself is a guess: any such time will do.": (
         "kernel/stream.py:module: GLANCE = 0.5 -> GLANCE = 1.5",
     ),
