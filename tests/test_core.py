@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
+from threading import get_ident
 from typing import Any
 
 import pytest
 
-from kernel.machine import INITIAL, Disallow, Enqueue, Exhaust, Fail, Fetch, Limits, Variables
+from kernel.machine import INITIAL, Disallow, Enqueue, Exhaust, Fail, Fetch, Limits, Stop, Variables
 from kernel.stream import _Core
 
 GATED = {"scope": "inside", "worker": "running", "epoch": "begun", "yielded": True, "permits": 1}
@@ -302,3 +303,104 @@ def test_settle(action: Any) -> None:
     made.settle(action, "batch" if action is Enqueue else None)
     assert list(made.batches) == ["batch"] * now(made).buffered
     assert not now(made).fetching
+
+
+# The worker, whose part this thread takes.
+
+
+def worker(*args: Any, **variables: Any) -> _Core[Any]:
+    """A core whose worker is this thread."""
+    made = core(*args, **variables)
+    made.worker_id = get_ident()
+    return made
+
+
+@pytest.mark.parametrize("stop_timeout", [None, 5.0])
+def test_work_for_a_request(stop_timeout: float | None) -> None:
+    """Rule 5: one batch for a request, which is woken; then the worker sleeps."""
+    made = worker(2, 0, stop_timeout, **{**GATED, "permits": 0, "consumer": "waiting"})
+    bell = made.consumer_bell = SimpleQueue()
+    assert made.work()
+    assert (list(made.batches), bell.qsize(), now(made).consumer) == ([0], 1, "idle")
+    assert (made.worker_bell, made.consumer_bell) == (made.bell, None)
+
+
+@pytest.mark.parametrize("stop_timeout", [None, 5.0])
+@pytest.mark.parametrize("yielded", [False, True])
+def test_work_at_an_open_gate(stop_timeout: float | None, yielded: bool) -> None:
+    """Rules 2 and 3: it fills the buffer, sleeps, and goes on as room is made, up to the end."""
+    made = worker(2, 5, stop_timeout, **{**GATED, "yielded": yielded})
+    made.opened.append(iter(range(9)))
+    read = []
+    for _ in range(2):
+        assert made.work()
+        assert made.worker_bell is made.bell
+        assert len(made.batches) == 2
+        read += [made.batches.popleft(), made.batches.popleft()]
+        assert now(made).epoch == "begun"
+    assert made.work()
+    assert [*read, *made.batches] == [0, 1, 2, 3, 4]
+    assert (now(made).epoch, now(made).count, now(made).buffered) == ("ended", 5, 1)
+    assert made.ticket is None
+
+
+@pytest.mark.parametrize("stop_timeout", [None, 5.0])
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_work_meets_the_end(stop_timeout: float | None, before: int) -> None:
+    """Rules 6 and 7: the end of a pass and an error stand behind what was pulled before."""
+    made = worker(9, 0, stop_timeout, **{**GATED, "yielded": before > 0})
+    made.opened.append(iter(range(before)))
+    assert made.work()
+    assert (list(made.batches), now(made).epoch) == (list(range(before)), "ended")
+    assert (now(made).fetching, now(made).yielded, made.opened) == (False, False, [])
+
+    made = worker(9, 0, stop_timeout, **{**GATED, "yielded": before > 0})
+    made.opened.append(map(divmod, range(before + 1), [1] * before + [0]))
+    assert made.work()
+    assert (len(made.batches), now(made).epoch, made.opened) == (before, "failed", [])
+    assert isinstance(made.error, ChildProcessError)
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_work_of_who_is_told_to_go(asleep: bool, abandoned: bool) -> None:
+    """Rules 3 and 10: it goes without another pull, asleep as it ran ahead or not."""
+    made = worker(**GATED)
+    made.opened.append(iter(range(9)))
+    if asleep:
+        assert made.work()
+        made.batches.popleft()
+    before = list(made.batches)
+    if abandoned:
+        made.abandoned = True
+    else:
+        assert made.step(Stop)
+    assert not made.work()
+    assert (now(made).scope, now(made).worker) == ("outside", "absent")
+    assert (list(made.batches), now(made).buffered) == (before, len(before))
+
+
+@pytest.mark.parametrize("pulls", [0, 1])
+def test_work_of_who_was_given_up(pulls: int) -> None:
+    """A worker that was given up changes nothing, whenever it finds out."""
+    made = worker(**{**GATED, "yielded": False})
+
+    def source() -> Iterator[int]:
+        made.worker_id = 0
+        yield 0
+
+    made.stream_fn = source
+    made.worker_id = get_ident() if pulls else 0
+    before = now(made)
+    assert not made.work()
+    assert not made.batches
+    assert now(made) == before._replace(fetching=bool(pulls))
+
+
+def test_work_sees_room_that_is_made_as_it_falls_asleep() -> None:
+    """Rule 1: who took a batch before the worker's bell was there did not ring: it goes on."""
+    made = worker(1, 0, 5.0, **GATED)
+    made.batches = Eager(made, 1, deque.popleft)
+    assert made.work()
+    assert list(made.batches) == [1]
+    assert made.worker_bell is made.bell
