@@ -11,6 +11,9 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "It is for speed: `ask` does the same, and finds the batch.": (
         "kernel/stream.py:_Core.read: if self.batches: -> if not self.batches:",
     ),
+    "It is for speed: where nobody waits nobody is rung for.": (
+        "kernel/stream.py:_Core.commit: if self.waiters and action is not Fetch: -> if action is not Fetch:",
+    ),
     "How often one who waits looks around by itself is a guess: any such time will do.": (
         "kernel/stream.py:module: GLANCE = 0.5 -> GLANCE = 1.5",
     ),
