@@ -518,6 +518,13 @@ class Run:
                 raise Wrong("invariant", f"the shell means {self.hidden('state')}, not {self.now}")
             if (self.hidden("error") is None) != (self.now[stream.EPOCH] != "failed"):
                 raise Wrong("invariant", "an error beside the machine")
+        if self.held and all(map(self.rests, self.control.actors)):
+            if any(user.wants and user.actor.operation == "queue.get" for user in self.users):
+                raise Wrong("lost wake-up", "a consumer sleeps beside a batch")
+
+    def rests(self, actor: Actor) -> bool:
+        """Whether the actor may go on late or never: it waits, or is in a pull."""
+        return actor.ended or actor.operation in ("pull", "end") or not actor.ready()
 
 
 @lru_cache(maxsize=None)
@@ -639,10 +646,10 @@ PROGRAMS = {
         1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, "exhausted"), ("Next", "Next")
     ),
     "closed-by-another": Program(
-        2,
+        1,
         0,
-        ("Enter", "Allow", "Start", "Next", "Next", "Join", "Enter", "Next"),
-        (1, 2, "exhausted"),
+        ("Enter", "Allow", "Start", "Next", "Join", "Enter"),
+        (1, "exhausted"),
         ("Exit",),
     ),
     "closed-while-waiting": Program(
