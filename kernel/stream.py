@@ -16,13 +16,14 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from math import inf
 from numbers import Real
 from operator import index
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, NoReturn, SupportsIndex, TypeVar
+from sys import maxsize
+from typing import Any, Final, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
 from .machine import (
     INITIAL,
@@ -47,6 +48,7 @@ from .machine import (
     Withdraw,
 )
 from .profile import Timer
+from .record import Record, RecordedBatches
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -97,7 +99,10 @@ class _Core(Generic[T]):
         self.worker_id = 0  # of that thread, from its start to its end: who else is no worker
         self.bell: SimpleQueue[None] = SimpleQueue()  # of all workers, one after the other
         self.worker_bell: SimpleQueue[None] | None = None  # the same, while the worker sleeps
+        self.ticket: State | None = None  # the state as it was when the worker began to run ahead
+        self.ahead = 0  # batches that it has put since, and not told of
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
+        self.waiters: deque[SimpleQueue[None]] = deque()  # bells of requests that are not told of
         self.leaver_bells: list[SimpleQueue[None]] = []  # of those who wait for a stop to end
         self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell
         self.asker_id = 0  # and its thread
@@ -116,6 +121,8 @@ class _Core(Generic[T]):
     def commit(self, action: Action, state: State) -> None:
         """Take the action, which leads to this state: every change of the protocol goes by here."""
         self.state = state
+        if self.waiters and action is not Fetch:
+            self.wake_waiters()
 
     def sync(self) -> None:
         """With the lock held, tell the state what was put and taken without it.
@@ -132,7 +139,7 @@ class _Core(Generic[T]):
     # Waiting.
 
     def wait(self, bell: SimpleQueue[None], most: float = inf) -> None:
-        """Sleep until the bell rings, or for a while: the one place where callers block.
+        """Sleep until the bell rings, or for a while. So does `ask`, where a gate is open.
 
         Waking now and then serves two ends. CPython misses a signal that comes just before a
         thread sleeps, and would raise KeyboardInterrupt only after the next ring. And a worker that
@@ -146,23 +153,37 @@ class _Core(Generic[T]):
                 if thread is not None and (sys.is_finalizing() or not thread.is_alive()):
                     self.gone()
 
-    def wake_worker(self) -> None:
-        """Ring for a sleeping worker if it has something to do: it should not disturb otherwise."""
-        bell = self.worker_bell
-        if bell is not None:
+    def wake_worker(self, surely: bool = False) -> None:
+        """With the lock held, ring for a sleeping worker if it has something to do.
+
+        `surely` rings although nobody seems to sleep: an interrupt may have come between the two
+        lines of somebody's ring.
+        """
+        if surely or self.worker_bell is not None:
             self.sync()
             if Fetch(self.limits, self.state) or Halt(self.limits, self.state):
-                bell.put(None)
-                self.worker_bell = (
-                    None  # after: an interrupt may leave a ring too many, not too few
-                )
+                self.worker_bell = None
+                self.bell.put(None)
 
     def wake_consumer(self) -> None:
-        """Ring for a sleeping request."""
+        """With the lock held, ring for a sleeping request that was served."""
         bell = self.consumer_bell
-        if bell is not None:
+        if bell is not None and self.state[CONSUMER] == "idle":
             bell.put(None)
             self.consumer_bell = None
+
+    def wake_waiters(self) -> None:
+        """Ring for all who wait without having told."""
+        try:
+            while self.waiters:
+                self.waiters.popleft().put(None)
+        except IndexError:
+            pass  # another thread did
+
+    def no_longer_waits(self, waiter: SimpleQueue[None]) -> None:
+        """Take this bell away, unless somebody has taken it to ring."""
+        with suppress(ValueError):
+            self.waiters.remove(waiter)
 
     # The pull.
 
@@ -218,28 +239,38 @@ class _Core(Generic[T]):
 
     def work(self) -> bool:
         """What the worker does until it has to sleep (True) or to go (False)."""
-        ahead = 0  # batches put that the state was not told of
         answer: tuple[Action, Any] | None = None
         opened = self.opened  # for as long as this worker lives
         worker_id = threading.get_ident()
+        fetched = False
+        self.worker_bell = None
         while True:
-            if ahead or answer is not None:
+            ticket = self.ticket
+            if fetched or (ticket is self.state and not self.abandoned):
+                asleep, answer = self.run_ahead(ticket, opened, fetched)
+                fetched = False
+                if asleep:
+                    return True
+            if answer is not None:
                 with self.lock:
                     if self.worker_id != worker_id:
                         return False  # a stop has given it up
-                    if ahead:
-                        self.fold(ahead, answer is not None)
-                    if answer is not None:
-                        self.settle(*answer)
-                    if self.state[CONSUMER] == "idle":
-                        self.wake_consumer()
-                ahead, answer = 0, None
+                    self.fold(fetching=True)
+                    self.settle(*answer)
+                    answer = None
+                    self.wake_consumer()
             with self.lock:
                 if self.worker_id != worker_id:
                     return False
+                self.fold(fetching=False)
+                self.wake_consumer()
                 if self.abandoned:
                     self.step(Stop)
-                self.sync()
+                if self.may_run_ahead():
+                    self.ticket = self.state
+                    fetched = self.fetch_untold()
+                    continue
+                self.ticket = None
                 if not self.step(Fetch):
                     if self.step(Halt):
                         return False
@@ -248,48 +279,82 @@ class _Core(Generic[T]):
                         return True
                     self.worker_bell = None  # who took one meanwhile may not have seen it
                     continue
-                state = self.state
-            if state[CONSUMER] == "idle" and state[YIELDED] and self.stop_timeout is None:
-                ahead, answer = self.run_ahead(state, opened)
-            else:
-                answer = self.pull(opened)
+            answer = self.pull(opened)
+
+    def fetch_untold(self) -> bool:
+        """Take a Fetch if it is enabled, which the state is not told of until it is answered."""
+        return Fetch(self.limits, self.state) is not None
+
+    def may_run_ahead(self) -> bool:
+        """Whether the next batch can be pulled and put without telling anybody.
+
+        Not if a request waits that was told of, and not if it is the first of its pass or the last
+        of its epoch: these change the state. A worker that may be given up asks before it puts.
+        """
+        _, worker, epoch, _, _, count, yielded, permits, consumer = self.state
+        return (
+            (worker, epoch, consumer) == ("running", "begun", "idle")
+            and yielded
+            and permits > 0
+            and count + 1 != self.limits.epoch_size
+            and self.stop_timeout is None
+        )
 
     def run_ahead(
-        self, state: State, opened: list[Iterator[T]]
-    ) -> tuple[int, tuple[Action, Any] | None]:
-        """After a Fetch, put and pull without the lock for as long as nobody changes the state.
+        self, ticket: State, opened: list[Iterator[T]], fetched: bool
+    ) -> tuple[bool, tuple[Action, Any] | None]:
+        """Pull and put without the lock, for as long as there is room and the state stays as it is.
 
-        A batch put is an Enqueue, and a look after it that finds the state as it was is a Fetch. The
-        last batch of an epoch is not put: it ends the epoch, which is a change. Returns how many
-        were put, and the answer to the pull in flight, if one is.
+        A look that finds it so is a Fetch, and a batch that is put is an Enqueue. Returns whether
+        the worker has to sleep, and the answer to a pull if that has to be told.
         """
-        last = self.limits.epoch_size - state[COUNT] - 1  # negative where an epoch is a pass
-        batches, capacity = self.batches, self.limits.capacity
+        batches, waiters, capacity = self.batches, self.waiters, self.limits.capacity
+        most = self.limits.epoch_size - ticket[COUNT] - 1 if self.limits.epoch_size else maxsize
         put, iterator = batches.append, opened[0]
-        ahead = 0
+        ahead = self.ahead
         try:
-            while ahead != last:
+            if fetched:
                 put(next(iterator))
                 ahead += 1
-                if len(batches) >= capacity or self.state is not state:
-                    return ahead, None
+                if waiters:
+                    self.wake_waiters()
+            while ahead < most:
+                stop = min(ahead + capacity - len(batches), most)
+                for done in range(ahead, stop):  # slots that nobody else can fill
+                    ahead = done
+                    if self.state is not ticket:
+                        return False, None
+                    put(next(iterator))
+                    if waiters:
+                        self.wake_waiters()
+                ahead = stop
+                if ahead < most and len(batches) >= capacity:
+                    self.worker_bell = self.bell
+                    if len(batches) >= capacity and self.state is ticket:
+                        return True, None
+                    self.worker_bell = None  # who took one meanwhile may not have seen it
+                    if self.state is not ticket:
+                        return False, None
         except StopIteration:
             opened.clear()
-            return ahead, (Exhaust, None)
+            return False, (Exhaust, None)
         except BaseException as error:
             opened.clear()
-            return ahead, (Fail, self.told(error))
-        return ahead, self.pull(opened)
+            return False, (Fail, self.told(error))
+        finally:
+            self.ahead = ahead
+        return False, None
 
-    def fold(self, ahead: int, answered: bool) -> None:
-        """With the lock held, tell the state what `run_ahead` has done."""
+    def fold(self, fetching: bool) -> None:
+        """With the lock held, tell the state what its worker has put, and whether it is in a pull."""
         scope, worker, epoch, _, _, count, yielded, permits, consumer = self.state
         held = len(self.batches)
         if self.limits.epoch_size > 0:
-            count += ahead
+            count += self.ahead
         if held:
             consumer = "idle"
-        self.state = scope, worker, epoch, held, answered, count, yielded, permits, consumer
+        self.state = scope, worker, epoch, held, fetching, count, yielded, permits, consumer
+        self.ahead = 0
 
     def gone(self, death: BaseException | None = None) -> None:
         """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
@@ -299,9 +364,10 @@ class _Core(Generic[T]):
             self.step(Die)
         self.worker_id = 0
         self.worker_bell = None
-        self.wake_consumer()
-        for bell in list(self.leaver_bells):
-            bell.put(None)
+        for bell in (self.consumer_bell, *self.leaver_bells):
+            if bell is not None:
+                bell.put(None)
+        self.consumer_bell = None
 
     # The scope.
 
@@ -363,7 +429,7 @@ class _Core(Generic[T]):
         try:
             self.leaver_bells.append(bell)
             with self.lock:
-                self.wake_worker()
+                self.wake_worker(surely=True)
             while self.state[WORKER] == "stopping":
                 left = inf if end == inf else end - time.monotonic()
                 if left <= 0 and self.state[FETCHING]:
@@ -400,29 +466,65 @@ class _Core(Generic[T]):
 
     def read(self) -> T:
         """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
-        bell: SimpleQueue[None] | None = None  # of this request, once there is one
+        if self.batches:
+            try:
+                batch = self.batches.popleft()
+            except IndexError:
+                pass  # another thread took it
+            else:
+                return batch if self.worker_bell is None else self.took(batch)
+        return self.ask()
+
+    def took(self, batch: T) -> T:
+        """A batch was taken while the worker was asleep, or about to be: there may be room for it."""
+        state, bell = self.state, self.worker_bell
+        if bell is not None and state[PERMITS] > 0 and state[EPOCH] == "begun":
+            self.worker_bell = None
+            bell.put(None)
+        return batch
+
+    def ask(self) -> T:
+        """The same where nothing is buffered: wait for it, or pull, or tell what stands there."""
+        bell: SimpleQueue[None] | None = None  # of this request, once it was told of
         answer: tuple[Action, Any] | None = None  # of its own pull
         error: BaseException | None = None
+        glanced = False
         try:
             while True:
-                try:
-                    batch = self.batches.popleft()
-                except IndexError:
-                    pass
-                else:
-                    if self.worker_bell is not None:
-                        with self.lock:
-                            self.wake_worker()
-                    return batch
-                while True:
-                    spent = None  # a pass that is dropped: let go outside the lock
-                    with self.lock:
-                        if answer is not None:
-                            self.settle(*answer)
-                            answer = None
-                        self.sync()
-                        if self.state[BUFFERED] > 0:
-                            break
+                state = self.state
+                if (
+                    not glanced
+                    and state[PERMITS] > 0
+                    and state[EPOCH] == "begun"
+                    and state[WORKER] == "running"
+                    and self.worker_id != threading.get_ident()
+                ):  # the gate permits what a request would: nobody needs to be told
+                    waiter: SimpleQueue[None] = SimpleQueue()
+                    try:
+                        self.waiters.append(waiter)
+                        if not self.batches and self.state is state:
+                            waiter.get(True, GLANCE)
+                    except Empty:
+                        glanced = True
+                    finally:
+                        if self.waiters:
+                            self.no_longer_waits(waiter)
+                    if self.batches:
+                        try:
+                            batch = self.batches.popleft()
+                        except IndexError:
+                            pass  # another thread took it
+                        else:
+                            return batch if self.worker_bell is None else self.took(batch)
+                    continue
+                spent = None  # a pass that is dropped: let go outside the lock
+                with self.lock:
+                    if answer is not None:
+                        self.settle(*answer)
+                        answer = None
+                    self.sync()
+                    served = self.state[BUFFERED] > 0
+                    if not served:
                         caller = threading.get_ident()
                         if self.worker_id == caller:
                             raise RuntimeError(f"{self.label} is read by its own source.")
@@ -437,7 +539,7 @@ class _Core(Generic[T]):
                             raise StopIteration
                         elif self.step(Raise):
                             error, self.error = self.error, None
-                            raise error  # type: ignore[misc]  # where there is a failure there is an error
+                            raise error  # type: ignore[misc]  # where it failed there is an error
                         elif bell is None or self.asker is not bell:
                             raise self.refusal()
                         worker = self.state[WORKER]
@@ -447,11 +549,17 @@ class _Core(Generic[T]):
                         pulls = worker == "absent" and self.step(Fetch)
                         if not pulls:
                             self.consumer_bell = bell
-                            self.wake_worker()
-                    if pulls:
-                        answer = self.pull(self.opened)
-                    else:
-                        self.wait(bell)
+                            self.wake_worker(surely=True)
+                if served:
+                    try:
+                        batch = self.batches.popleft()
+                    except IndexError:
+                        continue  # another thread took it
+                    return batch if self.worker_bell is None else self.took(batch)
+                if pulls:
+                    answer = self.pull(self.opened)
+                else:
+                    self.wait(bell)
         except BaseException:
             with self.lock:
                 if self.asker is bell:
@@ -498,6 +606,57 @@ class _Core(Generic[T]):
         self.step(Withdraw)
 
 
+class _RecordedCore(_Core[T]):
+    """A core whose every action is recorded, those that are taken without the lock as well."""
+
+    def __init__(self, *arguments: Any, file: TextIO) -> None:
+        self.running_ahead = False
+        self.record = Record(file, arguments[1])
+        super().__init__(*arguments)
+        self.batches = RecordedBatches(self.record)
+
+    def commit(self, action: Action, state: State) -> None:
+        """Record the action too. One about a batch was, when that was put or taken; a request that
+        a batch served before it was told of is none.
+        """
+        with self.record.lock:
+            served = action in (Request, Withdraw) and self.batches
+            if action is not Enqueue and not served:
+                self.record.write(action.__name__)
+            super().commit(action, state)
+
+    def fetch_untold(self) -> bool:
+        """Record the Fetch, if there is one."""
+        fetches = super().fetch_untold()
+        if fetches:
+            self.record.write(Fetch.__name__)
+        return fetches
+
+    def run_ahead(self, ticket: State, *arguments: Any) -> Any:
+        """Record what it does, of which this knows but the looks."""
+        self.running_ahead = True
+        try:
+            asleep, answer = super().run_ahead(ticket, *arguments)
+        finally:
+            self.running_ahead = False
+        self.record.looked(pulls=answer is not None)
+        return asleep, answer
+
+    @property
+    def state(self) -> State:
+        """The state. A worker that runs ahead and finds it unchanged may take it for a Fetch."""
+        with self.record.lock:
+            state = self.current
+            if self.running_ahead and state is self.ticket:
+                if threading.get_ident() == self.worker_id:
+                    self.record.look()
+            return state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.current = state
+
+
 def _interrupt(error: BaseException, handled: BaseException | None) -> BaseException | None:
     """The interrupt that an error is, or that it hides, beside what was being handled before.
 
@@ -517,6 +676,7 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
         if core.thread is not threading.current_thread():
             return  # its start was interrupted, and it was given up
         core.worker_id = worker_id
+        core.ticket, core.ahead = None, 0
     try:
         while core.work():
             core = None
@@ -640,6 +800,8 @@ class StreamWrapper(Generic[T]):
     :param name: name of the stream, for messages and for the profile
     :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
     :param stop_timeout: seconds for which leaving waits for a pull in flight; None means for ever
+    :param record: text file to which each action of the protocol is written, as a line of JSON;
+        `python -m specs trace FILE` checks it. None means no record, at no cost
     :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
         not a mutable mapping, or `stop_timeout` is not a number
     :raises ValueError: if `stop_timeout` is negative or no number
@@ -663,6 +825,7 @@ class StreamWrapper(Generic[T]):
         profile: TimeProfile | None = None,
         *,
         stop_timeout: float | None = None,
+        record: TextIO | None = None,
     ) -> None:
         if not callable(stream_fn):
             raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
@@ -676,7 +839,8 @@ class StreamWrapper(Generic[T]):
         self._event = f"read_batch_{name}"
         self._profile = profile
         label = f"StreamWrapper {name!r}"
-        self._core: _Core[T] = _Core(stream_fn, limits, label, _seconds(stop_timeout))
+        core_class = _Core[T] if record is None else partial(_RecordedCore[T], file=record)
+        self._core: _Core[T] = core_class(stream_fn, limits, label, _seconds(stop_timeout))
         core = weakref.ref(self._core)
         weakref.finalize(self, _abandon, core, self._core.bell).atexit = False
 
@@ -740,13 +904,21 @@ class StreamWrapper(Generic[T]):
             `__cause__`) or the worker is gone; without a buffer the source's error comes as it is
         :raises RuntimeError: if another thread is waiting for a batch of this stream
         """
-        if self._profile is None:
-            return self._core.read()
-        timer = Timer(self._event, self._profile)
-        timer.__enter__()
-        batch = self._core.read()
-        timer.__exit__()  # not reached at the end of an epoch or an error: these have no time
-        return batch
+        core = self._core
+        if self._profile is not None:
+            timer = Timer(self._event, self._profile)
+            timer.__enter__()
+            batch = core.read()
+            timer.__exit__()  # not reached at the end of an epoch or an error: these have no time
+            return batch
+        if core.batches:  # what `read` does, for speed without a call
+            try:
+                batch = core.batches.popleft()
+            except IndexError:
+                pass
+            else:
+                return batch if core.worker_bell is None else core.took(batch)
+        return core.ask()
 
 
 def _integer(argument: str, value: SupportsIndex) -> int:

@@ -105,11 +105,11 @@ class Grain(_Passes):
     def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
         experimental = importlib.import_module("grain").experimental
         return lambda items, size: experimental.ThreadPrefetchDatasetIterator(
-            _Stateless(items), size
+            Stateless(items), size
         )
 
 
-class _Stateless:
+class Stateless:
     """An iterator with the checkpoints that Grain asks for, which hold nothing."""
 
     def __init__(self, items: Iterable[Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from queue import Empty
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ class Actor:
         self.target: Any = None  # what the operation is on
         self.timeout: float | None = None  # of the operation, in seconds
         self.locks = 0  # held
+        self.works = False  # it was started by the code under test
         self.handling: BaseException | None = None  # the exception that it is handling
         self.options: tuple[str, ...] = ()  # what the operation may give, if that is open
         self.chosen = ""  # one of them
@@ -138,18 +139,28 @@ class Races:
     """
 
     def __init__(self) -> None:
-        self.changing = {"batches"}  # attributes that are not set once and for all
+        self.changing = {"batches", "waiters"}  # attributes that are not set once and for all
         self.read: set[str] = set()
         self.written: set[str] = set()
+        self.touched: set[tuple[str, int]] = set()  # attributes, and by whom: 0 for the workers,
+        # of whom there is one at a time
+        self.shared: set[str] = set()  # attributes touched by more than one
 
     def __len__(self) -> int:
-        return len(self.changing) + len(self.read) + len(self.written)
+        return len(self.changing) + len(self.read) + len(self.written) + len(self.shared)
 
     def needed(self, actor: Actor, name: str, write: bool) -> bool:
         """Whether another thread may touch the same at the same time, as far as is known."""
         if write:
             self.changing.add(name)
         elif name not in self.changing:
+            return False
+        who = 0 if actor.works else actor.ident
+        if (name, who) not in self.touched:
+            self.touched.add((name, who))
+            if any(other != who for known, other in self.touched if known == name):
+                self.shared.add(name)
+        if name not in self.shared:
             return False
         if actor.locks == 0:
             (self.written if write else self.read).add(name)
@@ -181,7 +192,7 @@ class Nowhere(Races):
         return False
 
 
-FIXED = {"stream_fn", "stop_timeout", "limits", "label", "lock", "batches", "bell"}
+FIXED = {"stream_fn", "stop_timeout", "limits", "label", "lock", "batches", "waiters", "bell"}
 """Attributes of a core that are never set again. To look at them is no point."""
 
 
@@ -198,40 +209,50 @@ def watched(name: str, control: Control, races: Races, witness: Any) -> property
     def get(core: Any) -> Any:
         races.touch(control, name, write=type(core.__dict__[name]) is list)  # in place
         value = core.__dict__[name]
-        if name == "state" and control.running is not None:
-            witness.looked(value)
         return value
 
     def put(core: Any, value: Any) -> None:
         races.touch(control, name, write=True)
         core.__dict__[name] = value
-        if name == "state" and control.running is not None:
-            witness.changed(value)
+        if control.running is not None:
+            if name == "state":
+                witness.changed(value)
+            elif name == "ticket":
+                witness.runs_ahead(value)
 
     return property(get, put)
 
 
 class Deque(deque[Any]):
-    """`deque`, whose every operation is one step; `witness` sees those that change it."""
+    """`deque`, whose every operation is one step; `witness` sees what becomes of it.
 
-    def __init__(self, control: Control, races: Races, witness: Any) -> None:
+    A core has two, made in this order: its batches, and the bells of who waits.
+    """
+
+    def __init__(self, control: Control, races: Races, witness: Any, names: Iterator[str]) -> None:
         super().__init__()
-        self.touch = partial(races.touch, control, "batches")
+        self.name = next(names)
+        self.touch = partial(races.touch, control, self.name)
         self.witness = witness
 
     def append(self, item: Any) -> None:
         self.touch(write=True)
         super().append(item)
-        self.witness.put()
+        self.witness.appended(self.name)
 
     def popleft(self) -> Any:
         self.touch(write=True)
         item = super().popleft()
-        self.witness.taken()
+        self.witness.popped(self.name)
         return item
+
+    def remove(self, item: Any) -> None:
+        self.touch(write=True)
+        super().remove(item)
 
     def __len__(self) -> int:
         self.touch(write=False)
+        self.witness.counted(self.name)
         return super().__len__()
 
 
@@ -331,6 +352,7 @@ class Thread:
         if self.refused():
             raise Unstartable
         self.actor = self.control.spawn(self.function)
+        self.actor.works = True
         self.control.threads[self.actor] = self
 
     def is_alive(self) -> bool:

@@ -128,6 +128,7 @@ class Pass:
         if run.held >= max(1, run.program.capacity):
             run.fail("observation", "a pull without a slot")
         run.pulls += 1
+        run.pull_starts()
         try:
             run.control.point("pull", options=() if self.source.answers else ANSWERS)
         finally:
@@ -167,6 +168,7 @@ class User:
         self.at = 0  # the call that it is in
         self.call = ""
         self.wants = False  # it is in `next`
+        self.quiet = False  # it waits there, and has not told
         self.together = False  # and so was another, meanwhile
         self.due: tuple[str, Any] | None = None  # what the machine has told it, by the oracle
         self.actor = run.control.spawn(self.use)
@@ -331,9 +333,8 @@ class Run:
         self.now: State = INITIAL  # of the protocol
         self.edges: list[tuple[State, State]] = []  # the steps that it took
         self.ahead = 0  # batches that the worker has put, and not told of
-        self.put_last = False  # and it has not asked for the next yet
+        self.untold = False  # and it is in a pull that it has not told of
         self.settling = False  # a batch was put with the lock, and the state does not say so yet
-        self.ticket: State | None = None  # what it looks for before it does
         self.buried = False  # the next error is about a dead worker
         self.wrong: Wrong | None = None
         threading = self.control.threading()
@@ -341,7 +342,8 @@ class Run:
         patch.setattr(stream, "threading", threading)
         patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
         patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
-        patch.setattr(stream, "deque", partial(Deque, self.control, races, self))
+        names = iter(("batches", "waiters"))
+        patch.setattr(stream, "deque", partial(Deque, self.control, races, self, names))
         self.source = Source(program.answers, self)
         self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
         self.core = self.wrapper._core
@@ -376,9 +378,11 @@ class Run:
         held = self.held
         if held:
             consumer = "idle"  # it was served
+        elif epoch == "begun" and any(user.quiet for user in self.users):
+            consumer = "waiting"
         if self.program.epoch_size:
             count += self.ahead
-        fetching = fetching and not self.put_last
+        fetching = fetching or self.untold
         return scope, worker, epoch, held, fetching, count, yielded, permits, consumer
 
     def take(self, action: str) -> None:
@@ -404,29 +408,56 @@ class Run:
         else:
             user.due = next(self.expected)
 
-    def put(self) -> None:
-        """A batch was appended: an Enqueue, by who holds the lock or by a worker that runs ahead."""
+    def appended(self, name: str) -> None:
+        """A batch was put: an Enqueue. Or a bell, which is a request where nothing is buffered."""
+        if name == "waiters":
+            if self.user is not None:
+                self.user.quiet = True
+            self.ask()
+            return
         if self.running.locks == 0:
             self.ahead += 1
-            self.put_last = True
+            self.untold = False
         else:
             self.settling = True
         self.take("Enqueue")
 
-    def taken(self) -> None:
+    def popped(self, name: str) -> None:
         """A batch was taken: a Dequeue; if it would have served another's request, that goes on."""
-        self.take("Dequeue")
-        waits = self.hidden("state")[stream.CONSUMER] == "waiting" and not self.settling
-        if waits and self.held == 0 and any(u.wants for u in self.users if u is not self.user):
-            self.take("Request")
+        if name == "batches":
+            self.take("Dequeue")
+            self.ask()
 
-    def looked(self, state: State) -> None:
-        """The state was read: a Fetch, if a worker that runs ahead finds it as it was."""
-        if self.put_last and self.running.locks == 0 and self.user is None:
-            if state is self.ticket:
-                self.put_last = False
-                self.permitted()
-                self.take("Fetch")
+    def counted(self, name: str) -> None:
+        """The bells of who waits were counted: who had left one no longer waits."""
+        if name == "waiters" and self.user is not None and self.user.quiet:
+            self.user.quiet = False
+            self.ask()
+
+    def ask(self) -> None:
+        """Somebody waits without having told: a Request. Or nobody does any more: a Withdraw."""
+        now = Variables(*self.now)
+        if now.buffered or now.epoch != "begun":
+            return
+        told = self.hidden("state")[stream.CONSUMER] == "waiting" and not self.settling
+        others = [user for user in self.users if user is not self.user]
+        waits = any(user.quiet for user in self.users) or (told and any(u.wants for u in others))
+        if waits and now.consumer == "idle":
+            self.take("Request")
+        elif not waits and not told and now.consumer == "waiting":
+            self.take("Withdraw")
+
+    def runs_ahead(self, ticket: State | None) -> None:
+        """The worker is to run ahead: if there is a slot, that is a Fetch which nobody is told."""
+        if ticket is not None and stream.Fetch(self.core.limits, ticket) is not None:
+            self.pull_starts()
+
+    def pull_starts(self) -> None:
+        """A pull starts: a Fetch, unless that was taken before."""
+        if not self.now[stream.FETCHING]:
+            self.untold = True
+            self.permitted()
+            self.take("Fetch")
 
     def changed(self, state: State) -> None:
         """The state was replaced: by an action, or to say what has been done without the lock."""
@@ -434,7 +465,8 @@ class Run:
             self.fail("outside the lock", f"{self.now} becomes {self.meant(state)}")
         self.settling = False
         if self.user is None:
-            self.ahead, self.put_last = 0, False
+            self.ahead = 0
+            self.untold = self.untold and not state[stream.FETCHING]
         then = self.meant(state)
         if then == self.now:
             return
@@ -445,7 +477,6 @@ class Run:
             self.fail("not an action", f"{self.now} becomes {then}")
         if action.__name__ == "Fetch":
             self.permitted()
-            self.ticket = state
         self.take(action.__name__)
 
     def permitted(self) -> None:

@@ -46,42 +46,6 @@ def run(program: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("where", ["inside", "pulling", "outside", "requested"])
-def test_rule_10_the_process_ends(where: str) -> None:
-    """Rules 4 and 10: a wrapper that is never left does not keep the process alive."""
-    assert run(
-        f"""
-        where = {where!r}
-        started = threading.Event()
-
-        def source():
-            yield 1
-            yield 2
-            if where in ("pulling", "requested"):
-                started.set()
-                threading.Event().wait()
-            yield 3
-
-        stream = StreamWrapper(source, 2)
-        stream.__enter__()
-        print(next(stream), end=" ")
-        if where == "pulling":
-            gate = stream.allow_buffering
-            gate.__enter__()
-            started.wait()
-        if where == "requested":
-            def read():
-                list(stream)
-            threading.Thread(target=read, daemon=True).start()
-            started.wait()
-        if where == "outside":
-            stream.__exit__(None, None, None)
-            print(next(stream), end=" ")
-        print("end")
-        """
-    ).endswith("end")
-
-
 def test_rule_10_exit_inside_with() -> None:
     """Rule 10: `sys.exit` inside `with` stops the worker and ends the process."""
     assert (
@@ -96,91 +60,6 @@ def test_rule_10_exit_inside_with() -> None:
             """
         )
         == "1"
-    )
-
-
-@needs_fork
-@pytest.mark.parametrize("moment", ["idle", "pulling", "ended", "failed"])
-def test_rule_8_forked_child(moment: str) -> None:
-    """Rule 8: a forked child gets what is buffered, then ChildProcessError; the parent goes on."""
-    assert (
-        run(
-            f"""
-            moment = {moment!r}
-            pulling = threading.Event()
-            held, go = os.pipe()  # a child may find an Event in the middle of a change
-
-            def source():
-                yield 1
-                yield 2
-                if moment == "failed":
-                    raise OSError("source")
-                if moment == "ended":
-                    return
-                if moment == "pulling":
-                    pulling.set()
-                    os.read(held, 1)
-                yield 3
-
-            stream = StreamWrapper(source, 1 if moment == "idle" else 4, name="forked")
-            with stream:
-                with stream.allow_buffering:
-                    assert next(stream) == 1
-                    if moment == "pulling":
-                        pulling.wait()
-                    while moment in ("ended", "failed") and stream._core.state[2] == "begun":
-                        pass
-                    while moment == "idle" and stream._core.worker_bell is None:
-                        pass
-                child = os.fork()
-                if not child:
-                    signal.alarm(10)
-                    told = []
-                    while not told or told[-1] != "gone":
-                        try:
-                            told.append(next(stream))
-                        except StopIteration:
-                            told.append("end")
-                        except ChildProcessError as error:
-                            told.append("failed" if error.__cause__ else "gone")
-                    expected = {{"ended": ["end"], "failed": ["failed"]}}.get(moment, [])
-                    assert told == [2, *expected, "gone"], told
-                    assert next(stream) == 1  # a fresh pass, in the child's own thread
-                    stream.__exit__(None, None, None)
-                    with stream:
-                        assert next(stream) == 2
-                    os._exit(0)
-                _, status = os.waitpid(child, 0)
-                assert status == 0, status
-                os.write(go, b".")
-                try:
-                    print(*stream)
-                except ChildProcessError as error:
-                    print(error.__cause__)
-            """
-        )
-        == {"idle": "2 3", "pulling": "2 3", "ended": "2", "failed": "source"}[moment]
-    ) or moment == "failed"
-
-
-@needs_fork
-@pytest.mark.parametrize("size", [0, 2])
-def test_rule_8_forked_before_it_was_read(size: int) -> None:
-    """Rule 8: a fork of a stream that nobody has read yet gives two that can be read."""
-    assert (
-        run(
-            f"""
-            stream = StreamWrapper(lambda: range(3), {size})
-            child = os.fork()
-            with stream:
-                read = list(stream)
-            if not child:
-                os._exit(read != [0, 1, 2])
-            assert os.waitpid(child, 0)[1] == 0
-            print(*read)
-            """
-        )
-        == "0 1 2"
     )
 
 
@@ -353,41 +232,6 @@ def test_rule_10_a_finaliser_may_leave_at_exit() -> None:
     )
 
 
-def test_rule_10_interrupts_of_a_gate() -> None:
-    """Rules 5 and 10: an interrupt while a gate is entered or left does not keep it open."""
-    assert (
-        run(
-            """
-            import random
-            stream = StreamWrapper(lambda: range(9), 2)
-            seed, interrupts, left_open = random.Random(1), 0, 0
-
-            def interrupt(number, frame):
-                raise KeyboardInterrupt
-
-            signal.signal(signal.SIGALRM, interrupt)
-            with stream:
-                while interrupts < 300:
-                    try:
-                        signal.setitimer(signal.ITIMER_REAL, seed.uniform(0.0002, 0.001))
-                        while True:
-                            with stream.allow_buffering:
-                                pass
-                    except KeyboardInterrupt:
-                        interrupts += 1
-                        permits = stream._core.state[7]
-                        left_open += permits > 0
-                        for _ in range(permits):
-                            gate = stream.allow_buffering
-                            gate._entered = 1
-                            gate.__exit__()
-            print("mostly shut" if left_open < 100 else left_open)
-            """
-        )
-        == "mostly shut"
-    )
-
-
 def test_rule_10_interrupt_while_waiting() -> None:
     """Rule 10: Ctrl-C in a waiting `next` leaves at once, and nothing is lost."""
     assert (
@@ -485,48 +329,6 @@ def test_rule_10_interrupt_of_an_own_pull() -> None:
             """
         )
         == "1\ninterrupted\n3 4"
-    )
-
-
-def test_rule_10_interrupts_at_any_time() -> None:
-    """Rule 10: Ctrl-C at many random instants: nothing hangs, and each loses one batch at most."""
-    assert (
-        run(
-            """
-            import random
-            count = 20_000
-            stream = StreamWrapper(lambda: range(count), 4)
-            read, interrupts = [], 0
-            seed = random.Random(1)
-
-            def interrupt(number, frame):
-                raise KeyboardInterrupt
-
-            signal.signal(signal.SIGALRM, interrupt)
-            done = False
-            while not done:
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, seed.uniform(0.0003, 0.003))
-                    try:
-                        with stream:
-                            try:
-                                while True:
-                                    read.append(next(stream))
-                            except StopIteration:
-                                signal.setitimer(signal.ITIMER_REAL, 0)
-                                done = True
-                    except RuntimeError as error:  # interrupted between `__enter__` and its `with`
-                        assert "twice" in str(error), error
-                        stream.__exit__(None, None, None)
-                except KeyboardInterrupt:  # no other comes before the timer is set again
-                    interrupts += 1
-            assert read == sorted(set(read)), "doubled or out of order"
-            assert interrupts > 20, interrupts
-            assert count - len(read) <= interrupts, (len(read), interrupts)
-            print("end")
-            """
-        )
-        == "end"
     )
 
 

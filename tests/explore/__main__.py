@@ -85,7 +85,8 @@ def search(timeouts: bool, most: int, program: Program) -> Found:
         len(graph.edges & wanted),
         len(wanted),
         len(graph.edges - wanted),
-        failure and (failure[0].kind, str(failure[0]), record(program, failure[1], races, timeouts)),
+        failure
+        and (failure[0].kind, str(failure[0]), record(program, failure[1], races, timeouts)),
     )
 
 

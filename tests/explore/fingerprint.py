@@ -19,6 +19,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Genera
 from typing import Any
 
 from kernel import stream
+from kernel.machine import State
 
 from .. import schedules
 from ..control import FIXED, Actor, Control, Deque, Lock, SimpleQueue, Thread
@@ -32,14 +33,14 @@ LEFT_OUT = FIXED | {"run", "calls", "answers"}
 
 def digest(run: Run) -> bytes:
     """What tells this execution from others of the program: 16 bytes."""
-    values = Values()
+    values = Values(run.hidden("state"))
     of = values.of
     whole: list[Any] = [
-        (run.pulls, run.inside, run.refused, run.ahead, run.put_last, run.settling),
-        run.buried,
-        run.ticket is run.hidden("state"),
+        (run.pulls, run.inside, run.refused, run.ahead, run.untold, run.settling, run.buried),
         tuple(run.now),
-        *map(of, (run.core, run.hidden("batches"), run.gates, run.source, run.expected)),
+        tuple(run.hidden("state")),
+        *map(of, (run.core, run.hidden("batches"), run.hidden("waiters"))),
+        *map(of, (run.gates, run.source, run.expected)),
         *map(of, run.users),
     ]
     for actor in run.control.actors:
@@ -77,7 +78,8 @@ def names(code: CodeType) -> tuple[str, ...]:
 class Values:
     """The values of one execution as plain ones, objects by the order in which they are met."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: State) -> None:
+        self.state = state  # code asks whether a state that it has is this very one
         self.met: dict[int, int] = {}
 
     def of(self, value: Any) -> Any:
@@ -85,6 +87,8 @@ class Values:
         kind = type(value)
         if kind in PLAIN:
             return value
+        if value is self.state:
+            return "state"
         if isinstance(value, tuple):
             return tuple([v if type(v) in PLAIN else self.of(v) for v in value])
         if kind in NAMED or isinstance(value, type):

@@ -29,6 +29,7 @@ class Point(NamedTuple):
     callers: tuple[Caller, ...] = (Caller(),)
     inside: bool = False  # as users have it: not from the beginning of a stop
     asker: int = 0  # whose request waits
+    quiet: bool = False  # and nobody was told of it
     answered: int = 0  # place in the source's answers
 
     def by(self, who: int, caller: Caller) -> Point:
@@ -106,10 +107,15 @@ def called(program: Program, point: Point, who: int) -> Iterator[Point]:
                 yield returned  # refused
             else:
                 yield from step(program, returned, "Dequeue", "EndEpoch", "Raise")
+                running = now.worker == "running" and now.permits > 0
+                quiet = running and now.epoch == "begun"  # nobody need be told
                 asking = point.by(who, caller._replace(begun=now.worker != "absent"))
-                yield from step(program, asking._replace(asker=who), "Request")
+                asking = asking._replace(asker=who, quiet=quiet)
+                yield from step(program, asking, "Request")
                 if now.consumer == "waiting":
                     yield from step(program, point, "Bury")
+                if point.quiet and running:  # it may look again
+                    yield from step(program, point, "Withdraw")
                 if caller.call == "NextInterrupted" and caller.begun:
                     yield from step(program, returned, "Withdraw")
         case "Allow" | "Disallow":

@@ -54,13 +54,14 @@ LAYERS = {
             "tests/test_contract.py",
             "tests/test_messages.py",
             "tests/test_interrupts.py",
+            "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
             "tests/test_instants.py",
             "tests/test_seed_defects.py",
             "tests/test_handoff.py",
             "--deselect=tests/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
             "tests/test_processes.py",
-            "--deselect=tests/test_processes.py::test_rule_10_interrupts_at_any_time",  # by chance
-            "--deselect=tests/test_processes.py::test_rule_10_interrupts_of_a_gate",
+            "tests/test_states.py",
+            "tests/test_faults.py",
         ),
         150,
     ),

@@ -23,12 +23,12 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "kernel/stream.py:_Core.__init__: self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell -> pass  # whose request it is that waits: its bell",
         'kernel/stream.py:_Core.work: payload: Any = None -> payload: Any = ""',
         "kernel/stream.py:_Core.work: payload: Any = None -> pass",
-        'kernel/stream.py:_Core.read: payload: Any = None -> payload: Any = ""',
-        "kernel/stream.py:_Core.read: payload: Any = None -> pass",
+        'kernel/stream.py:_Core.read: error: BaseException | None = None -> error: BaseException | None = ""',
+        "kernel/stream.py:_Core.read: error: BaseException | None = None -> pass",
     ),
     "No thread has this number, and none is what it stands for.": (
-        "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, once it runs -> self.worker_id = None  # of that thread, once it runs",
-        "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, once it runs -> self.worker_id = 1  # of that thread, once it runs",
+        "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, from its start to its end: who else is no worker -> self.worker_id = None  # of that thread, from its start to its end: who else is no worker",
+        "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, from its start to its end: who else is no worker -> self.worker_id = 1  # of that thread, from its start to its end: who else is no worker",
         "kernel/stream.py:_Core.__init__: self.asker_id = 0  # and its thread -> self.asker_id = None  # and its thread",
         "kernel/stream.py:_Core.__init__: self.asker_id = 0  # and its thread -> self.asker_id = 1  # and its thread",
         "kernel/stream.py:_Core.gone: self.worker_id = 0 -> self.worker_id = None",
@@ -54,8 +54,8 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "The line lets go of what the variable held; by what it is replaced does not matter.": (
         'kernel/stream.py:_Core.work: payload = None -> payload = ""',
-        'kernel/stream.py:_Core.read: spent = None  # the iterator of a pass that is dropped: let go outside the lock -> spent = ""  # the iterator of a pass that is dropped: let go outside the lock',
-        'kernel/stream.py:_Core.read: payload = None  # an error would hold this frame, and the frame the error -> payload = ""  # an error would hold this frame, and the frame the error',
+        'kernel/stream.py:_Core.read: spent = None  # a pass that is dropped: let go outside the lock -> spent = ""  # a pass that is dropped: let go outside the lock',
+        'kernel/stream.py:_Core.read: error = answer = None  # an error would hold this frame, and the frame the error -> error = answer = ""  # an error would hold this frame, and the frame the error',
     ),
     "The worker of a wrapper that is garbage ends by the error as well, and there is nobody to see it.": (
         "kernel/stream.py:_Core.work: self.step(Stop) -> self.step(None)",

@@ -1,0 +1,446 @@
+"""What is measured of one subject, in a process of its own: each measure answers one case.
+
+Python work is so many iterations, and native work so many elements: both are calibrated once, and
+not by watching a clock, because a thread that busy-waits for a time counts as its own the time for
+which others held the interpreter, and would be done no later for any interference.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import signal
+import statistics
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import islice, repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .subjects import SUBJECTS, Ideal, NoPrefetch, PrefetchGenerator, Queue, Subject, Wrapper
+
+IDLE = 0.06  # seconds without a pull after which a worker counts as idle; emloop's sleep is 0.02
+PIECES = 5  # of a consumer's Python work
+
+Answer = tuple[float, ...]
+"""Seconds, or bytes where memory is measured: one for each part of the measure."""
+
+
+class Effort(NamedTuple):
+    """How much is measured at a time."""
+
+    seconds: float = 0.25  # of one hand-off
+    batches: int = 200  # of an overlap
+    steps: int = 200  # of an interference
+    cycles: int = 10  # of stop and restart
+    run: int = 20_000  # batches after which memory is compared
+
+
+QUICK = Effort(seconds=0.05, batches=40, steps=40, cycles=3, run=5_000)
+
+
+class Work(NamedTuple):
+    """What takes a millisecond, alone on a processor."""
+
+    iterations: int = 10_000  # of a loop in Python
+    elements: int = 10_000  # of an array, raised to a power by numpy, which lets go of the GIL
+
+
+def spin(iterations: int) -> int:
+    """Python work, which keeps the GIL."""
+    total = 0
+    for number in range(iterations):
+        total += number
+    return total
+
+
+class Native:
+    """Native work of some milliseconds, in one call of numpy."""
+
+    def __init__(self, elements: int) -> None:
+        self.inputs = np.linspace(1.0, 2.0, max(elements, 1024))  # numpy keeps the GIL for few
+        self.outputs = np.empty_like(self.inputs)
+
+    def __call__(self) -> None:
+        np.power(self.inputs, 1.7, out=self.outputs)
+
+
+def calibrate() -> Work:
+    """How much work takes a millisecond, by the quickest of many tries."""
+
+    def quickest(call: Callable[[], object]) -> float:
+        return min(timed(call) for _ in range(50))
+
+    iterations, elements = 50_000, 50_000
+    native = Native(elements)
+    return Work(
+        int(iterations * 1e-3 / quickest(lambda: spin(iterations))),
+        int(elements * 1e-3 / quickest(native)),
+    )
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def works(kind: str, milliseconds: float, work: Work) -> Callable[[], object]:
+    """Work that leaves the interpreter to others: a sleep, as if for a device, or numpy's."""
+    if kind == "sleep":
+        return lambda: time.sleep(milliseconds / 1e3)
+    return Native(int(work.elements * milliseconds))
+
+
+# Hand-off: null source, null consumer.
+
+_loops: dict[tuple[str, int], int] = {}  # batches that take so long, by subject and buffer
+
+
+def hand_over(subject: type[Subject], size: int, batches: int) -> float:
+    """Seconds from the first batch in hand to the last of so many more."""
+    with subject(lambda: repeat(0, batches + 1), size).reading() as iterator:
+        next(iterator)
+        start = time.perf_counter()
+        for _ in islice(iterator, batches):
+            pass
+        return time.perf_counter() - start
+
+
+def handoff(subject: type[Subject], size: int, effort: Effort, _: Work) -> Answer:
+    """Seconds a batch."""
+    key = subject.NAME, size
+    batches = _loops.get(key, 0)
+    if batches == 0:
+        batches = 2
+        while (took := hand_over(subject, size, batches)) < effort.seconds / 5:
+            batches *= 4
+        batches = _loops[key] = max(2, int(batches * effort.seconds / took))
+    return (hand_over(subject, size, batches) / batches,)
+
+
+# Overlap: source and consumer take their time.
+
+
+class Times(NamedTuple):
+    """Milliseconds that a batch takes its source and its consumer, and how."""
+
+    source: float
+    consumer: float
+    kind: str  # "sleep" or "numpy"
+
+
+def overlap(subject: type[Subject], times: Times, effort: Effort, work: Work) -> Answer:
+    """Seconds a batch, from start to the last batch consumed.
+
+    The ideal is measured too, since a sleep lasts longer than it was told to, and two processors
+    do not always do twice the work of one: both sides in threads, with nothing handed over.
+    """
+    batches = effort.batches // 5 if subject.SLOW else effort.batches
+    pull = works(times.kind, times.source, work)
+    consume = works(times.kind, times.consumer, work)
+    if subject is Ideal:
+        threads = [
+            threading.Thread(target=lambda side=side: [side() for _ in range(batches)])
+            for side in (pull, consume)
+        ]
+        start = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return ((time.perf_counter() - start) / batches,)
+
+    def source() -> Iterator[int]:
+        for batch in range(batches):
+            pull()
+            yield batch
+
+    buffered = subject(source, 4)
+    start = time.perf_counter()
+    with buffered.reading() as iterator:
+        for _ in islice(iterator, batches):
+            consume()
+        took = time.perf_counter() - start
+    return (took / batches,)
+
+
+# Interference: a consumer with work in Python, and a source with as much.
+
+
+class Mode(NamedTuple):
+    """How a source is read beside a consumer's work."""
+
+    gated: bool  # the gate is open around the native work only, else all the time
+    null: bool  # the source gives its batches for nothing
+    kind: str  # of the native work: "sleep" or "numpy"
+
+
+def interference(subject: type[Subject], mode: Mode, effort: Effort, work: Work) -> Answer:
+    """Seconds that a step in Python takes, and a step with its native work and its batch.
+
+    A step is 2 ms of Python in pieces, between which short native calls let go of the GIL, and
+    then 2 ms of native work, around which the gate is open; a pull is 2 ms of Python.
+    """
+    piece = 2 * work.iterations // PIECES
+    short = works("numpy", 0.02, work)
+    long = works(mode.kind, 2, work)
+    steps = effort.steps // 4 if subject.SLOW else effort.steps
+
+    def source() -> Iterator[int]:
+        for batch in range(steps + 1):
+            if not mode.null:
+                spin(2 * work.iterations)
+            yield batch
+
+    buffered = subject(source, 4)
+    in_python: list[float] = []
+    with buffered.reading(mode.gated) as iterator:
+        next(iterator)
+        start = time.perf_counter()
+        for _ in range(steps):
+            begun = time.perf_counter()
+            for _ in range(PIECES):
+                spin(piece)
+                short()
+            in_python.append(time.perf_counter() - begun)
+            if mode.gated:
+                with buffered.gate():
+                    long()
+            else:
+                long()
+            next(iterator)
+        took = time.perf_counter() - start
+    return statistics.mean(in_python), took / steps
+
+
+# Stop and restart.
+
+
+class Watched:
+    """A source without an end that notes when it was asked."""
+
+    def __init__(self) -> None:
+        self.pulls = 0
+        self.asked = threading.Event()
+        self.when = 0.0  # it was asked first since `asked` was cleared
+
+    def __call__(self) -> Iterator[int]:
+        while True:
+            self.pulls += 1
+            if not self.asked.is_set():
+                self.when = time.perf_counter()
+                self.asked.set()
+            yield 0  # of which there is one: it weighs nothing
+
+    def settle(self) -> None:
+        """Wait until nobody has asked for a while."""
+        seen = -1
+        while seen != self.pulls:
+            seen = self.pulls
+            time.sleep(IDLE)
+
+
+def stop(subject: type[Subject], size: int, effort: Effort, _: Work) -> Answer:
+    """Seconds of a stop with a full buffer and an idle worker, and of a restart after it.
+
+    A restart goes until the source is asked for a new batch, once one was taken; with what cannot
+    be started again, it is the start of a new one.
+    """
+    source = Watched()
+    reader = subject(source, size)
+    stops: list[float] = []
+    restarts: list[float] = []
+    for cycle in range(effort.cycles + 1):
+        if cycle and "restart" not in subject.CAN:
+            reader = subject(source, size)
+        source.asked.clear()
+        start = time.perf_counter()
+        iterator = reader.start()
+        with reader.gate():
+            next(iterator)
+            if not source.asked.wait(10):
+                raise TimeoutError("The source is not asked again after a restart.")
+            if cycle:
+                restarts.append(source.when - start)
+            source.settle()
+        stops.append(timed(reader.stop))
+    return statistics.median(stops), statistics.median(restarts)
+
+
+# Memory.
+
+
+class Held(NamedTuple):
+    """When memory is looked at: with a full buffer of some size, at the start or after a run."""
+
+    size: int
+    after_run: bool
+
+
+def memory(subject: type[Subject], held: Held, effort: Effort, _: Work) -> Answer:
+    """Bytes allocated by the subject, by tracemalloc; the batches themselves weigh nothing."""
+    read = effort.run if held.after_run else 1
+    total = read + 2 * held.size + 64
+    source = Watched()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with subject(lambda: islice(source(), total), held.size).reading() as iterator:
+            for _ in islice(iterator, read):
+                pass
+            source.settle()
+            gc.collect()
+            allocated, _peak = tracemalloc.get_traced_memory()
+            if "stop" not in subject.CAN:  # its worker would wait for ever
+                for _ in iterator:
+                    pass
+    finally:
+        tracemalloc.stop()
+    return (float(allocated),)
+
+
+# Scaling.
+
+
+class Run(NamedTuple):
+    """A hand-off of some length; epochs of -1 are passes."""
+
+    size: int = 16
+    epoch_size: int = -1
+    batches: int = 100_000
+
+
+def scaling(subject: type[Subject], run: Run, _effort: Effort, _work: Work) -> Answer:
+    """Seconds a batch, ends of epochs and all."""
+    reader = subject(lambda: repeat(0, run.batches), run.size, run.epoch_size)
+    epochs = run.batches // run.epoch_size if run.epoch_size > 0 else 1
+    with reader.reading() as iterator:
+        start = time.perf_counter()
+        for _ in range(epochs):
+            for _ in iterator:
+                pass
+        return ((time.perf_counter() - start) / run.batches,)
+
+
+# All of them.
+
+SIZES = (1, 4, 16, 64, 256)
+TIMES = ((2, 2), (1, 4), (4, 1))
+KINDS = ("sleep", "numpy")
+
+
+class Measure(NamedTuple):
+    """A measure, its cases by name, which subjects are asked for one, and the parts of an answer.
+
+    A figure goes by the name of its case and its part, as in "gated sleep wall".
+    """
+
+    answer: Callable[[type[Subject], Any, Effort, Work], Answer]
+    cases: dict[str, Any]
+    asks: Callable[[type[Subject], str], bool]
+    parts: tuple[str, ...] = ("",)
+    compares_cases: bool = False  # of a subject; else subjects in a case
+
+    def names(self, case: str) -> list[str]:
+        """The names of a case's figures."""
+        return [f"{case} {part}".strip() for part in self.parts]
+
+
+def _real(subject: type[Subject], _: str) -> bool:
+    return subject not in (Ideal, NoPrefetch)
+
+
+def _interferes(subject: type[Subject], case: str) -> bool:
+    """Those with a gate; of those without, which are alike, one; and what is without prefetch."""
+    if "gate" in subject.CAN:
+        return True
+    if subject is NoPrefetch:
+        return case.startswith("free")
+    return subject is PrefetchGenerator and not case.startswith("gated")
+
+
+def _scales(subject: type[Subject], case: str) -> bool:
+    if case.startswith("epoch"):
+        return "epochs" in subject.CAN and not subject.SLOW
+    return subject in (Wrapper, PrefetchGenerator, Queue)
+
+
+MEASURES: dict[str, Measure] = {
+    "handoff": Measure(handoff, {str(size): size for size in SIZES}, _real),
+    "overlap": Measure(
+        overlap,
+        {f"{kind} {p},{c}": Times(p, c, kind) for kind in KINDS for p, c in TIMES},
+        lambda subject, case: True,
+    ),
+    "interference": Measure(
+        interference,
+        {
+            f"{name} {kind}": Mode(name == "gated", name == "null", kind)
+            for kind in KINDS
+            for name in ("null", "free", "gated")
+        },
+        _interferes,
+        ("step", "wall"),
+        compares_cases=True,
+    ),
+    "stop": Measure(
+        stop, {"": 16}, lambda subject, case: "stop" in subject.CAN, ("stop", "restart")
+    ),
+    "memory": Measure(
+        memory,
+        {"16": Held(16, False), "1024": Held(1024, False), "1024 run": Held(1024, True)},
+        lambda subject, case: _real(subject, case) and not subject.SLOW,
+    ),
+    "scaling": Measure(
+        scaling,
+        {
+            **{f"buffer {size}": Run(size=size) for size in (16, 1024, 16_384)},
+            **{f"epoch {size}": Run(epoch_size=size) for size in (-1, 100, 10_000)},
+            **{f"length {size}": Run(batches=size) for size in (10_000, 100_000, 1_000_000)},
+        },
+        _scales,
+        compares_cases=True,
+    ),
+}
+
+
+def needs_two(case: str) -> bool:
+    """Whether a case has two threads at work in native code, which takes two processors."""
+    return "numpy" in case
+
+
+def deaf() -> None:
+    """Leave Ctrl-C to the command, which ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@functools.cache
+def warm_up(subject: str) -> None:
+    """Have the package imported, and what it makes once made."""
+    hand_over(SUBJECTS[subject], 4, 16)
+
+
+def answer(
+    question: tuple[str, str, str], effort: Effort, work: Work, processors: set[int]
+) -> Answer | str:
+    """The answer to a measure, a case and a subject, or the words for why there is none.
+
+    Runs in a process of the subject's own, on these processors, or where it is if there are none.
+    """
+    measure, case, subject = question
+    if processors:
+        os.sched_setaffinity(0, processors)
+    try:
+        warm_up(subject)
+        asked = MEASURES[measure]
+        return asked.answer(SUBJECTS[subject], asked.cases[case], effort, work)
+    except ModuleNotFoundError:
+        return "not installed"
+    except Exception as error:
+        return f"failed: {type(error).__name__}: {error}"

@@ -1,0 +1,235 @@
+"""Tables and the plot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from rich.table import Table
+
+from .measures import KINDS, MEASURES, SIZES
+from .results import OURS, Key, Missing, Results, overlap, speed
+from .subjects import SUBJECTS, Ideal, PrefetchGenerator
+
+NONE = "—"
+
+
+def tables(results: Results, measures: Sequence[str]) -> Iterator[Table]:
+    """The tables of these measures."""
+    for measure in measures:
+        yield from TABLES[measure](results)
+
+
+def handoff(results: Results) -> Iterator[Table]:
+    """Thousand batches a second, and how many times that of prefetch_generator and the limit."""
+
+    def figure(case: str, name: str) -> str:
+        rate = 1e-3 / results.median("handoff", case, name)
+        words = [f"{rate:.0f}" if rate >= 1 else f"{rate:.3f}"]
+        for other in (lambda: PrefetchGenerator.NAME, lambda: results.limit(int(case))):
+            try:
+                ratio = speed(results, int(case), name, other())
+            except Missing:
+                words.append(NONE)
+            else:
+                words.append(f"{ratio:.2f}" if ratio >= 0.005 else "<0.01")
+        return " · ".join(words)
+
+    yield _table(
+        results,
+        "handoff",
+        "Hand-off, thousand batches/s · times prefetch_generator · times the limit",
+        {f"buffer {case}": case for case in MEASURES["handoff"].cases},
+        lambda column, name: figure(column.split()[1], name),
+        caption="The limit at a buffer is the best of its kind.",
+    )
+
+
+def overlaps(results: Results) -> Iterator[Table]:
+    """Wall time over the ideal, which is shown in milliseconds a batch."""
+
+    def figure(case: str, name: str) -> str:
+        if name == Ideal.NAME:
+            return f"{1e3 * results.median('overlap', case, name):.2f} ms"
+        return f"{overlap(results, case, name):.3f}"
+
+    yield _table(
+        results,
+        "overlap",
+        "Overlap: wall time over the ideal (source ms, consumer ms)",
+        {case: case for case in MEASURES["overlap"].cases},
+        figure,
+        caption="The ideal: both sides at once, nothing handed over. numpy has two processors.",
+    )
+
+
+def interferences(results: Results) -> Iterator[Table]:
+    """Milliseconds of a step in Python, and of a step with all, and their ratios."""
+
+    def figure(kind: str, column: str, name: str) -> str:
+        mode, part, *over = column.split()
+        key = "interference", f"{mode} {kind} {part}", name
+        if over:
+            other = over[1]
+            return f"{results.ratio(key, ('interference', f'{other} {kind} {part}', name)):.2f}"
+        return f"{1e3 * results.median(*key):.2f}"
+
+    for kind in KINDS:
+        columns = [
+            *(f"{mode} step" for mode in ("null", "free", "gated")),
+            "gated step / null",
+            *(f"{mode} wall" for mode in ("null", "free", "gated")),
+            "free wall / gated",
+        ]
+        yield _table(
+            results,
+            "interference",
+            f"Interference, ms: a step in Python of 2 ms; wall time with 2 ms native work ({kind})",
+            {column: "{0} {2} {1}".format(*column.split()[:2], kind) for column in columns},
+            lambda column, name, kind=kind: figure(kind, column, name),
+            caption="null: a source that costs nothing, else 2 ms of Python a batch; "
+            "free: the gate is always open; gated: around the native work.",
+        )
+
+
+def stops(results: Results) -> Iterator[Table]:
+    """Milliseconds of a stop and of a restart."""
+
+    def figure(part: str, name: str) -> str:
+        milliseconds = 1e3 * results.median("stop", part, name)
+        new = part == "restart" and "restart" not in SUBJECTS[name].CAN
+        return f"{milliseconds:.3f}" + (" (a new one)" if new else "")
+
+    yield _table(
+        results,
+        "stop",
+        "Stop with a full buffer of 16 and an idle worker, and restart, ms",
+        {"stop": "stop", "restart": "restart"},
+        figure,
+        caption="A restart lasts until the source is asked for a new batch. Others have no stop.",
+    )
+
+
+def memories(results: Results) -> Iterator[Table]:
+    """Bytes a buffered batch, and what a run leaves."""
+
+    def held(case: str, name: str) -> float:
+        return results.median("memory", case, name)
+
+    def figure(column: str, name: str) -> str:
+        if column == "a batch":
+            return f"{(held('1024', name) - held('16', name)) / (1024 - 16):.0f}"
+        if column == "buffer of 16":
+            return f"{held('16', name):.0f}"
+        return f"{held('1024 run', name) - held('1024', name):+.0f}"
+
+    yield _table(
+        results,
+        "memory",
+        "Memory, bytes by tracemalloc, of the buffer alone: its batches weigh nothing",
+        {"buffer of 16": "16", "a batch": "1024", "more after a run": "1024 run"},
+        figure,
+    )
+
+
+def scalings(results: Results) -> Iterator[Table]:
+    """Nanoseconds a batch, and the ratio to the first of its kind."""
+    kinds: dict[str, list[str]] = {}
+    for case in MEASURES["scaling"].cases:
+        kinds.setdefault(case.split()[0], []).append(case)
+
+    def figure(first: str, case: str, name: str) -> str:
+        nanoseconds = 1e9 * results.median("scaling", case, name)
+        ratio = results.ratio(("scaling", case, name), ("scaling", first, name))
+        return f"{nanoseconds:.0f} · {ratio:.2f}"
+
+    for cases in kinds.values():
+        yield _table(
+            results,
+            "scaling",
+            "Cost of a batch in ns · times that of the first column",
+            {case: case for case in cases},
+            lambda case, name, first=cases[0]: figure(first, case, name),
+            caption="Unless said: buffer 16, epochs are passes (-1), 100,000 batches.",
+        )
+
+
+def _table(
+    results: Results,
+    measure: str,
+    title: str,
+    columns: dict[str, str],
+    figure: Callable[[str, str], str],
+    *,
+    caption: str = "",
+) -> Table:
+    """A row for each subject; columns are given with the case that they were measured in."""
+    table = Table(title=title, caption=caption)
+    table.add_column("subject", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    known = {key.subject for key in (*results.values, *results.words)}
+    for name, subject in SUBJECTS.items():
+        if name in known and any(MEASURES[measure].asks(subject, c) for c in columns.values()):
+            row = [
+                _cell(results, Key(measure, case, name), partial(figure, column, name))
+                for column, case in columns.items()
+            ]
+            table.add_row(name, *row, style="bold" if name == OURS else None)
+    return table
+
+
+def _cell(results: Results, key: Key, figure: Callable[[], str]) -> str:
+    """A figure, or the word for why there is none: a dash where nothing was asked."""
+    try:
+        return figure()
+    except Missing:
+        return results.words.get(key, NONE).partition(":")[0]  # `main` prints the rest
+
+
+TABLES: dict[str, Callable[[Results], Iterator[Table]]] = {
+    "handoff": handoff,
+    "overlap": overlaps,
+    "interference": interferences,
+    "stop": stops,
+    "memory": memories,
+    "scaling": scalings,
+}
+
+
+def plot(results: Results, file: str) -> None:
+    """Draw the hand-off against the size of the buffer. The suffix of the file says its format."""
+    import matplotlib as mpl  # noqa: PLC0415  # slow to import, and seldom wanted
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+
+    def line(label: str, name: Callable[[int], str], **style: object) -> None:
+        points = []
+        for size in SIZES:
+            try:
+                points.append((size, 1e-3 / results.median("handoff", str(size), name(size))))
+            except Missing:
+                continue
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, marker=".", **style)
+
+    line("limit", results.limit, color="black", linestyle="--")
+    for name, subject in SUBJECTS.items():
+        if not subject.LIMIT:
+            line(name, lambda _, name=name: name, linewidth=3 if name == OURS else 1)
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="buffer size",
+        ylabel="thousand batches a second",
+        title="Hand-off, null source and null consumer",
+    )
+    axes.set_xticks(SIZES, labels=[str(size) for size in SIZES])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", ncols=2)
+    figure.savefig(file)
+    plt.close(figure)

@@ -1,0 +1,182 @@
+"""Figures of a run, by round, and what is worked out from them: medians, ratios, thresholds.
+
+A ratio is taken within each round, in which all were measured in turn, and is the median of the
+rounds' ratios: what slows the machine for a while slows both sides of it. They are kept as a suite
+of pyperf, so that its commands read them too (`python -m pyperf stats FILE`).
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import pyperf
+
+from .measures import SIZES, TIMES
+from .subjects import SUBJECTS, EmloopAwake, Ideal, PrefetchGenerator, Wrapper
+
+OURS = Wrapper.NAME
+LIMITS = [name for name, subject in SUBJECTS.items() if subject.LIMIT]
+
+
+class Key(NamedTuple):
+    """What was measured."""
+
+    measure: str
+    case: str
+    subject: str
+
+
+class Missing(Exception):
+    """A figure that was not measured, or could not be."""
+
+
+class Results:
+    """Values by key, one a round, in seconds or bytes; and words for those that are missing."""
+
+    def __init__(self) -> None:
+        self.values: dict[Key, list[float]] = {}
+        self.words: dict[Key, str] = {}
+
+    def __getitem__(self, key: tuple[str, str, str]) -> list[float]:
+        """The values. Raises Missing."""
+        found = Key(*key)
+        if found not in self.values or found in self.words:
+            raise Missing(f"{'/'.join(key)}: {self.words.get(found, 'not measured')}")
+        return self.values[found]
+
+    def median(self, measure: str, case: str, subject: str) -> float:
+        """The median of the rounds. Raises Missing."""
+        return statistics.median(self[measure, case, subject])
+
+    def ratio(self, upper: tuple[str, str, str], lower: tuple[str, str, str]) -> float:
+        """The median of the rounds' ratios of two figures. Raises Missing."""
+        return statistics.median(
+            above / below for above, below in zip(self[upper], self[lower], strict=True)
+        )
+
+    def limit(self, size: int) -> str:
+        """The limit at a buffer: the fastest of those that were written for it. Raises Missing."""
+        return min(LIMITS, key=lambda name: self.median("handoff", str(size), name))
+
+    def save(self, file: str) -> None:
+        """Write a suite of pyperf: a benchmark for each key, with a value for each round."""
+        shared = pyperf.Run([1.0]).get_metadata()  # of the machine, which takes a while
+        shared["missing"] = json.dumps([[*key, word] for key, word in self.words.items()])
+
+        def run(key: Key) -> pyperf.Run:
+            unit = "byte" if key.measure == "memory" else "second"
+            metadata = {**shared, "name": "/".join(key), "unit": unit}
+            return pyperf.Run(self.values[key], metadata=metadata, collect_metadata=False)
+
+        suite = pyperf.BenchmarkSuite([pyperf.Benchmark([run(key)]) for key in self.values])
+        suite.dump(file, replace=True)
+
+    @classmethod
+    def load(cls, file: str) -> Results:
+        """Read what `save` has written."""
+        results = cls()
+        for benchmark in pyperf.BenchmarkSuite.load(file):
+            measure, case, subject = benchmark.get_name().split("/")
+            results.values[Key(measure, case, subject)] = list(benchmark.get_values())
+            for *key, word in json.loads(benchmark.get_metadata()["missing"]):
+                results.words[Key(*key)] = word
+        return results
+
+
+class Threshold(NamedTuple):
+    """A figure that must not be below, or above, a bound."""
+
+    measure: str
+    what: str
+    bound: float
+    at_least: bool
+    figure: Callable[[Results], float]
+
+    def misses(self, results: Results) -> str | None:
+        """The words for a figure that is missed, or could not be had; None if all is well."""
+        try:
+            figure = self.figure(results)
+        except Missing as missing:
+            return f"{self.what}: no figure ({missing})"
+        good = figure >= self.bound if self.at_least else figure <= self.bound
+        side = "least" if self.at_least else "most"
+        return None if good else f"{self.what}: {figure:.3f}, should be at {side} {self.bound:g}"
+
+
+def speed(results: Results, size: int, subject: str, other: str) -> float:
+    """How many times faster a subject hands over than another. Raises Missing."""
+    return results.ratio(("handoff", str(size), other), ("handoff", str(size), subject))
+
+
+def overlap(results: Results, case: str, subject: str) -> float:
+    """Wall time over the ideal. Raises Missing."""
+    return results.ratio(("overlap", case, subject), ("overlap", case, Ideal.NAME))
+
+
+def _thresholds() -> Iterable[Threshold]:
+    for size, bound in zip(SIZES, (1.0, 1.0, 1.8, 3.0, 4.0), strict=True):
+        yield Threshold(
+            "handoff",
+            f"hand-off at buffer {size} against prefetch_generator",
+            bound,
+            True,
+            lambda results, size=size: speed(results, size, OURS, PrefetchGenerator.NAME),
+        )
+    for size, bound in ((1, 0.75), (16, 0.75), (256, 0.5)):
+        yield Threshold(
+            "handoff",
+            f"hand-off at buffer {size} against the limit",
+            bound,
+            True,
+            lambda results, size=size: speed(results, size, OURS, results.limit(size)),
+        )
+    for kind in ("sleep", "numpy"):
+        for source, consumer in TIMES:
+            case = f"{kind} {source},{consumer}"
+            yield Threshold(
+                "overlap",
+                f"overlap, {case} ms: wall time over the ideal",
+                1.03,
+                False,
+                lambda results, case=case: overlap(results, case, OURS),
+            )
+        yield Threshold(
+            "interference",
+            f"interference, {kind}: gated step over the step without a producer",
+            1.05,
+            False,
+            lambda results, kind=kind: results.ratio(
+                ("interference", f"gated {kind} step", OURS),
+                ("interference", f"null {kind} step", OURS),
+            ),
+        )
+        yield Threshold(
+            "interference",
+            f"interference, {kind}: ungated wall time over gated",
+            1.3,
+            True,
+            lambda results, kind=kind: results.ratio(
+                ("interference", f"free {kind} wall", OURS),
+                ("interference", f"gated {kind} wall", OURS),
+            ),
+        )
+    yield Threshold(
+        "stop",
+        "stop with a full buffer and an idle worker over emloop's without its sleep",
+        1.0,
+        False,
+        lambda results: results.ratio(("stop", "stop", OURS), ("stop", "stop", EmloopAwake.NAME)),
+    )
+
+
+THRESHOLDS = tuple(_thresholds())
+
+
+def missed(results: Results, measures: Iterable[str]) -> list[str]:
+    """The words for each threshold of these measures that is missed."""
+    chosen = set(measures)
+    words = (threshold.misses(results) for threshold in THRESHOLDS if threshold.measure in chosen)
+    return [word for word in words if word is not None]

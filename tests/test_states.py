@@ -1,0 +1,62 @@
+"""In every state of a wrapper: fork, garbage collection, exit of the interpreter (rules 8, 10)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from ast import literal_eval
+
+import pytest
+
+from kernel import stream
+from kernel.machine import Limits
+from specs.graph import explore
+
+from .states import STATES, State, alone
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_rule_8_fork(name: str) -> None:
+    """Rule 8: a fork in any state leaves two wrappers that can be read, as far as threads live."""
+    assert alone(lambda: State(name).fork()) == 0
+
+
+@pytest.mark.parametrize("name", [n for n, s in STATES.items() if "aside" not in s.before])
+def test_rule_10_garbage(name: str) -> None:
+    """Rule 10: a wrapper that is garbage, in any state, leaves no thread."""
+    assert alone(lambda: State(name).collect()) == 0
+
+
+def test_rule_10_exit() -> None:
+    """Rule 10: a process ends promptly, and without a word, in any state of a wrapper."""
+    command = [sys.executable, "-W", "error", "-m", "tests.states"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_states_are_all_kinds() -> None:
+    """Every scope with every worker that the machine can reach is among the states."""
+    kinds = {after[:2] for _, _, after in explore(Limits(2, 0), 1)}
+    reading, writing = os.pipe()
+    for name in STATES:
+        alone(lambda name=name: os.write(writing, f"{State(name).now()[:2]}\n".encode()))  # type: ignore[misc]
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert {literal_eval(line) for line in pipe} == kinds
+
+
+def test_a_fork_that_is_not_noticed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrapper whose child waits for a worker that it does not have."""
+    monkeypatch.setattr(stream._Core, "gone", lambda core, death=None: None)
+    monkeypatch.setattr("tests.states.HANG", 1)
+    assert alone(lambda: State("buffer full").fork()) != 0
+
+
+def test_a_thread_that_is_left_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrapper whose worker does not hear that nobody wants it."""
+    monkeypatch.setattr(stream, "_abandon", lambda core, bell: None)
+    monkeypatch.setattr("tests.interrupts.HANG", 0.1)
+    assert alone(lambda: State("worker asleep").collect()) != 0
