@@ -106,14 +106,14 @@ PLANTED = {
         "_Core.fold",
         'consumer = "idle"',
         "pass",
-        "2/0/Enter,Allow,Next,Next,Disallow/batch",
+        "2/0/Enter,Allow/batch",
         "lost wake-up",
     ),
     "told by the consumer, a request goes on": Planted(
         "_Core.sync",
         'consumer = "idle"',
         "pass",
-        "2/0/Enter,Allow,Next,Next,Disallow/batch",
+        "2/0/Enter,Allow/batch",
         "invariant",
     ),
     # a thread that is left behind
@@ -134,13 +134,13 @@ PLANTED = {
     ),
     # something else is told
     "the count is not told": Planted(
-        "_Core.fold", "count += ahead", "pass", "stop-at-a-boundary", "not an action"
+        "_Core.fold", "count += ahead", "pass", "3/3/Enter,Allow/batch", "not an action"
     ),
     "a state that is read twice": Planted(
         "_Core.is_pulling",
         'state[FETCHING] and state[WORKER] == "absent"',
         'self.state[FETCHING] and self.state[WORKER] == "absent"',
-        "2/0/Enter,Next,Allow,Interrupted,Enter/batch",
+        "1/0/Enter,Next,Allow,Interrupted,Enter/batch",
         "observation",
     ),
     # what lets the hand-over do without the lock
@@ -152,7 +152,7 @@ PLANTED = {
         "observation",
     ),
     "asked without a second look": Planted(
-        "_Core.read", "if self.batches:", "if False:", "2/0/Enter,Allow,Next,Next/batch", "lost wake-up"
+        "_Core.read", "if self.batches:", "if False:", "2/0/Enter,Allow/batch", "lost wake-up"
     ),
     "running ahead without a look at the state": Planted(
         "_Core.run_ahead", " or self.state is not state", "", "2/0/Enter,Allow,Next,Disallow/batch", "not an action"
@@ -161,7 +161,7 @@ PLANTED = {
         "_Core.run_ahead", "len(batches) >= capacity or ", "", "prefetch", "not an action"
     ),
     "running ahead past the end": Planted(
-        "_Core.run_ahead", "while ahead != last:", "while True:", "stop-at-a-boundary", "invariant"
+        "_Core.run_ahead", "while ahead != last:", "while True:", "3/3/Enter,Allow/batch", "invariant"
     ),
     "a slot is freed, and nobody told": Planted(
         "_Core.read", "if self.worker_bell is not None:", "if False:", "prefetch", "observation"
