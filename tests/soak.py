@@ -26,7 +26,7 @@ from rich.table import Table
 from kernel import StreamWrapper
 from specs.epochs import BATCH, END, FAILURE, epochs
 
-SLACK = 64 * 1024  # bytes
+SLACK = 128 * 1024  # bytes
 WARM = 0.25  # of the time, until the steps that a wrapper remembers are remembered
 LOOKS = 20  # at memory and threads, in one run
 GATES = 2  # at once: a wrapper remembers the steps of its states, which are few
