@@ -129,7 +129,7 @@ class RecordedBatches(deque[Any]):
             self._record.take("Enqueue", lambda: super(RecordedBatches, self).append(batch))
 
     def popleft(self) -> Any:
-        """Take a batch: a Dequeue. If it would have served another's request, that goes on."""
+        """Take a batch: a Dequeue. Another's request that it would have served is made again."""
         with self._record.lock:
             if not self:
                 raise IndexError

@@ -30,7 +30,6 @@ from .machine import (
     Action,
     Allow,
     Bury,
-    Dequeue,
     Die,
     Disallow,
     EndEpoch,
@@ -228,7 +227,7 @@ class _Core(Generic[T]):
         return told
 
     def settle(self, action: Action, payload: Any) -> None:
-        """Keep what the source answered with, and take the step: what cannot be kept is not told."""
+        """Keep what the source answered with, and take the step: what is not kept is not told."""
         if action is Enqueue:
             self.batches.append(payload)
         elif action is Fail:
@@ -246,7 +245,7 @@ class _Core(Generic[T]):
         self.worker_bell = None
         while True:
             ticket = self.ticket
-            if fetched or (ticket is self.state and not self.abandoned):
+            if ticket and (fetched or (self.state is ticket and not self.abandoned)):
                 asleep, answer = self.run_ahead(ticket, opened, fetched)
                 fetched = False
                 if asleep:
@@ -346,7 +345,7 @@ class _Core(Generic[T]):
         return False, None
 
     def fold(self, fetching: bool) -> None:
-        """With the lock held, tell the state what its worker has put, and whether it is in a pull."""
+        """With the lock held, tell the state what the worker has put, and if it is in a pull."""
         scope, worker, epoch, _, _, count, yielded, permits, consumer = self.state
         held = len(self.batches)
         if self.limits.epoch_size > 0:
@@ -476,7 +475,7 @@ class _Core(Generic[T]):
         return self.ask()
 
     def took(self, batch: T) -> T:
-        """A batch was taken while the worker was asleep, or about to be: there may be room for it."""
+        """A batch was taken while the worker sleeps, or is about to: ring if it may pull."""
         state, bell = self.state, self.worker_bell
         if bell is not None and state[PERMITS] > 0 and state[EPOCH] == "begun":
             self.worker_bell = None
@@ -488,9 +487,16 @@ class _Core(Generic[T]):
         bell: SimpleQueue[None] | None = None  # of this request, once it was told of
         answer: tuple[Action, Any] | None = None  # of its own pull
         error: BaseException | None = None
-        glanced = False
+        glanced = served = False
         try:
             while True:
+                if served:
+                    try:
+                        batch = self.batches.popleft()
+                    except IndexError:
+                        served = False  # another thread took it
+                    else:
+                        return batch if self.worker_bell is None else self.took(batch)
                 state = self.state
                 if (
                     not glanced
@@ -509,13 +515,7 @@ class _Core(Generic[T]):
                     finally:
                         if self.waiters:
                             self.no_longer_waits(waiter)
-                    if self.batches:
-                        try:
-                            batch = self.batches.popleft()
-                        except IndexError:
-                            pass  # another thread took it
-                        else:
-                            return batch if self.worker_bell is None else self.took(batch)
+                    served = True  # or else it is seen that it was not
                     continue
                 spent = None  # a pass that is dropped: let go outside the lock
                 with self.lock:
@@ -528,18 +528,18 @@ class _Core(Generic[T]):
                         caller = threading.get_ident()
                         if self.worker_id == caller:
                             raise RuntimeError(f"{self.label} is read by its own source.")
-                        state = Request(self.limits, self.state)
-                        if state is not None:
+                        requested = Request(self.limits, self.state)
+                        if requested is not None:
                             self.asker = bell = SimpleQueue()
                             self.asker_id = caller
-                            self.commit(Request, state)  # last: it must be known whose it is
+                            self.commit(Request, requested)  # last: it must be known whose it is
                             if self.batches:
                                 continue  # it was put when the state did not say so yet
                         elif self.step(EndEpoch):
                             raise StopIteration
                         elif self.step(Raise):
                             error, self.error = self.error, None
-                            raise error  # type: ignore[misc]  # where it failed there is an error
+                            raise error  # type: ignore[misc]  # where it failed there is one
                         elif bell is None or self.asker is not bell:
                             raise self.refusal()
                         worker = self.state[WORKER]
@@ -551,14 +551,10 @@ class _Core(Generic[T]):
                             self.consumer_bell = bell
                             self.wake_worker(surely=True)
                 if served:
-                    try:
-                        batch = self.batches.popleft()
-                    except IndexError:
-                        continue  # another thread took it
-                    return batch if self.worker_bell is None else self.took(batch)
+                    continue
                 if pulls:
                     answer = self.pull(self.opened)
-                else:
+                elif bell is not None:
                     self.wait(bell)
         except BaseException:
             with self.lock:

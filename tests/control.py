@@ -238,7 +238,7 @@ class Deque(deque[Any]):
     def append(self, item: Any) -> None:
         self.touch(write=True)
         super().append(item)
-        self.witness.appended(self.name)
+        self.witness.appended(self.name, item)
 
     def popleft(self) -> Any:
         self.touch(write=True)

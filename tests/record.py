@@ -135,7 +135,8 @@ def main() -> int:
         counts = ", ".join(f"{n:,} {what}" for what, n in made.counts.most_common())
         console.print(
             f"{options.file}: {counts} in {time.perf_counter() - started:.1f} s, "
-            f"buffer of {made.size}, epochs of {made.epoch_size}"
+            f"buffer of {made.size}, epochs of {made.epoch_size}",
+            soft_wrap=True,
         )
     if options.cost:
         plain, recorded = cost()

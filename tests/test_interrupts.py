@@ -36,6 +36,7 @@ def test_rule_10_interrupt_before_an_instruction(sweep: Sweep) -> None:
     assert done.points or sweep.call in ("empty", "iter, name")
 
 
+@pytest.mark.timeout(60)  # where the mutants' tests have 10 s each: it has many to strike
 def test_rule_10_every_instruction_of_a_gate() -> None:
     """Rules 5 and 10: the excuses for a gate are needed, and a gate is safe but for them."""
     done = [interrupts.swept(sweep) for sweep in CONSUMER if sweep.situation == "another open"]

@@ -73,17 +73,21 @@ def sample(
     choose: Callable[[list[str]], str],
     races: Races,
     timeouts: bool = False,
-    most: int = 100_000,
+    most: int = 20_000,
 ) -> tuple[Schedule, Wrong | None]:
-    """Run the program once by moves of choice; returns them, and what is wrong, if anything is."""
+    """Run the program once by moves of choice; returns them, and what is wrong, if anything is.
+
+    What has not ended after so many moves goes on by fair ones for as many, which should end it.
+    """
     made: list[str] = []
+    fair = Uniform(0)
     wrong: Wrong | None = None
     with running(program, races) as run:
         try:
             while moves := run.moves(timeouts):
-                if len(made) >= most:
-                    raise Wrong("livelock", f"no end after {most} steps")
-                move = choose(moves)
+                if len(made) > 2 * most:
+                    raise Wrong("livelock", f"no end after {2 * most} steps")
+                move = (fair if len(made) > most else choose)(moves)
                 try:
                     run.move(move)
                 finally:

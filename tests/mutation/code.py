@@ -48,13 +48,12 @@ class Layer(NamedTuple):
 LAYERS = {
     "graph": Layer(("tests/mutation/graph.py",), 60, FILES[:1]),
     "pure stateful": Layer(("tests/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
+    "parts": Layer(("tests/test_core.py",), 60, FILES[1:]),
     "scheduler": Layer(("tests/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30),
     "contract": Layer(
         (
             "tests/test_contract.py",
             "tests/test_messages.py",
-            "tests/test_interrupts.py",
-            "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
             "tests/test_instants.py",
             "tests/test_seed_defects.py",
             "tests/test_handoff.py",
@@ -62,6 +61,9 @@ LAYERS = {
             "tests/test_processes.py",
             "tests/test_states.py",
             "tests/test_faults.py",
+            "tests/test_interrupts.py",  # the slowest
+            "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
+            "--deselect=tests/test_interrupts.py::test_a_lock_that_is_kept_is_found",  # a checker
         ),
         150,
     ),

@@ -8,11 +8,17 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "Without a buffer a pull starts for a waiting request only, and then nothing is buffered.": (
         'kernel/machine.py:Fetch: if fetching or epoch != "begun" or buffered >= (limits.capacity or 1): -> if fetching or epoch != "begun" or buffered >= (limits.capacity or 2):',
     ),
-    "The bound of what is remembered, and the size of epochs from which nothing is, are matters of memory: any will do.": (
-        "kernel/stream.py:module: REMEMBERED = 4096 -> REMEMBERED = 4097",
-        "kernel/stream.py:_Steps.__missing__: if len(self) < REMEMBERED: -> if len(self) <= REMEMBERED:",
-        "kernel/stream.py:_remembered: return step if limits.epoch_size > REMEMBERED // 4 else _Steps(step).__getitem__ -> return step if limits.epoch_size >= REMEMBERED // 4 else _Steps(step).__getitem__",
-        "kernel/stream.py:_remembered: return step if limits.epoch_size > REMEMBERED // 4 else _Steps(step).__getitem__ -> return step if limits.epoch_size > REMEMBERED / 4 else _Steps(step).__getitem__",
+    "It is for speed: `ask` does the same, and finds the batch.": (
+        "kernel/stream.py:_Core.read: if self.batches: -> if not self.batches:",
+    ),
+    "It is for speed: where nobody waits nobody is rung for.": (
+        "kernel/stream.py:_Core.commit: if self.waiters and action is not Fetch: -> if action is not Fetch:",
+    ),
+    "How often one who waits looks around by itself is a guess: any such time will do.": (
+        "kernel/stream.py:module: GLANCE = 0.5 -> GLANCE = 1.5",
+    ),
+    "Halt has no use for the limits.": (
+        "kernel/stream.py:_Core.wake_worker: if Fetch(self.limits, self.state) or Halt(self.limits, self.state): -> if Fetch(self.limits, self.state) or Halt(None, self.state):",
     ),
     "The variable is set before it is read; its first value is for who reads the program.": (
         "kernel/stream.py:_Core.__init__: self.error: BaseException | None = None  # what Raise will raise -> pass  # what Raise will raise",
@@ -21,10 +27,8 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "kernel/stream.py:_Core.__init__: self.death: BaseException | None = None  # what killed the worker, if anything told -> pass  # what killed the worker, if anything told",
         'kernel/stream.py:_Core.__init__: self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell -> self.asker: SimpleQueue[None] | None = ""  # whose request it is that waits: its bell',
         "kernel/stream.py:_Core.__init__: self.asker: SimpleQueue[None] | None = None  # whose request it is that waits: its bell -> pass  # whose request it is that waits: its bell",
-        'kernel/stream.py:_Core.work: payload: Any = None -> payload: Any = ""',
-        "kernel/stream.py:_Core.work: payload: Any = None -> pass",
-        'kernel/stream.py:_Core.read: error: BaseException | None = None -> error: BaseException | None = ""',
-        "kernel/stream.py:_Core.read: error: BaseException | None = None -> pass",
+        'kernel/stream.py:_Core.ask: error: BaseException | None = None -> error: BaseException | None = ""',
+        "kernel/stream.py:_Core.ask: error: BaseException | None = None -> pass",
     ),
     "No thread has this number, and none is what it stands for.": (
         "kernel/stream.py:_Core.__init__: self.worker_id = 0  # of that thread, from its start to its end: who else is no worker -> self.worker_id = None  # of that thread, from its start to its end: who else is no worker",
@@ -36,26 +40,21 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "Any other false value means the same.": (
         "kernel/stream.py:_Core.__init__: self.abandoned = False -> self.abandoned = None",
-        'kernel/stream.py:_Core.read: bell: SimpleQueue[None] | None = None  # of this request, once there is one -> bell: SimpleQueue[None] | None = ""  # of this request, once there is one',
+        'kernel/stream.py:_Core.ask: bell: SimpleQueue[None] | None = None  # of this request, once it was told of -> bell: SimpleQueue[None] | None = ""  # of this request, once it was told of',
         "kernel/stream.py:StreamWrapper.__init__: weakref.finalize(self, _abandon, core, self._core.bell).atexit = False -> weakref.finalize(self, _abandon, core, self._core.bell).atexit = None",
     ),
     "From Python 3.13 on a thread that the interpreter has frozen on its way down still looks alive, and cannot be joined; before, the line changes nothing.": (
         "kernel/stream.py:_Core.wait: if thread is not None and (sys.is_finalizing() or not thread.is_alive()): -> if thread is not None and (not thread.is_alive()):",
         "kernel/stream.py:_Core.join: if thread is not None and thread.ident is not None and not sys.is_finalizing(): -> if thread is not None and thread.ident is not None:",
     ),
-    "Halt has no use for the limits.": (
-        "kernel/stream.py:_Core.wake_worker: if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)): -> if bell is not None and (self.fetch(self.state) or Halt(None, self.state)):",
-    ),
     "A ring too many costs a look at the state, and nothing else.": (
-        "kernel/stream.py:_Core.wake_worker: if bell is not None and (self.fetch(self.state) or Halt(self.limits, self.state)): -> if bell is not None:",
         "kernel/stream.py:_Core.wake_consumer: self.consumer_bell = None -> pass",
         "kernel/stream.py:_Core.gone: self.worker_bell = None -> pass",
-        "kernel/stream.py:_Core.read: self.consumer_bell = None -> pass",
+        "kernel/stream.py:_Core.ask: self.consumer_bell = None -> pass",
     ),
     "The line lets go of what the variable held; by what it is replaced does not matter.": (
-        'kernel/stream.py:_Core.work: payload = None -> payload = ""',
-        'kernel/stream.py:_Core.read: spent = None  # a pass that is dropped: let go outside the lock -> spent = ""  # a pass that is dropped: let go outside the lock',
-        'kernel/stream.py:_Core.read: error = answer = None  # an error would hold this frame, and the frame the error -> error = answer = ""  # an error would hold this frame, and the frame the error',
+        'kernel/stream.py:_Core.ask: spent = None  # a pass that is dropped: let go outside the lock -> spent = ""  # a pass that is dropped: let go outside the lock',
+        'kernel/stream.py:_Core.ask: error = answer = None  # an error would hold this frame, and the frame the error -> error = answer = ""  # an error would hold this frame, and the frame the error',
     ),
     "The worker of a wrapper that is garbage ends by the error as well, and there is nobody to see it.": (
         "kernel/stream.py:_Core.work: self.step(Stop) -> self.step(None)",
@@ -64,9 +63,6 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "A worker that is dead, not told to go, has nothing left that a stop could wait for.": (
         'kernel/stream.py:_Core.join: ended = self.state[WORKER] in ("absent", "dead") -> ended = self.state[WORKER] in ("absent", "XXdeadXX")',
         'kernel/stream.py:_Core.join: ended = self.state[WORKER] in ("absent", "dead") -> ended = self.state[WORKER] in ("absent", "DEAD")',
-    ),
-    "From CPython 3.11 on no signal comes between taking the step and taking the batch.": (
-        "kernel/stream.py:_Core.read: self.batches.popleft()  # it was in hand when this exception came -> pass  # it was in hand when this exception came",
     ),
     "The worker's pull is given up by Bury; the machine refuses to settle it here.": (
         'kernel/stream.py:_Core.orphan: if self.state[WORKER] == "absent" and self.state[FETCHING]: -> if self.state[FETCHING]:',
