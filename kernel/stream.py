@@ -648,11 +648,12 @@ class _RecordedCore(_Core[T]):
     @property
     def state(self) -> State:
         """The state. A worker that runs ahead and finds it unchanged may take it for a Fetch."""
-        with self.record.lock:
-            state = self.record.state
-            if self.runner == threading.get_ident() and state is self.ticket:
+        if self.runner != threading.get_ident():
+            return self.record.state
+        with self.lock:
+            if self.record.state is self.ticket:
                 self.record.look()
-            return state
+            return self.record.state
 
     @state.setter
     def state(self, state: State) -> None:
