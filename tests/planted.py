@@ -101,10 +101,18 @@ PLANTED = {
     ),
     # a request that was served and goes on permitting pulls
     "told by the worker, a request goes on": Planted(
-        "_Core.fold", 'consumer = "idle"', "pass", "2/0/Enter,Allow,Next,Disallow/batch", "not an action"
+        "_Core.fold",
+        'consumer = "idle"',
+        "pass",
+        "2/0/Enter,Allow,Next,Disallow/batch",
+        "not an action",
     ),
     "told by the consumer, a request goes on": Planted(
-        "_Core.sync", 'consumer = "idle"', "pass", "2/0/Enter,Allow,Next,Disallow/batch", "invariant"
+        "_Core.sync",
+        'consumer = "idle"',
+        "pass",
+        "2/0/Enter,Allow,Next,Disallow/batch",
+        "invariant",
     ),
     # a thread that is left behind
     "a stop that does not wait": Planted(
@@ -266,6 +274,10 @@ PLANTED = {
         "observation",
     ),
     "a slot is freed, and nobody told": Planted(
-        "_Core.took", "bell.put(None)", "pass", "1/0/Enter,Allow,Next,Prefetched/batch", "observation"
+        "_Core.took",
+        "bell.put(None)",
+        "pass",
+        "1/0/Enter,Allow,Next,Prefetched/batch",
+        "observation",
     ),
 }
