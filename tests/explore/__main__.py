@@ -154,7 +154,10 @@ def search_all(
     """Search the programs, and print what was found. Returns the exit status."""
     started = time.perf_counter()
     with ProcessPoolExecutor(jobs) as pool:
-        results = list(pool.map(partial(search, timeouts, most), programs))
+        results = []
+        for found in pool.map(partial(search, timeouts, most), programs):
+            results.append(found)
+            console.print(f"{name_of(found.program)}: {found.verdict}", markup=False)
     console.print(table(results))
     for found in results:
         if found.failure is not None:
