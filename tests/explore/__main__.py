@@ -21,7 +21,7 @@ from rich.table import Table
 
 from ..control import Races
 from ..schedules import PROGRAMS, Program, Wrong, possible
-from .reach import reachable
+from .reach import differing
 from .sample import Pct, Uniform, sample, shrink
 from .schedule import (
     Schedule,
@@ -73,7 +73,6 @@ def search(timeouts: bool, most: int, program: Program) -> Found:
     except Bound as bound:
         return Found(program, bound=str(bound))
     failure = graph.failure()
-    wanted = reachable(program)
     gc.collect()
     return Found(
         program,
@@ -82,9 +81,7 @@ def search(timeouts: bool, most: int, program: Program) -> Found:
         graph.runs,
         graph.seconds,
         max(node.depth for node in graph.nodes),
-        len(graph.edges & wanted),
-        len(wanted),
-        len(graph.edges - wanted),
+        *differing(program, graph.edges),
         failure
         and (failure[0].kind, str(failure[0]), record(program, failure[1], races, timeouts)),
     )
@@ -157,7 +154,10 @@ def search_all(
     """Search the programs, and print what was found. Returns the exit status."""
     started = time.perf_counter()
     with ProcessPoolExecutor(jobs) as pool:
-        results = list(pool.map(partial(search, timeouts, most), programs))
+        results = []
+        for found in pool.map(partial(search, timeouts, most), programs):
+            results.append(found)
+            console.print(f"{name_of(found.program)}: {found.verdict}", markup=False)
     console.print(table(results))
     for found in results:
         if found.failure is not None:

@@ -56,6 +56,20 @@ def reachable(program: Program) -> set[tuple[State, State]]:
     return edges
 
 
+def differing(program: Program, edges: set[tuple[State, State]]) -> tuple[int, int, int]:
+    """How many of the machine's steps were taken, of how many; and how many others.
+
+    Whether somebody who waits without having told looks again just then, which is a Withdraw, the
+    machine cannot say: such a step counts on neither side, unless Ctrl-C is to take it.
+    """
+    limits = Limits(program.capacity, program.epoch_size)
+    wanted = reachable(program)
+    if isinstance(program.calls, int) or "NextInterrupted" not in program.calls:
+        again = {edge for edge in wanted | edges if machine.Withdraw(limits, edge[0]) == edge[1]}
+        wanted, edges = wanted - again, edges - again
+    return len(edges & wanted), len(wanted), len(edges - wanted)
+
+
 def step(program: Program, point: Point, *names: str) -> Iterator[Point]:
     """The machine's actions of these names, where they are enabled."""
     for name in names:
