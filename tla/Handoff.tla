@@ -52,7 +52,8 @@ VARIABLES
 T == INSTANCE Protocol
 
 told ==
-    <<scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer>>
+    <<scope, worker, epoch, buffered, fetching, count, yielded, permits,
+      consumer>>
 own == <<ahead, room, answer, at>>
 bells == <<workerBell, workerRung, waiter, consumerBell, consumerRung>>
 vars == <<told, held, own, ticket, seen, lock, call, back, same, bells, lost>>
@@ -135,8 +136,8 @@ Settle ==
 
 \* The state was replaced, and who waits untold was rung for.
 Commit ==
-    /\ at = "commit"
-    /\ waiter # "left"
+    /\ \/ at = "commit" /\ waiter # "left"
+       \/ at = "committed"
     /\ IF worker = "absent"
          THEN at' = "gone" /\ UNCHANGED <<consumerBell, consumerRung>>
          ELSE at' = "decide" /\ WakeConsumer
@@ -283,8 +284,8 @@ Look ==
 \* It has put a batch, and rung for who waits. The last batch of an epoch is
 \* told, and so it decides before that.
 Put ==
-    /\ at = "put"
-    /\ waiter # "left"
+    /\ \/ at = "put" /\ waiter # "left"
+       \/ at = "rung"
     /\ LET last == count + ahead + 1 = EpochSize
        IN  /\ room' = IF last THEN 0 ELSE room - 1
            /\ at' = IF last THEN "decide"
@@ -293,7 +294,8 @@ Put ==
     /\ UNCHANGED <<held, ahead, answer, seen, lock, call, back, bells, lost>>
 
 \* It takes the bell of who waits untold, and rings. Who has gone away
-\* meanwhile does not hear it.
+\* meanwhile does not hear it. Who comes meanwhile is not rung for: he sees what
+\* has happened, and could come again for ever.
 WakeWaiters ==
     /\ \/ /\ at \in {"put", "commit"}
           /\ waiter = "left"
@@ -304,7 +306,7 @@ WakeWaiters ==
           /\ IF waiter = "taken"
                THEN waiter' = "none" /\ consumerRung' = TRUE
                ELSE UNCHANGED <<waiter, consumerRung>>
-          /\ at' = IF at = "putRing" THEN "put" ELSE "commit"
+          /\ at' = IF at = "putRing" THEN "rung" ELSE "committed"
     /\ Keep
     /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back,
                    workerBell, workerRung, consumerBell, lost>>
@@ -668,7 +670,8 @@ Die ==
     /\ workerBell' = FALSE
     /\ consumerBell' = FALSE
     /\ waiter' = "none"
-    /\ consumerRung' = (consumerRung \/ consumerBell \/ waiter # "none" \/ Leaving)
+    /\ consumerRung' =
+        (consumerRung \/ consumerBell \/ waiter # "none" \/ Leaving)
     /\ UNCHANGED <<held, ahead, seen, lock, call, back, workerRung>>
 
 Environment ==
@@ -679,7 +682,8 @@ Next == Worker \/ Answer \/ OwnAnswer \/ Consumer \/ Environment
 
 \* Nobody is kept from the lock for ever.
 Fairness ==
-    SF_vars(Worker) /\ SF_vars(Consumer) /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
+    /\ SF_vars(Worker) /\ SF_vars(Consumer)
+    /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
