@@ -622,6 +622,25 @@ Turn ==
     /\ call' = "turned"
     /\ UNCHANGED <<held, own, seen, back, bells, lost>>
 
+\* Another thread enters or leaves a gate; its section is one step here.
+OthersTurn ==
+    /\ lock = "free"
+    /\ permits' \in {permits - 1, permits + 1} \cap 0..MaxPermits
+    /\ buffered' = IF workerBell THEN held ELSE buffered
+    /\ consumer' = IF workerBell /\ held > 0 THEN "idle" ELSE consumer
+    /\ UNCHANGED <<scope, worker, epoch, fetching, count, yielded>>
+    /\ Replace
+    /\ IF workerBell /\ ~fetching
+          /\ \/ worker = "stopping"
+             \/ /\ worker = "running" /\ epoch = "begun" /\ held < Capacity
+                /\ permits' > 0 \/ consumer' = "waiting"
+         THEN workerBell' = FALSE /\ workerRung' = TRUE
+         ELSE UNCHANGED <<workerBell, workerRung>>
+    /\ IF waiter = "left"
+         THEN waiter' = "none" /\ consumerRung' = TRUE
+         ELSE UNCHANGED <<waiter, consumerRung>>
+    /\ UNCHANGED <<held, own, seen, lock, call, back, consumerBell, lost>>
+
 \* Ctrl-C strikes who waits.
 Interrupt ==
     /\ \/ /\ call = "asleep" /\ call' = "withdraw"
@@ -675,15 +694,17 @@ Die ==
     /\ UNCHANGED <<held, ahead, seen, lock, call, back, workerRung>>
 
 Environment ==
-    \/ Enter \/ Stop \/ Turn \/ Interrupt \/ LookAround \/ Die
+    \/ Enter \/ Stop \/ Turn \/ OthersTurn \/ Interrupt \/ LookAround \/ Die
     \/ call = "user" /\ (TakeBatch \/ Ask)
 
 Next == Worker \/ Answer \/ OwnAnswer \/ Consumer \/ Environment
 
-\* Nobody is kept from the lock for ever.
+\* Nobody is kept from the lock for ever. Others do not turn gates for ever: they
+\* could keep a request from being told each time.
 Fairness ==
     /\ SF_vars(Worker) /\ SF_vars(Consumer)
     /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
+    /\ <>[][~OthersTurn]_vars
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
