@@ -346,7 +346,7 @@ TakeBatch ==
     /\ Keep
     /\ UNCHANGED <<own, seen, lock, back, bells, lost>>
 
-\* Then it rings for a worker that sleeps, if that may pull for the free slot.
+\* Then `next' rings for a worker that sleeps, if that may pull for the slot.
 Took ==
     /\ \/ /\ call = "taken"
           /\ call' = IF workerBell THEN "took" ELSE "user"
@@ -587,8 +587,12 @@ Join ==
     /\ UNCHANGED <<held, own, workerBell, workerRung, waiter, consumerBell,
                    lost>>
 
+\* The user calls `next', which looks again after each wait.
+Begin == call = "user" /\ (TakeBatch \/ Ask)
+Resume == call = "again" /\ (TakeBatch \/ Ask)
+
 Consumer ==
-    \/ call # "user" /\ (TakeBatch \/ Ask)
+    \/ Resume
     \/ Took \/ LookBeforeWait \/ LeaveBell
     \/ Asking \/ MakeRequest \/ Wait \/ WakeWorker \/ WokenUp \/ Withdrawal
     \/ Join
@@ -694,12 +698,12 @@ Die ==
     /\ UNCHANGED <<held, ahead, seen, lock, call, back, workerRung>>
 
 Environment ==
-    \/ Enter \/ Stop \/ Turn \/ OthersTurn \/ Interrupt \/ LookAround \/ Die
-    \/ call = "user" /\ (TakeBatch \/ Ask)
+    \/ Enter \/ Stop \/ Begin \/ Turn
+    \/ OthersTurn \/ Interrupt \/ LookAround \/ Die
 
 Next == Worker \/ Answer \/ OwnAnswer \/ Consumer \/ Environment
 
-\* Nobody is kept from the lock for ever. Others do not turn gates for ever: they
+\* Nobody is kept from the lock for ever. Others do not turn gates for ever: that
 \* could keep a request from being told each time.
 Fairness ==
     /\ SF_vars(Worker) /\ SF_vars(Consumer)
@@ -730,6 +734,8 @@ Implements == P!Init /\ [][P!Next]_(P!vars)
 
 TypeOK == P!TypeOK
 Bounded == P!Bounded
+GateRespected == P!GateRespected
+StopPullsNothing == P!StopPullsNothing
 
 \* Nobody sleeps for ever: where everybody rests or sleeps and nobody was rung
 \* for, there is nothing for a worker to do, and something to wait for.
