@@ -703,8 +703,8 @@ Environment ==
 
 Next == Worker \/ Answer \/ OwnAnswer \/ Consumer \/ Environment
 
-\* Nobody is kept from the lock for ever. Others do not turn gates for ever: that
-\* could keep a request from being told each time.
+\* Nobody is kept from the lock for ever. Nor do others turn gates for ever, which
+\* could keep a request from being told.
 Fairness ==
     /\ SF_vars(Worker) /\ SF_vars(Consumer)
     /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
@@ -751,7 +751,7 @@ SomethingToWaitFor ==
     /\ worker \in {"running", "stopping"}
     /\ CASE call = "waitsForEnd" -> worker = "stopping"
          [] call = "asleep" -> held = 0 /\ consumer = "waiting"
-         [] call = "waits" -> held = 0 /\ epoch = "begun"
+         [] call = "waits" -> held = 0 /\ epoch = "begun" /\ permits > 0
 NoLostWakeUp ==
     /\ WorkerSleeps /\ ConsumerRests => NothingToDo
     /\ ConsumerSleeps /\ WorkerRests => SomethingToWaitFor
