@@ -2,13 +2,24 @@
 (***************************************************************************)
 (* The protocol as two threads carry it out: it implements Protocol.       *)
 (*                                                                         *)
-(* kernel/stream.py at the grain of what is atomic in the interpreter: the *)
-(* lock, `append' and `popleft' of the buffer, one look at an attribute.   *)
+(* This is kernel/stream.py at the grain of what is atomic in the          *)
+(* interpreter: the lock, `append' and `popleft', a look at an attribute.  *)
 (* While a gate is open the worker runs ahead: it puts batches without the *)
 (* lock, `next' takes them, and who has to wait leaves a bell and sleeps.  *)
-(* Whatever changes the state, which is one tuple, goes by the lock; who   *)
-(* runs ahead sees that it was replaced. What is touched with the lock     *)
-(* held only is changed in one step with what is done next.                *)
+(* Every other change replaces the state, which is one tuple, with the     *)
+(* lock held; a worker that runs ahead looks whether it was replaced.      *)
+(*                                                                         *)
+(* A step is what one thread does between two places at which another can  *)
+(* notice: it takes the lock, or lets it go, together with its next, or    *)
+(* last, access; what is touched with the lock held only, and what only    *)
+(* one thread touches, takes no step of its own. Only one thread puts and  *)
+(* one takes, so that a look for free slots, or for a batch, cannot be     *)
+(* disappointed by the access that follows it.                             *)
+(*                                                                         *)
+(* Left out: a second consumer, calls that are refused, Ctrl-C elsewhere   *)
+(* than in a wait, a worker that a stop gives up (`stop_timeout'), and     *)
+(* wrappers that are garbage. Death is one step: who notes it is alone, in *)
+(* a forked child or beside a thread that has ended.                       *)
 (***************************************************************************)
 EXTENDS Naturals
 
@@ -17,65 +28,54 @@ CONSTANTS Capacity, EpochSize, MaxPermits
 ASSUME Capacity > 0  \* without a buffer there is one thread
 
 VARIABLES
-    \* the state as it is told
+    \* the state, as it is told
     scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer,
-    held,          \* batches in the buffer
-    ahead,         \* batches that the worker has put and not told of
-    room,          \* slots that it knows to be free
-    ticket,        \* the state is the one that it began to run ahead with
-    answer,        \* what it got from the source and has to tell: "none", "batch", ...
-    seen,          \* how many batches the lock's holder has seen in the buffer
-    lock,          \* who holds it: "free", "worker", "consumer"
-    at,            \* the worker's place
-    call,          \* the consumer's place
-    back,          \* where that goes on after it has seen to the worker
-    same,          \* the state is the one that the consumer looked at
-    glanced,       \* the consumer has waited for long enough without telling
-    workerBell,    \* the worker sleeps, or is about to: its bell can be rung
-    workerRung,
-    waiter,        \* so can that of a request that was not told
-    consumerBell,  \* and of one that was
-    consumerRung,
-    lost           \* the worker died in a pull that it had not told of
+    held,         \* batches in the buffer
+    ahead,        \* batches put and not told of; counted if epochs are
+    room,         \* slots that the worker knows to be free
+    ticket,       \* the state is the one with which it began to run ahead
+    answer,       \* what it got and has to tell: "none", "batch", ...
+    seen,         \* batches that the lock's holder has seen in the buffer
+    lock,         \* who holds it: "free", "worker", "consumer"
+    at,           \* the worker's place
+    call,         \* the consumer's place
+    back,         \* where that goes once it has rung for the worker
+    same,         \* the state is the one that the consumer looked at
+    workerBell,   \* the worker sleeps, or is about to: it wants a ring
+    workerRung,   \* it was rung for
+    waiter,       \* the bell of who waits untold: "none", "left", "taken"
+    consumerBell, \* a request that was told of sleeps, or is about to
+    consumerRung, \* the consumer was rung for, where it waits now
+    lost          \* the worker died in a pull that it had not told of
 
 \* The steps of the protocol, on the state as it is told.
 T == INSTANCE Protocol
 
-told == <<scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer>>
+told ==
+    <<scope, worker, epoch, buffered, fetching, count, yielded, permits,
+      consumer>>
 own == <<ahead, room, answer, at>>
-asks == <<call, back, glanced>>
 bells == <<workerBell, workerRung, waiter, consumerBell, consumerRung>>
-vars == <<told, held, own, ticket, seen, lock, asks, same, bells, lost>>
+vars == <<told, held, own, ticket, seen, lock, call, back, same, bells, lost>>
 
 Init ==
     /\ T!Init
     /\ held = 0 /\ ahead = 0 /\ room = 0 /\ seen = 0
-    /\ ticket = FALSE /\ same = FALSE /\ glanced = FALSE /\ lost = FALSE
+    /\ ticket = FALSE /\ same = FALSE /\ lost = FALSE
     /\ answer = "none" /\ lock = "free"
     /\ at = "absent" /\ call = "user" /\ back = "user"
     /\ workerBell = FALSE /\ workerRung = FALSE
-    /\ waiter = FALSE /\ consumerBell = FALSE /\ consumerRung = FALSE
+    /\ waiter = "none" /\ consumerBell = FALSE /\ consumerRung = FALSE
 
-Take(who) == lock = "free" /\ lock' = who
+Acquire(who) == lock = "free" /\ lock' = who
 Release == lock' = "free"
 
-\* The state is replaced.
+\* The state is replaced, or is not.
 Replace == ticket' = FALSE /\ same' = FALSE
 Keep == UNCHANGED <<told, ticket, same>>
 
-RingWorker == workerBell' = FALSE /\ workerRung' = TRUE
-RingWaiter ==
-    IF waiter
-      THEN waiter' = FALSE /\ consumerRung' = TRUE
-      ELSE UNCHANGED <<waiter, consumerRung>>
-
-\* A request that was served, if it sleeps, is woken.
-RingIfServed ==
-    IF consumer = "idle" /\ consumerBell
-      THEN consumerBell' = FALSE /\ consumerRung' = TRUE
-      ELSE UNCHANGED <<consumerBell, consumerRung>>
-
-\* What was put and taken is told. A request was made when nothing was buffered: it was served.
+\* What was put and taken is told. A request was made when nothing was
+\* buffered: if something is, it was served.
 Sync ==
     /\ buffered' = seen
     /\ consumer' = IF seen > 0 THEN "idle" ELSE consumer
@@ -83,24 +83,31 @@ Sync ==
     /\ IF seen # buffered THEN Replace ELSE UNCHANGED <<ticket, same>>
     /\ seen' = 0
 
-\* The worker tells as well what it has put, and whether it is in a pull.
+\* The worker tells as well how much it has put, and whether it is in a pull.
 Fold(pulling) ==
     /\ buffered' = seen
     /\ consumer' = IF seen > 0 THEN "idle" ELSE consumer
     /\ fetching' = pulling
-    /\ count' = IF EpochSize > 0 THEN count + ahead ELSE count
+    /\ count' = count + ahead
     /\ ahead' = 0
     /\ UNCHANGED <<scope, worker, epoch, yielded, permits>>
     /\ Replace
     /\ seen' = 0
 
+\* A request that was told of is rung for once it was served. It needs the
+\* lock next, which whoever rings holds.
+WakeConsumer ==
+    IF consumerBell /\ consumer = "idle"
+      THEN consumerBell' = FALSE /\ consumerRung' = TRUE
+      ELSE UNCHANGED <<consumerBell, consumerRung>>
+
 -----------------------------------------------------------------------------
 (* The worker, by the lock.                                                *)
 
-\* It has an answer to tell.
+\* It has an answer to tell, behind what it has put.
 Tell ==
     /\ \/ /\ at = "tell"
-          /\ Take("worker")
+          /\ Acquire("worker")
           /\ seen' = held
           /\ at' = "telling"
           /\ Keep
@@ -109,7 +116,7 @@ Tell ==
           /\ Fold(TRUE)
           /\ at' = "settle"
           /\ UNCHANGED lock
-    /\ UNCHANGED <<held, room, answer, asks, bells, lost>>
+    /\ UNCHANGED <<held, room, answer, call, back, bells, lost>>
 
 \* A batch is kept before the state says so: it may be taken at once.
 Settle ==
@@ -117,119 +124,136 @@ Settle ==
           /\ held' = held + 1
           /\ at' = "kept"
           /\ Keep
-          /\ UNCHANGED <<waiter, consumerRung>>
+          /\ UNCHANGED answer
        \/ /\ \/ at = "kept" /\ T!Enqueue
              \/ at = "settle" /\ answer = "exhausted" /\ T!Exhaust
              \/ at = "settle" /\ answer = "raised" /\ T!Fail
-          /\ at' = "ring"
           /\ Replace
-          /\ RingWaiter
+          /\ answer' = "none"
+          /\ at' = "commit"
           /\ UNCHANGED held
-    /\ UNCHANGED <<ahead, room, answer, seen, lock, asks, workerBell, workerRung, consumerBell, lost>>
+    /\ UNCHANGED <<ahead, room, seen, lock, call, back, bells, lost>>
 
-WakeConsumer ==
-    /\ at = "ring"
-    /\ RingIfServed
+\* The state was replaced, and who waits untold was rung for.
+Commit ==
+    /\ \/ at = "commit" /\ waiter # "left"
+       \/ at = "committed"
+    /\ IF worker = "absent"
+         THEN at' = "gone" /\ UNCHANGED <<consumerBell, consumerRung>>
+         ELSE at' = "decide" /\ WakeConsumer
     /\ Release
-    /\ answer' = "none"
-    /\ at' = "decide"
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, seen, asks, workerBell, workerRung, waiter, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerBell,
+                   workerRung, waiter, lost>>
 
-\* It decides what to do next: first it sees what there is.
+\* It decides what to do next: first it tells what there is.
 Decide ==
     /\ \/ /\ at = "decide"
-          /\ Take("worker")
+          /\ Acquire("worker")
           /\ seen' = held
           /\ at' = "fold"
           /\ Keep
-          /\ UNCHANGED <<ahead, consumerBell, consumerRung>>
+          /\ UNCHANGED ahead
        \/ /\ at = "fold"
           /\ Fold(FALSE)
-          /\ at' = "served"
-          /\ UNCHANGED <<lock, consumerBell, consumerRung>>
-       \/ /\ at = "served"
-          /\ RingIfServed
           /\ at' = "choose"
-          /\ Keep
-          /\ UNCHANGED <<ahead, seen, lock>>
-    /\ UNCHANGED <<held, room, answer, asks, workerBell, workerRung, waiter, lost>>
+          /\ UNCHANGED lock
+    /\ UNCHANGED <<held, room, answer, call, back, bells, lost>>
 
-\* The next batch changes nothing but the buffer.
+\* The next batch will change nothing but the buffer.
 MayRunAhead ==
-    /\ worker = "running" /\ epoch = "begun" /\ consumer = "idle" /\ permits > 0
+    /\ worker = "running"
+    /\ epoch = "begun"
+    /\ consumer = "idle"
     /\ yielded
-    /\ EpochSize > 0 => count + 1 < EpochSize
+    /\ permits > 0
+    /\ count + 1 # EpochSize
 
+\* It runs ahead, with a Fetch that is not told if there is one; or it pulls,
+\* goes, or will sleep.
 Choose ==
     /\ at = "choose"
+    /\ WakeConsumer
     /\ \/ /\ MayRunAhead
           /\ IF ENABLED T!Fetch
-               THEN at' = "pulling" /\ room' = 1  \* this Fetch is not told
-               ELSE at' = "slots" /\ UNCHANGED room
+               THEN at' = "pulling" /\ room' = 1
+               ELSE at' = "begin" /\ UNCHANGED room
           /\ ticket' = TRUE
           /\ Release
-          /\ UNCHANGED <<told, same, workerBell, waiter, consumerRung>>
+          /\ UNCHANGED <<told, same, workerBell>>
        \/ /\ ~MayRunAhead
-          /\ T!Fetch
-          /\ at' = "pull" /\ Replace
+          /\ T!Fetch /\ Replace
+          /\ at' = "pull"
           /\ Release
-          /\ UNCHANGED <<room, workerBell, waiter, consumerRung>>
-       \/ /\ T!Halt
-          /\ at' = "gone" /\ Replace
-          /\ Release
-          /\ RingWaiter
           /\ UNCHANGED <<room, workerBell>>
+       \/ /\ T!Halt /\ Replace
+          /\ at' = "commit"
+          /\ UNCHANGED <<lock, room, workerBell>>
        \/ /\ ~MayRunAhead /\ ~ENABLED T!Fetch /\ ~ENABLED T!Halt
-          /\ at' = "bell"
           /\ workerBell' = TRUE
+          /\ at' = "bell"
           /\ Keep
-          /\ UNCHANGED <<room, lock, waiter, consumerRung>>
-    /\ UNCHANGED <<held, ahead, answer, seen, asks, workerRung, consumerBell, lost>>
+          /\ UNCHANGED <<lock, room>>
+    /\ UNCHANGED <<held, ahead, answer, seen, call, back, workerRung, waiter,
+                   lost>>
 
-\* A batch that was taken before the bell was there rang nothing.
+\* Its bell is there. A batch that was taken before rang nothing.
 Recheck ==
-    /\ at = "bell"
-    /\ IF held = buffered
-         THEN at' = "asleep" /\ UNCHANGED workerBell
-         ELSE at' = "decide" /\ workerBell' = FALSE
-    /\ Release
+    /\ \/ /\ at = "bell"
+          /\ IF held = buffered
+               THEN at' = "asleep" /\ Release
+               ELSE at' = "noBell" /\ UNCHANGED lock
+          /\ UNCHANGED workerBell
+       \/ /\ at = "noBell"
+          /\ workerBell' = FALSE
+          /\ at' = "decide"
+          /\ Release
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, asks, workerRung, waiter, consumerBell,
-                   consumerRung, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerRung,
+                   waiter, consumerBell, consumerRung, lost>>
 
-\* Its last step: who waits for it is told.
+\* Rung for, it goes back to work: if the state is still that of its ticket,
+\* without the lock.
+WakeUp ==
+    /\ \/ /\ at = "asleep"
+          /\ workerRung
+          /\ workerRung' = FALSE
+          /\ at' = "awake"
+          /\ UNCHANGED workerBell
+       \/ /\ at = "awake"
+          /\ workerBell' = FALSE
+          /\ at' = "begin"
+          /\ UNCHANGED workerRung
+       \/ /\ at = "begin"
+          /\ at' = IF ticket THEN "slots" ELSE "decide"
+          /\ UNCHANGED <<workerBell, workerRung>>
+    /\ Keep
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, waiter,
+                   consumerBell, consumerRung, lost>>
+
+\* Its last section: who waits for it is rung for.
+Leaving == call \in {"lockToJoin", "look", "waitsForEnd"}
+           \/ (call \in {"sync", "wake", "ring"} /\ back = "look")
 Gone ==
     /\ at = "gone"
     /\ lock = "free"
-    /\ IF consumerBell
-         THEN consumerBell' = FALSE /\ consumerRung' = TRUE
-         ELSE UNCHANGED <<consumerBell, consumerRung>>
+    /\ workerBell' = FALSE
+    /\ consumerBell' = FALSE
+    /\ consumerRung' = (consumerRung \/ consumerBell \/ Leaving)
     /\ at' = "absent"
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, asks, workerBell, workerRung, waiter, lost>>
-
-WakeUp ==
-    /\ at = "asleep"
-    /\ workerRung
-    /\ workerRung' = FALSE
-    /\ workerBell' = FALSE
-    /\ at' = IF ticket THEN "slots" ELSE "decide"
-    /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, asks, waiter, consumerBell, consumerRung,
-                   lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back,
+                   workerRung, waiter, lost>>
 
 -----------------------------------------------------------------------------
 (* The worker, running ahead.                                              *)
 
-\* The next batch would end the epoch, which is told.
-Last == EpochSize > 0 /\ count + ahead + 1 = EpochSize
-
-\* It counts the slots that are free, which nobody else fills; with none it goes to sleep.
+\* It counts the free slots, which nobody else fills. Without one it leaves its
+\* bell, and looks again before it sleeps: at the buffer, then at the state.
 Slots ==
     /\ \/ /\ at = "slots"
-          /\ at' = IF Last THEN "decide" ELSE IF held < Capacity THEN "look" ELSE "full"
-          /\ room' = IF held < Capacity /\ ~Last THEN Capacity - held ELSE 0
+          /\ at' = IF held < Capacity THEN "look" ELSE "full"
+          /\ room' = Capacity - held
           /\ UNCHANGED workerBell
        \/ /\ at = "full"
           /\ workerBell' = TRUE
@@ -243,323 +267,448 @@ Slots ==
           /\ UNCHANGED <<room, workerBell>>
        \/ /\ at = "notFull"
           /\ workerBell' = FALSE
-          /\ at' = IF ticket THEN "slots" ELSE "decide"
+          /\ at' = "begin"
           /\ UNCHANGED room
     /\ Keep
-    /\ UNCHANGED <<held, ahead, answer, seen, lock, asks, workerRung, waiter, consumerBell,
-                   consumerRung, lost>>
+    /\ UNCHANGED <<held, ahead, answer, seen, lock, call, back, workerRung,
+                   waiter, consumerBell, consumerRung, lost>>
 
-\* It looks at the state: if that is the same, a pull may start.
+\* It looks at the state: if that is the same, a pull starts.
 Look ==
     /\ at = "look"
     /\ at' = IF ticket THEN "pulling" ELSE "decide"
     /\ room' = IF ticket THEN room ELSE 0
     /\ Keep
-    /\ UNCHANGED <<held, ahead, answer, seen, lock, asks, bells, lost>>
+    /\ UNCHANGED <<held, ahead, answer, seen, lock, call, back, bells, lost>>
 
-\* A batch was put: who waits for it is woken.
+\* It has put a batch, and rung for who waits. The last batch of an epoch is
+\* told, and so it decides before that.
 Put ==
-    /\ at = "put"
-    /\ RingWaiter
-    /\ room' = IF Last THEN 0 ELSE room - 1
-    /\ at' = IF room' > 0 THEN "look" ELSE "slots"
+    /\ \/ at = "put" /\ waiter # "left"
+       \/ at = "rung"
+    /\ LET last == count + ahead + 1 = EpochSize
+       IN  /\ room' = IF last THEN 0 ELSE room - 1
+           /\ at' = IF last THEN "decide"
+                    ELSE IF room' > 0 THEN "look" ELSE "slots"
     /\ Keep
-    /\ UNCHANGED <<held, ahead, answer, seen, lock, asks, workerBell, workerRung, consumerBell, lost>>
+    /\ UNCHANGED <<held, ahead, answer, seen, lock, call, back, bells, lost>>
+
+\* It takes the bell of who waits untold, and rings. Who has gone away
+\* meanwhile does not hear it. Who comes meanwhile is not rung for: he sees what
+\* has happened, and could come again for ever.
+WakeWaiters ==
+    /\ \/ /\ at \in {"put", "commit"}
+          /\ waiter = "left"
+          /\ waiter' = "taken"
+          /\ at' = IF at = "put" THEN "putRing" ELSE "commitRing"
+          /\ UNCHANGED consumerRung
+       \/ /\ at \in {"putRing", "commitRing"}
+          /\ IF waiter = "taken"
+               THEN waiter' = "none" /\ consumerRung' = TRUE
+               ELSE UNCHANGED <<waiter, consumerRung>>
+          /\ at' = IF at = "putRing" THEN "rung" ELSE "committed"
+    /\ Keep
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back,
+                   workerBell, workerRung, consumerBell, lost>>
 
 Worker ==
-    \/ Tell \/ Settle \/ WakeConsumer \/ Decide \/ Choose \/ Recheck \/ Gone \/ WakeUp
-    \/ Slots \/ Look \/ Put
+    \/ Tell \/ Settle \/ Commit \/ Decide \/ Choose \/ Recheck \/ WakeUp
+    \/ Gone \/ Slots \/ Look \/ Put \/ WakeWaiters
 
-\* The source answers.
+\* The source answers a pull.
 Answer ==
     /\ \/ /\ at \in {"pull", "pulling"}
-          /\ answer' \in {"exhausted", "raised"} \union (IF at = "pull" THEN {"batch"} ELSE {})
+          /\ answer' \in {"exhausted", "raised"}
           /\ at' = "tell"
           /\ room' = 0
           /\ UNCHANGED <<held, ahead>>
+       \/ /\ at = "pull"
+          /\ answer' = "batch"
+          /\ at' = "tell"
+          /\ UNCHANGED <<held, ahead, room>>
        \/ /\ at = "pulling"
           /\ held' = held + 1
-          /\ ahead' = IF EpochSize > 0 THEN ahead + 1 ELSE 1  \* more would make no difference
+          /\ ahead' = IF EpochSize > 0 THEN ahead + 1 ELSE 0
           /\ at' = "put"
           /\ UNCHANGED <<room, answer>>
     /\ Keep
-    /\ UNCHANGED <<seen, lock, asks, bells, lost>>
+    /\ UNCHANGED <<seen, lock, call, back, bells, lost>>
 
 -----------------------------------------------------------------------------
 (* The consumer, without the lock.                                         *)
 
-\* `next' takes what is there, and then looks if the worker sleeps.
+\* `next' takes what is there.
 TakeBatch ==
     /\ call \in {"user", "again"}
     /\ held > 0
     /\ held' = held - 1
     /\ call' = "taken"
-    /\ glanced' = FALSE
     /\ Keep
     /\ UNCHANGED <<own, seen, lock, back, bells, lost>>
 
-\* It does, and may pull for the slot that is free now.
-Taken ==
-    /\ \/ call = "taken" /\ call' = (IF workerBell THEN "took" ELSE "user") /\ UNCHANGED <<workerBell, workerRung>>
-       \/ /\ call = "took"
-          /\ call' = IF permits > 0 /\ epoch = "begun" THEN "unbell" ELSE "user"
+\* Then `next' rings for a worker that sleeps, if that may pull for the slot.
+Took ==
+    /\ \/ /\ call = "taken"
+          /\ call' = IF workerBell THEN "took" ELSE "user"
           /\ UNCHANGED <<workerBell, workerRung>>
-       \/ call = "unbell" /\ call' = "rings" /\ workerBell' = FALSE /\ UNCHANGED workerRung
-       \/ call = "rings" /\ call' = "user" /\ workerRung' = TRUE /\ UNCHANGED workerBell
+       \/ /\ call = "took"
+          /\ call' = IF permits > 0 /\ epoch = "begun"
+                       THEN "tookBell" ELSE "user"
+          /\ UNCHANGED <<workerBell, workerRung>>
+       \/ /\ call = "tookBell"
+          /\ call' = IF workerBell THEN "takesBell" ELSE "user"
+          /\ UNCHANGED <<workerBell, workerRung>>
+       \/ /\ call = "takesBell"
+          /\ workerBell' = FALSE
+          /\ call' = "rings"
+          /\ UNCHANGED workerRung
+       \/ /\ call = "rings"
+          /\ workerRung' = TRUE
+          /\ call' = "user"
+          /\ UNCHANGED workerBell
     /\ Keep
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, waiter, consumerBell, consumerRung, lost>>
+    /\ UNCHANGED <<held, own, seen, lock, back, waiter, consumerBell,
+                   consumerRung, lost>>
 
-\* Nothing is there. If a gate permits a pull anyway, nobody is told of the request.
+\* Nothing is there.
 Ask ==
-    /\ call \in {"user", "again"} /\ held = 0 /\ (call = "user" => scope # "new")
+    /\ call \in {"user", "again"}
+    /\ held = 0
+    /\ scope # "new"
     /\ call' = "ask"
     /\ Keep
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, bells, lost>>
+    /\ UNCHANGED <<held, own, seen, lock, back, bells, lost>>
 
+\* If a gate permits a pull anyway, nobody is told of the request: unless it has
+\* waited for long already, of which nothing is said here.
 LookBeforeWait ==
     /\ call = "ask"
-    /\ IF ~glanced /\ permits > 0 /\ epoch = "begun" /\ worker = "running"
-         THEN call' = "leaveBell" /\ same' = TRUE
-         ELSE call' = "lock" /\ UNCHANGED same
-    /\ UNCHANGED <<told, ticket, held, own, seen, lock, back, glanced, bells, lost>>
+    /\ \/ /\ permits > 0 /\ epoch = "begun" /\ worker = "running"
+          /\ call' = "leaveBell"
+          /\ same' = TRUE
+       \/ /\ call' = "lock"
+          /\ UNCHANGED same
+    /\ UNCHANGED <<told, ticket, held, own, seen, lock, back, bells, lost>>
 
-\* The bell is there first; then it looks again.
+\* The bell is there first; then it looks again, at the buffer and at the
+\* state. Before it goes on it takes its bell away.
 LeaveBell ==
     /\ \/ /\ call = "leaveBell"
-          /\ waiter' = TRUE
-          /\ consumerRung' = FALSE
+          /\ waiter' = "left"
           /\ call' = "stillNothing"
+          /\ UNCHANGED <<same, consumerRung>>
        \/ /\ call = "stillNothing"
           /\ call' = IF held > 0 THEN "leave" ELSE "stillTheSame"
+          /\ same' = (same /\ held = 0)
           /\ UNCHANGED <<waiter, consumerRung>>
        \/ /\ call = "stillTheSame"
           /\ call' = IF same THEN "waits" ELSE "leave"
+          /\ same' = FALSE
           /\ UNCHANGED <<waiter, consumerRung>>
        \/ /\ call = "waits"
           /\ consumerRung
-          /\ consumerRung' = FALSE
           /\ call' = "leave"
-          /\ UNCHANGED waiter
+          /\ UNCHANGED <<same, waiter, consumerRung>>
        \/ /\ call = "leave"
-          /\ waiter' = FALSE
+          /\ waiter' = "none"
           /\ consumerRung' = FALSE  \* nobody hears that bell any more
           /\ call' = "again"
-    /\ same' = (same /\ call \in {"leaveBell", "stillNothing"})
-    /\ UNCHANGED <<told, ticket>>
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, workerBell, workerRung, consumerBell, lost>>
+          /\ UNCHANGED same
+    /\ UNCHANGED <<told, ticket, held, own, seen, lock, back, workerBell,
+                   workerRung, consumerBell, lost>>
 
 -----------------------------------------------------------------------------
 (* The consumer, by the lock.                                              *)
 
+\* It tells what there is: a batch serves its request, and it takes that.
 Asking ==
     /\ \/ /\ call = "lock"
-          /\ Take("consumer")
+          /\ Acquire("consumer")
           /\ seen' = held
           /\ call' = "asking"
           /\ Keep
+          /\ UNCHANGED <<consumerBell, consumerRung>>
        \/ /\ call = "asking"
           /\ Sync
           /\ IF seen > 0
-               THEN call' = "again" /\ Release
-               ELSE call' = "request" /\ UNCHANGED lock
-    /\ UNCHANGED <<held, own, back, glanced, bells, lost>>
+               THEN /\ call' = "again"
+                    /\ Release
+                    /\ consumerBell' = FALSE /\ consumerRung' = FALSE
+               ELSE /\ call' = "request"
+                    /\ UNCHANGED <<lock, consumerBell, consumerRung>>
+    /\ UNCHANGED <<held, own, back, workerBell, workerRung, waiter, lost>>
 
-\* A batch put before the request could be seen is found after it.
+\* It makes its request, or learns of an end or an error. A batch that was put
+\* before the state said so is found afterwards.
 MakeRequest ==
     /\ \/ /\ call = "request"
-          /\ \/ T!Request /\ consumerRung' = FALSE /\ call' = "requested" /\ Replace
-                /\ UNCHANGED <<lock, ahead, glanced>>
-             \/ (T!EndEpoch \/ T!Raise) /\ call' = "user" /\ Replace
-                /\ ahead' = 0  \* nobody but the dead have put what was never told
-                /\ glanced' = FALSE
+          /\ \/ /\ T!Request /\ Replace
+                /\ call' = "requested"
+                /\ UNCHANGED <<lock, ahead, consumerRung>>
+             \/ /\ T!EndEpoch \/ T!Raise
+                /\ Replace
+                /\ call' \in {"user", "withdraw"}  \* by way of the handler
                 /\ Release
-                /\ UNCHANGED consumerRung
-             \/ consumer = "waiting" /\ call' = "requested" /\ Keep
-                /\ UNCHANGED <<lock, ahead, glanced, consumerRung>>
+                /\ ahead' = 0  \* of the dead, who never told
+                /\ consumerRung' = FALSE
+             \/ /\ consumer = "waiting"
+                /\ call' = "wait"
+                /\ Keep
+                /\ UNCHANGED <<lock, ahead, consumerRung>>
        \/ /\ call = "requested"
           /\ IF held > 0
                THEN call' = "lock" /\ Release
                ELSE call' = "wait" /\ UNCHANGED lock
           /\ Keep
-          /\ UNCHANGED <<ahead, glanced, consumerRung>>
-    /\ UNCHANGED <<held, room, answer, at, seen, back, workerBell, workerRung, waiter, consumerBell,
-                   lost>>
+          /\ UNCHANGED <<ahead, consumerRung>>
+    /\ UNCHANGED <<held, room, answer, at, seen, back, workerBell, workerRung,
+                   waiter, consumerBell, lost>>
 
+\* It buries a dead worker, pulls where there is none, or will sleep.
 Wait ==
     /\ call = "wait"
-    /\ \/ T!Bury /\ call' = "lock" /\ Release /\ Replace /\ lost' = FALSE
+    /\ \/ /\ T!Bury /\ Replace
+          /\ call' = "lock"
+          /\ Release
+          /\ lost' = FALSE
           /\ UNCHANGED <<seen, back, consumerBell>>
-       \/ worker = "absent" /\ T!Fetch /\ call' = "own" /\ Release /\ Replace
+       \/ /\ worker = "absent" /\ T!Fetch /\ Replace
+          /\ call' = "own"
+          /\ Release
           /\ UNCHANGED <<seen, back, consumerBell, lost>>
        \/ /\ worker \in {"running", "stopping"}
           /\ consumerBell' = TRUE
           /\ seen' = held
-          /\ back' = "asleep"
           /\ call' = "sync"
+          /\ back' = "asleep"
           /\ Keep
           /\ UNCHANGED <<lock, lost>>
-    /\ UNCHANGED <<held, own, glanced, workerBell, workerRung, waiter, consumerRung>>
+    /\ UNCHANGED <<held, own, workerBell, workerRung, waiter, consumerRung>>
 
-\* The worker is woken if there is something for it to do.
-SeeToWorker ==
-    /\ \/ /\ call = "allowed" /\ back' = "user"
+\* A worker for which there is something to do is rung for: surely, or only if
+\* it seems to sleep.
+WakeWorker ==
+    /\ \/ /\ call = "turned"
           /\ IF workerBell
-               THEN call' = "see" /\ UNCHANGED lock
+               THEN call' = "surely" /\ UNCHANGED lock
                ELSE call' = "user" /\ Release
           /\ Keep
-          /\ UNCHANGED <<seen, workerBell, workerRung>>
-       \/ /\ call = "see"
+          /\ UNCHANGED <<seen, back, workerBell, workerRung>>
+       \/ /\ call = "surely"
           /\ seen' = held
           /\ call' = "sync"
           /\ Keep
           /\ UNCHANGED <<lock, back, workerBell, workerRung>>
-       \/ /\ call = "leave'"
-          /\ Take("consumer")
-          /\ seen' = held
-          /\ call' = "sync" /\ back' = "leaving"
-          /\ Keep
-          /\ UNCHANGED <<workerBell, workerRung>>
        \/ /\ call = "sync"
           /\ Sync
           /\ call' = "wake"
           /\ UNCHANGED <<lock, back, workerBell, workerRung>>
        \/ /\ call = "wake"
           /\ IF ENABLED T!Fetch \/ ENABLED T!Halt
-               THEN RingWorker
-               ELSE UNCHANGED <<workerBell, workerRung>>
-          /\ Release
-          /\ call' = back
-          /\ back' = "user"
+               THEN /\ workerBell' = FALSE
+                    /\ call' = "ring"
+                    /\ UNCHANGED <<lock, back>>
+               ELSE /\ Release
+                    /\ call' = back /\ back' = "user"
+                    /\ UNCHANGED workerBell
           /\ Keep
-          /\ UNCHANGED seen
-    /\ UNCHANGED <<held, own, glanced, waiter, consumerBell, consumerRung, lost>>
+          /\ UNCHANGED <<seen, workerRung>>
+       \/ /\ call = "ring"
+          /\ workerRung' = TRUE
+          /\ Release
+          /\ call' = back /\ back' = "user"
+          /\ Keep
+          /\ UNCHANGED <<seen, workerBell>>
+    /\ UNCHANGED <<held, own, waiter, consumerBell, consumerRung, lost>>
 
+\* Rung for, a request looks again.
 WokenUp ==
     /\ call = "asleep"
     /\ consumerRung
     /\ consumerRung' = FALSE
     /\ call' = "lock"
     /\ Keep
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, workerBell, workerRung, waiter, consumerBell,
-                   lost>>
+    /\ UNCHANGED <<held, own, seen, lock, back, workerBell, workerRung, waiter,
+                   consumerBell, lost>>
 
 \* Where there is no worker the caller pulls; nobody else is about.
 OwnAnswer ==
     /\ call = "own"
     /\ \/ T!Enqueue /\ held' = held + 1
        \/ (T!Exhaust \/ T!Fail) /\ UNCHANGED held
-    /\ call' = "lock"
     /\ Replace
-    /\ UNCHANGED <<own, seen, lock, back, glanced, bells, lost>>
+    /\ call' = "lock"
+    /\ UNCHANGED <<own, seen, lock, back, bells, lost>>
 
+\* A request that was interrupted is withdrawn, unless it was served.
 Withdrawal ==
     /\ \/ /\ call = "withdraw"
-          /\ Take("consumer")
+          /\ Acquire("consumer")
           /\ seen' = held
-          /\ consumerBell' = FALSE
+          /\ consumerBell' = FALSE /\ consumerRung' = FALSE
           /\ call' = "withdrawing"
           /\ Keep
-          /\ UNCHANGED glanced
        \/ /\ call = "withdrawing"
           /\ Sync
           /\ call' = "withdrawn"
-          /\ UNCHANGED <<lock, consumerBell, glanced>>
+          /\ UNCHANGED <<lock, consumerBell, consumerRung>>
        \/ /\ call = "withdrawn"
           /\ IF consumer = "waiting" THEN T!Withdraw /\ Replace ELSE Keep
           /\ Release
           /\ call' = "user"
-          /\ glanced' = FALSE
-          /\ UNCHANGED <<seen, consumerBell>>
-    /\ UNCHANGED <<held, own, back, workerBell, workerRung, waiter, consumerRung, lost>>
+          /\ UNCHANGED <<seen, consumerBell, consumerRung>>
+    /\ UNCHANGED <<held, own, back, workerBell, workerRung, waiter, lost>>
 
-Left ==
-    /\ call = "leaving"
-    /\ worker # "stopping" /\ at = "absent"
-    /\ call' = "user"
+\* Who leaves has left a bell, rings for the worker, and waits until that has
+\* gone and its thread has ended.
+Join ==
+    /\ \/ /\ call = "join"
+          /\ call' = "lockToJoin"
+          /\ UNCHANGED <<seen, lock, back, consumerRung>>
+       \/ /\ call = "lockToJoin"
+          /\ Acquire("consumer")
+          /\ seen' = held
+          /\ call' = "sync" /\ back' = "look"
+          /\ UNCHANGED consumerRung
+       \/ /\ call = "look"
+          /\ call' = IF worker = "stopping" THEN "waitsForEnd" ELSE "joins"
+          /\ UNCHANGED <<seen, lock, back, consumerRung>>
+       \/ /\ call = "waitsForEnd"
+          /\ consumerRung
+          /\ consumerRung' = FALSE
+          /\ call' = "look"
+          /\ UNCHANGED <<seen, lock, back>>
+       \/ /\ call = "joins"
+          /\ at = "absent"
+          /\ consumerRung' = FALSE
+          /\ call' = "user"
+          /\ UNCHANGED <<seen, lock, back>>
     /\ Keep
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, bells, lost>>
+    /\ UNCHANGED <<held, own, workerBell, workerRung, waiter, consumerBell,
+                   lost>>
+
+\* The user calls `next', which looks again after each wait.
+Begin == call = "user" /\ (TakeBatch \/ Ask)
+Resume == call = "again" /\ (TakeBatch \/ Ask)
 
 Consumer ==
-    \/ call # "user" /\ (TakeBatch \/ Ask)
-    \/ Taken \/ LookBeforeWait \/ LeaveBell
-    \/ Asking \/ MakeRequest \/ Wait \/ SeeToWorker \/ WokenUp \/ Withdrawal \/ Left
+    \/ Resume
+    \/ Took \/ LookBeforeWait \/ LeaveBell
+    \/ Asking \/ MakeRequest \/ Wait \/ WakeWorker \/ WokenUp \/ Withdrawal
+    \/ Join
 
 -----------------------------------------------------------------------------
 (* What the user and fate may do.                                          *)
 
+\* Nobody is about: entering ends a stop that was interrupted first, by Join.
 Enter ==
     /\ call = "user"
     /\ lock = "free"
-    /\ at = "absent"  \* a stop that was interrupted is ended first
-    /\ T!Enter
+    /\ at = "absent"
+    /\ T!Enter /\ Replace
     /\ at' = IF worker = "absent" THEN "decide" ELSE at
-    /\ ahead' = IF worker = "absent" THEN 0 ELSE ahead
-    /\ Replace
-    /\ UNCHANGED <<held, room, answer, seen, lock, asks, bells, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, bells,
+                   lost>>
 
+\* Leaving; or leaving, or entering, after a stop that was interrupted.
 Stop ==
     /\ call = "user"
-    /\ lock = "free"
-    /\ T!Stop
-    /\ Replace
-    /\ call' = "leave'"
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, bells, lost>>
-
-Allow ==
-    /\ call = "user"
-    /\ Take("consumer")
-    /\ T!Allow
-    /\ Replace
-    /\ call' = "allowed"
-    /\ UNCHANGED <<held, own, seen, back, glanced, bells, lost>>
-
-Disallow ==
-    /\ call = "user"
-    /\ lock = "free"
-    /\ T!Disallow
-    /\ Replace
-    /\ UNCHANGED <<held, own, seen, lock, asks, bells, lost>>
-
-\* Ctrl-C strikes who waits; and who has waited for long looks around by himself.
-Interrupt ==
-    /\ \/ call = "asleep" /\ call' = "withdraw" /\ UNCHANGED waiter
-       \/ call = "leaving" /\ call' = "user" /\ UNCHANGED waiter
-       \/ call = "waits" /\ call' = "user" /\ waiter' = FALSE
-    /\ Keep
-    /\ UNCHANGED <<held, own, seen, lock, back, glanced, workerBell, workerRung, consumerBell,
-                   consumerRung, lost>>
-
-TimeOut ==
-    /\ \/ call = "waits" /\ call' = "leave" /\ glanced' = TRUE
-       \/ call = "asleep" /\ call' = "lock" /\ UNCHANGED glanced
-    /\ Keep
+    /\ \/ lock = "free" /\ T!Stop /\ Replace
+       \/ worker = "stopping" /\ Keep
+    /\ call' = "join"
     /\ UNCHANGED <<held, own, seen, lock, back, bells, lost>>
 
-\* A pull that was not told of has started, and has not been answered, or the answer not been told.
-Pulling == at = "pulling" \/ (at \in {"tell", "telling"} /\ answer # "none")
+Turn ==
+    /\ call = "user"
+    /\ Acquire("consumer")
+    /\ T!Allow \/ T!Disallow
+    /\ Replace
+    /\ call' = "turned"
+    /\ UNCHANGED <<held, own, seen, back, bells, lost>>
 
+\* Another thread enters or leaves a gate; its section is one step here.
+OthersTurn ==
+    /\ lock = "free"
+    /\ permits' \in {permits - 1, permits + 1} \cap 0..MaxPermits
+    /\ buffered' = IF workerBell THEN held ELSE buffered
+    /\ consumer' = IF workerBell /\ held > 0 THEN "idle" ELSE consumer
+    /\ UNCHANGED <<scope, worker, epoch, fetching, count, yielded>>
+    /\ Replace
+    /\ IF workerBell /\ ~fetching
+          /\ \/ worker = "stopping"
+             \/ /\ worker = "running" /\ epoch = "begun" /\ held < Capacity
+                /\ permits' > 0 \/ consumer' = "waiting"
+         THEN workerBell' = FALSE /\ workerRung' = TRUE
+         ELSE UNCHANGED <<workerBell, workerRung>>
+    /\ IF waiter = "left"
+         THEN waiter' = "none" /\ consumerRung' = TRUE
+         ELSE UNCHANGED <<waiter, consumerRung>>
+    /\ UNCHANGED <<held, own, seen, lock, call, back, consumerBell, lost>>
+
+\* Ctrl-C strikes who waits.
+Interrupt ==
+    /\ \/ /\ call = "asleep" /\ call' = "withdraw"
+          /\ UNCHANGED <<waiter, consumerRung>>
+       \/ /\ call = "waitsForEnd" /\ call' = "user"
+          /\ consumerRung' = FALSE
+          /\ UNCHANGED waiter
+       \/ /\ call = "waits" /\ call' \in {"user", "withdraw"}
+          /\ waiter' = "none"
+          /\ consumerRung' = FALSE
+    /\ Keep
+    /\ UNCHANGED <<held, own, seen, lock, back, workerBell, workerRung,
+                   consumerBell, lost>>
+
+\* Who has waited for long looks around by himself. A ring too many wakes a
+\* worker for nothing.
+LookAround ==
+    /\ \/ /\ UNCHANGED at
+          /\ \/ call = "waits" /\ call' = "leave"
+             \/ call = "asleep" /\ call' = "lock"
+             \/ call = "waitsForEnd" /\ call' = "look"
+       \/ at = "asleep" /\ at' = "awake" /\ UNCHANGED call
+    /\ Keep
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, back, bells, lost>>
+
+\* A pull that was not told of has started, and what came of it was not told.
+Pulling ==
+    \/ at = "pulling"
+    \/ at \in {"tell", "telling"} /\ answer # "none"
+
+\* The worker is gone without a word: what it has put is told, and who waits is
+\* rung for.
 Die ==
     /\ lock = "free"
-    /\ T!Die
+    /\ worker \in {"running", "stopping"}
+    /\ worker' = "dead"
+    /\ scope' = IF worker = "stopping" THEN "outside" ELSE scope
+    /\ buffered' = held
+    /\ consumer' = IF held > 0 THEN "idle" ELSE consumer
+    /\ UNCHANGED <<epoch, fetching, count, yielded, permits>>
+    /\ Replace
     /\ lost' = Pulling
     /\ at' = "absent"
+    /\ room' = 0
     /\ answer' = "none"
     /\ workerBell' = FALSE
-    /\ workerRung' = FALSE
-    /\ IF consumerBell \/ waiter
-         THEN consumerBell' = FALSE /\ waiter' = FALSE /\ consumerRung' = TRUE
-         ELSE UNCHANGED <<consumerBell, waiter, consumerRung>>
-    /\ Replace
-    /\ UNCHANGED <<held, ahead, room, seen, lock, asks>>
+    /\ consumerBell' = FALSE
+    /\ waiter' = "none"
+    /\ consumerRung' =
+        (consumerRung \/ consumerBell \/ waiter # "none" \/ Leaving)
+    /\ UNCHANGED <<held, ahead, seen, lock, call, back, workerRung>>
 
 Environment ==
-    \/ Enter \/ Stop \/ Allow \/ Disallow \/ Interrupt \/ TimeOut \/ Die
-    \/ call = "user" /\ (TakeBatch \/ Ask)
+    \/ Enter \/ Stop \/ Begin \/ Turn
+    \/ OthersTurn \/ Interrupt \/ LookAround \/ Die
 
 Next == Worker \/ Answer \/ OwnAnswer \/ Consumer \/ Environment
 
-\* Nobody is kept from the lock for ever.
-Fairness == SF_vars(Worker) /\ SF_vars(Consumer) /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
+\* Nobody is kept from the lock for ever. Nor do others turn gates for ever, which
+\* could keep a request from being told.
+Fairness ==
+    /\ SF_vars(Worker) /\ SF_vars(Consumer)
+    /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
+    /\ <>[][~OthersTurn]_vars
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
@@ -573,31 +722,45 @@ Waits == call \in {"stillNothing", "stillTheSame", "waits", "leave"}
 P == INSTANCE Protocol WITH
     buffered <- held,
     fetching <- (fetching /\ at # "kept") \/ Pulling \/ lost,
-    count <- count + (IF EpochSize > 0 THEN ahead + (IF at = "kept" THEN 1 ELSE 0) ELSE 0),
+    count <-
+        count + ahead + (IF at = "kept" /\ EpochSize > 0 THEN 1 ELSE 0),
     yielded <- yielded \/ at = "kept",
-    epoch <- IF at = "kept" /\ EpochSize > 0 /\ count + 1 = EpochSize THEN "ended" ELSE epoch,
+    epoch <- IF at = "kept" /\ EpochSize > 0 /\ count + 1 = EpochSize
+               THEN "ended" ELSE epoch,
     consumer <- IF held > 0 \/ at = "kept" THEN "idle"
                 ELSE IF Waits /\ epoch = "begun" THEN "waiting" ELSE consumer
 
 Implements == P!Init /\ [][P!Next]_(P!vars)
 
+TypeOK == P!TypeOK
 Bounded == P!Bounded
+GateRespected == P!GateRespected
+StopPullsNothing == P!StopPullsNothing
 
-\* Somebody who sleeps while there is something for him was rung for, or is about to be.
+\* Nobody sleeps for ever: where everybody rests or sleeps and nobody was rung
+\* for, there is nothing for a worker to do, and something to wait for.
+WorkerSleeps == at = "asleep" /\ ~workerRung
+WorkerRests == at \in {"absent", "pull", "pulling"} \/ WorkerSleeps
+ConsumerSleeps == call \in {"waits", "asleep", "waitsForEnd"} /\ ~consumerRung
+ConsumerRests == call \in {"user", "own"} \/ ConsumerSleeps
+NothingToDo ==
+    /\ worker # "stopping"
+    /\ epoch = "begun" /\ held < Capacity =>
+        permits = 0 /\ ~(consumer = "waiting" /\ held = 0)
+SomethingToWaitFor ==
+    /\ worker \in {"running", "stopping"}
+    /\ CASE call = "waitsForEnd" -> worker = "stopping"
+         [] call = "asleep" -> held = 0 /\ consumer = "waiting"
+         [] call = "waits" -> held = 0 /\ epoch = "begun" /\ permits > 0
 NoLostWakeUp ==
-    /\ at = "asleep" /\ ~workerRung /\ call \in {"user", "waits", "asleep", "leaving", "own"} =>
-        ~(\/ worker = "stopping"
-          \/ /\ epoch = "begun" /\ held < Capacity
-             /\ permits > 0 \/ (consumer = "waiting" /\ held = 0))
-    /\ call \in {"waits", "asleep"} /\ ~consumerRung /\ at \in {"absent", "asleep", "pull", "pulling"} =>
-        /\ held = 0 /\ epoch = "begun" /\ worker \in {"running", "stopping"}
-        /\ consumer = "waiting" \/ call = "waits"
+    /\ WorkerSleeps /\ ConsumerRests => NothingToDo
+    /\ ConsumerSleeps /\ WorkerRests => SomethingToWaitFor
 
 Served == P!Served
 StopEnds == P!StopEnds
 DeathNoticed == P!DeathNoticed
 Prefetches == P!Prefetches
 
-\* Every call comes back, whoever was told of it.
+\* Every call comes back.
 Returns == call # "user" ~> call = "user"
 =============================================================================
