@@ -155,7 +155,7 @@ def test_command_prints_an_unexpected_counterexample(
         ),
     ],
 )
-def test_command_fails_if_a_defect_of_the_seed_is_not_found(  # noqa: PLR0917
+def test_command_fails_if_a_defect_of_the_seed_is_not_found(
     name: str,
     broken: str,
     mended: str,

@@ -10,7 +10,4 @@ WaitsAreTold == call = "waits" => consumer = "waiting"
 
 \* Refinement. False: the state, as it is told, is behind what has happened.
 ImplementsAsTold == T!Init /\ [][T!Next]_told
-
-\* Liveness. False: nobody has to go on reading.
-SleepEnds == at = "asleep" ~> at # "asleep"
 =============================================================================

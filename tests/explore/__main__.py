@@ -223,7 +223,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="*",
         help="a standard program, or CAPACITY/EPOCH_SIZE/CALLS[/ANSWERS[/CALLS OF A SECOND USER]] "
         "with calls and answers separated by commas; a number of calls stands for any, and so do "
-        f"answers that are left out (default: all standard programs; these are {', '.join(PROGRAMS)})",
+        f"answers that are left out (default: all standard programs: {', '.join(PROGRAMS)})",
     )
     parser.add_argument("--timeouts", action="store_true", help="any time-out may come at any time")
     parser.add_argument(
