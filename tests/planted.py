@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import textwrap
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ import pytest
 
 from kernel import stream
 
+from .control import Races
+from .explore.schedule import program_of
+from .explore.search import explore
 from .mutants import mutate
 
 
@@ -281,3 +285,50 @@ PLANTED = {
         "observation",
     ),
 }
+
+
+QUICK = (
+    "consumer not woken",
+    "leaver not woken",
+    "who has not told is not woken by a change",
+    "a stop that looks once",
+    "a stop that is begun without the lock",
+    "a stop that waits with the lock",
+    "the count is not told",
+    "running ahead past the end",
+    "running ahead without a pass",
+    "running ahead with the last of an epoch",
+    "worker not woken",
+    "who has not told is not woken",
+    "a gate that wakes nobody",
+    "an answer told without the lock",
+    "a stop that does not wait",
+    "a worker that does not sleep",
+    "asleep by the lock without another look",
+    "running ahead after the end",
+    "running ahead without a gate",
+    "told by the worker, a request goes on",
+)
+"""Those whose search takes a few seconds. `python -m tests.planted` searches for all, in minutes."""
+
+
+def main() -> int:
+    """Search for the bugs that are named, or for all. Exit status 1 if one is not found."""
+    names = sys.argv[1:] or list(PLANTED)
+    missed = 0
+    for name in names:
+        function, old, new, text, kind, timeouts = PLANTED[name]
+        with pytest.MonkeyPatch.context() as patch:
+            plant(patch, function, old, new)
+            graph = explore(program_of(text), Races(), timeouts)
+        failure = graph.failure()
+        found = failure is not None and failure[0].kind == kind
+        missed += not found
+        steps = len(failure[1]) if failure is not None else 0
+        told = f"{kind}, {steps} steps" if found else "NOT FOUND"
+        print(f"{name}: {told}; {len(graph.nodes)} states, {graph.seconds:.1f} s", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

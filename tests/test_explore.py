@@ -27,7 +27,7 @@ from .explore.schedule import (
     switches,
 )
 from .explore.search import Bound, explore
-from .planted import PLANTED, plant
+from .planted import PLANTED, QUICK, plant
 from .schedules import PROGRAMS, Wrong, running
 
 SMALL = ("prefetch", "unbuffered", "1/0/Enter,Exit/batch", "1/1/Enter,Allow/exhausted")
@@ -60,7 +60,7 @@ def test_no_schedule_fails_with_time_outs() -> None:
     assert graph.runs > explore(PROGRAMS["prefetch"]).runs
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", QUICK)
 def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is found by a shortest schedule, whose string shows it again."""
     function, old, new, text, kind, timeouts = PLANTED[name]
@@ -126,7 +126,7 @@ CHOOSERS = {"uniform": Uniform, "pct": lambda seed: Pct(seed, 3, 1000)}
 
 
 @pytest.mark.parametrize("choose", CHOOSERS)
-@pytest.mark.parametrize("text", ["1/0/40", "2/2/40", "4/3/40", "2/0/20//20"])
+@pytest.mark.parametrize("text", ["2/2/40", "2/0/20//20"])
 def test_samples_of_long_programs(text: str, choose: str) -> None:
     """Longer programs of one user and of two, at random and by priorities, show nothing wrong."""
     program, races, seen = program_of(text), Races(), set()
