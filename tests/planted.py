@@ -309,7 +309,7 @@ QUICK = (
     "running ahead without a gate",
     "told by the worker, a request goes on",
 )
-"""Those whose search takes a few seconds. `python -m tests.planted` searches for all, in minutes."""
+"""Those whose search takes a few seconds. `python -m tests.planted` searches for all."""
 
 
 def main() -> int:
