@@ -23,7 +23,6 @@ LIVENESS = ("Served", "StopEnds", "DeathNoticed", "Prefetches", "Returns")
 ENVIRONMENT = r"""    \/ Enter \/ Stop \/ Begin \/ Turn
     \/ OthersTurn \/ Interrupt \/ LookAround \/ Die
 """
-NO_FETCH = ("IF ENABLED T!Fetch\n", "IF FALSE\n")
 
 
 class Mutant(NamedTuple):
@@ -332,7 +331,6 @@ MUTANTS = [
         "StopEnds",
         [('IF ticket THEN "slots" ELSE', 'IF TRUE THEN "slots" ELSE')],
     ),
-    Mutant("only looks, and is kept from pulling by a user", "Prefetches", [NO_FETCH]),
     Mutant(
         "rings as well for who comes while it rings, for ever",
         "Returns",
