@@ -1,0 +1,372 @@
+"""Every re-check and every ring of `Handoff` is needed: without it TLC refutes a named property.
+
+A mutant is checked with as little of the environment as shows it. That has fewer behaviours, and
+a violation among them is one of the whole model.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from kernel.machine import INITIAL, Limits, State
+from specs.graph import _EDGE, _NODE, _VALUE, explore
+from specs.tlc import TLA, Result, check, models, read_model, read_value
+
+from .mutants import mutate
+
+MODULE = (TLA / "Handoff.tla").read_text(encoding="utf-8")
+INVARIANTS = ("TypeOK", "Bounded", "NoLostWakeUp")
+LIVENESS = ("Served", "StopEnds", "DeathNoticed", "Prefetches", "Returns")
+
+ENVIRONMENT = r"""    \/ Enter \/ Stop \/ Begin \/ Turn
+    \/ OthersTurn \/ Interrupt \/ LookAround \/ Die
+"""
+NO_FETCH = ("IF ENABLED T!Fetch\n", "IF FALSE\n")
+
+
+class Mutant(NamedTuple):
+    """Edits of the module that the property must catch."""
+
+    name: str
+    violated: str
+    edits: list[tuple[str, str]]
+    others: str = ""  # what the environment does beside calls of one user
+    epoch_size: int = 0
+
+
+MUTANTS = [
+    Mutant(
+        "the worker sleeps without looking again, by the lock",
+        "NoLostWakeUp",
+        [("IF held = buffered", "IF TRUE")],
+        epoch_size=2,
+    ),
+    Mutant(
+        "the worker sleeps without looking again, ahead",
+        "NoLostWakeUp",
+        [('IF held >= Capacity THEN "stillSame"', 'IF TRUE THEN "stillSame"')],
+    ),
+    Mutant(
+        "the worker sleeps although the state has changed",
+        "NoLostWakeUp",
+        [('IF ticket THEN "asleep"', 'IF TRUE THEN "asleep"')],
+    ),
+    Mutant(
+        "who waits does not look again at the buffer",
+        "NoLostWakeUp",
+        [
+            ('IF held > 0 THEN "leave"', 'IF FALSE THEN "leave"'),
+            ("same' = (same /\\ held = 0)", "UNCHANGED same"),
+        ],
+    ),
+    Mutant(
+        "who waits does not look again at the state",
+        "NoLostWakeUp",
+        [('IF same THEN "waits"', 'IF TRUE THEN "waits"')],
+    ),
+    Mutant(
+        "the worker looks before it leaves its bell",
+        "NoLostWakeUp",
+        [
+            ("at = \"full\"\n          /\\ workerBell' = TRUE", 'at = "full"\n          /\\ Same'),
+            (
+                'at\' = IF ticket THEN "asleep" ELSE "notFull"\n'
+                "          /\\ UNCHANGED <<room, workerBell>>",
+                'at\' = (IF ticket THEN "asleep" ELSE "notFull")\n'
+                "          /\\ workerBell' = ticket /\\ UNCHANGED room",
+            ),
+            ("\nSlots ==", "\nSame == UNCHANGED workerBell\nSlots =="),
+        ],
+    ),
+    Mutant(
+        "a batch put ahead rings for nobody",
+        "NoLostWakeUp",
+        [
+            ('at \\in {"put", "commit"}', 'at = "commit"'),
+            ('at = "put" /\\ waiter # "left"', 'at = "put"'),
+        ],
+    ),
+    Mutant(
+        "a change of the state rings for nobody",
+        "NoLostWakeUp",
+        [
+            ('at \\in {"put", "commit"}', 'at = "put"'),
+            ('at = "commit" /\\ waiter # "left"', 'at = "commit"'),
+        ],
+    ),
+    Mutant(
+        "a gate that another thread shuts rings for nobody",
+        "NoLostWakeUp",
+        [('/\\ IF waiter = "left"\n', "/\\ IF FALSE\n")],
+        others="OthersTurn",
+    ),
+    Mutant(
+        "a batch taken rings for nobody",
+        "NoLostWakeUp",
+        [('IF workerBell THEN "took"', 'IF FALSE THEN "took"')],
+    ),
+    Mutant(
+        "a gate that opens rings for nobody",
+        "NoLostWakeUp",
+        [
+            (
+                'THEN call\' = "surely" /\\ UNCHANGED lock\n',
+                'THEN call\' = "user" /\\ Release\n',
+            )
+        ],
+    ),
+    Mutant(
+        "a request or a gate does not ring for a worker that may pull",
+        "NoLostWakeUp",
+        [("IF ENABLED T!Fetch \\/ ENABLED T!Halt\n", "IF ENABLED T!Halt\n")],
+    ),
+    Mutant(
+        "a stop does not ring for the worker",
+        "NoLostWakeUp",
+        [("IF ENABLED T!Fetch \\/ ENABLED T!Halt\n", "IF ENABLED T!Fetch\n")],
+    ),
+    Mutant(
+        "whether there is something to do is asked of a state that is behind",
+        "NoLostWakeUp",
+        [('call = "sync"\n          /\\ Sync', "call = \"sync\"\n          /\\ seen' = 0 /\\ Keep")],
+    ),
+    Mutant(
+        "a worker that goes rings for no request",
+        "NoLostWakeUp",
+        [
+            (
+                "(consumerRung \\/ consumerBell \\/ Leaving)\n    /\\ at'",
+                "(consumerRung \\/ Leaving)\n    /\\ at'",
+            )
+        ],
+        others="Interrupt",
+    ),
+    Mutant(
+        "a worker that goes rings for no stop",
+        "NoLostWakeUp",
+        [
+            (
+                "(consumerRung \\/ consumerBell \\/ Leaving)\n    /\\ at'",
+                "(consumerRung \\/ consumerBell)\n    /\\ at'",
+            )
+        ],
+    ),
+    Mutant(
+        "a request that was served while it was told is not rung for",
+        "NoLostWakeUp",
+        [
+            (
+                "    /\\ WakeConsumer\n    /\\ \\/ /\\ MayRunAhead",
+                "    /\\ UNCHANGED <<consumerBell, consumerRung>>\n    /\\ \\/ /\\ MayRunAhead",
+            )
+        ],
+    ),
+    Mutant(
+        "a request does not look again at the buffer",
+        "NoLostWakeUp",
+        [
+            (
+                "IF held > 0\n               THEN call' = \"lock\"",
+                "IF FALSE\n               THEN call' = \"lock\"",
+            )
+        ],
+    ),
+    Mutant(
+        "the worker does not tell that a request was served",
+        "NoLostWakeUp",
+        [
+            (
+                "consumer' = IF seen > 0 THEN \"idle\" ELSE consumer\n    /\\ fetching'",
+                "consumer' = consumer\n    /\\ fetching'",
+            )
+        ],
+    ),
+    Mutant(
+        "the consumer does not tell that its request was served",
+        "Implements",
+        [
+            (
+                "consumer' = IF seen > 0 THEN \"idle\" ELSE consumer\n"
+                "    /\\ UNCHANGED <<scope, worker, epoch, fetching, count, yielded, permits>>\n"
+                "    /\\ IF",
+                "consumer' = consumer\n"
+                "    /\\ UNCHANGED <<scope, worker, epoch, fetching, count, yielded, permits>>\n"
+                "    /\\ IF",
+            )
+        ],
+    ),
+    Mutant(
+        "an interrupted request is not withdrawn",
+        "Implements",
+        [('IF consumer = "waiting" THEN T!Withdraw /\\ Replace ELSE Keep', "Keep")],
+        others="Interrupt",
+    ),
+    Mutant(
+        "a request that was told leaves a bell as well, and is served untold",
+        "Implements",
+        [
+            (
+                'THEN call\' = "lock" /\\ Release\n               ELSE call\' = "wait"',
+                'THEN call\' = "ask" /\\ Release\n               ELSE call\' = "wait"',
+            )
+        ],
+    ),
+    Mutant(
+        "a pull ahead starts without a look at the state: the gate",
+        "GateRespected",
+        [('IF ticket THEN "pulling" ELSE', 'IF TRUE THEN "pulling" ELSE')],
+    ),
+    Mutant(
+        "a pull ahead starts without a look at the state: a stop",
+        "StopPullsNothing",
+        [('IF ticket THEN "pulling" ELSE', 'IF TRUE THEN "pulling" ELSE')],
+    ),
+    Mutant(
+        "a pull ahead starts without a free slot",
+        "Bounded",
+        [('IF held < Capacity THEN "look"', 'IF TRUE THEN "look"')],
+    ),
+    Mutant(
+        "a pull ahead starts when the free slots are used up",
+        "Bounded",
+        [("IF room' > 0 THEN \"look\"", 'IF TRUE THEN "look"')],
+    ),
+    Mutant(
+        "the untold Fetch is taken without being enabled",
+        "Bounded",
+        [("IF ENABLED T!Fetch\n", "IF TRUE\n")],
+    ),
+    Mutant(
+        "the last batch of an epoch is put ahead",
+        "TypeOK",
+        [('IF last THEN "decide"', 'IF FALSE THEN "decide"')],
+        epoch_size=2,
+    ),
+    Mutant(
+        "what was put ahead is not counted",
+        "Implements",
+        [("count' = count + ahead", "count' = count")],
+        epoch_size=2,
+    ),
+    Mutant(
+        "what was put ahead is counted again",
+        "TypeOK",
+        [
+            (
+                "/\\ ahead' = 0\n    /\\ UNCHANGED <<scope, worker, epoch, yielded, permits>>",
+                "/\\ UNCHANGED ahead\n    /\\ UNCHANGED <<scope, worker, epoch, yielded, permits>>",
+            )
+        ],
+        epoch_size=2,
+    ),
+    Mutant(
+        "ahead although told to go",
+        "NoLostWakeUp",
+        [('    /\\ worker = "running"\n    /\\ epoch = "begun"\n    /\\ consumer', "    /\\ epoch = \"begun\"\n    /\\ consumer")],
+    ),
+    Mutant(
+        "ahead past the end of an epoch",
+        "TypeOK",
+        [('    /\\ epoch = "begun"\n    /\\ consumer = "idle"\n', '    /\\ consumer = "idle"\n')],
+        epoch_size=2,
+    ),
+    Mutant(
+        "ahead while a request waits that was told",
+        "NoLostWakeUp",
+        [('    /\\ consumer = "idle"\n    /\\ yielded', "    /\\ yielded")],
+    ),
+    Mutant("ahead with the first batch of a pass", "Implements", [("    /\\ yielded\n", "")]),
+    Mutant(
+        "ahead while no gate is open",
+        "Implements",
+        [("    /\\ permits > 0\n    /\\ count + 1", "    /\\ count + 1")],
+    ),
+    Mutant(
+        "ahead with the last batch of an epoch",
+        "TypeOK",
+        [("    /\\ count + 1 # EpochSize\n", "")],
+        epoch_size=2,
+    ),
+    Mutant(
+        "waits untold while no gate is open",
+        "NoLostWakeUp",
+        [('/\\ permits > 0 /\\ epoch = "begun" /\\ worker', '/\\ epoch = "begun" /\\ worker')],
+    ),
+    Mutant(
+        "waits untold for an epoch that has not begun",
+        "NoLostWakeUp",
+        [('/\\ permits > 0 /\\ epoch = "begun" /\\ worker', "/\\ permits > 0 /\\ worker")],
+    ),
+    Mutant(
+        "waits untold for a worker that goes",
+        "NoLostWakeUp",
+        [('epoch = "begun" /\\ worker = "running"\n', 'epoch = "begun"\n')],
+    ),
+    Mutant(
+        "with the buffer full and the state changed, round and round: a stop",
+        "StopEnds",
+        [
+            (
+                "workerBell' = FALSE\n          /\\ at' = \"begin\"\n          /\\ UNCHANGED room",
+                "workerBell' = FALSE\n          /\\ at' = \"slots\"\n          /\\ UNCHANGED room",
+            )
+        ],
+    ),
+    Mutant(
+        "woken up, runs ahead without a look at the state",
+        "StopEnds",
+        [('IF ticket THEN "slots" ELSE', 'IF TRUE THEN "slots" ELSE')],
+    ),
+    Mutant(
+        "only looks, and is kept from pulling by a user",
+        "Prefetches",
+        [NO_FETCH],
+        others="Interrupt",
+    ),
+    Mutant(
+        "rings as well for who comes while it rings, for ever",
+        "Returns",
+        [('THEN "rung" ELSE "committed"', 'THEN "put" ELSE "commit"')],
+    ),
+]
+
+
+def run(
+    folder: Path, edits: list[tuple[str, str]], checked: str, others: str, epoch_size: int
+) -> Result:
+    """Check one property of the edited module, in the environment of one user and `others`."""
+    shutil.copytree(TLA, folder, dirs_exist_ok=True)
+    text = mutate(
+        MODULE,
+        ENVIRONMENT,
+        "    \\/ Enter \\/ Stop \\/ Begin \\/ Turn" + (f" \\/ {others}\n" if others else "\n"),
+    )
+    for old, new in edits:
+        text = mutate(text, old, new)
+    (folder / "Handoff.tla").write_text(text, encoding="utf-8")
+    kind = "liveness" if checked in LIVENESS else "steps"
+    (folder / "Handoff_Mutant.cfg").write_text(
+        "\\* A mutant.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
+        f"CONSTANTS\n    Capacity = 1\n    EpochSize = {epoch_size}\n    MaxPermits = 1\n\n"
+        "SPECIFICATION Spec\n\n"
+        + (
+            f"INVARIANTS\n    {checked}\n"
+            if checked in INVARIANTS
+            else f"PROPERTIES\n    \\* {kind}\n    {checked}\n"
+        ),
+        encoding="utf-8",
+    )
+    return check(read_model(folder / "Handoff_Mutant.cfg"))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_is_refuted(mutant: Mutant, tmp_path: Path) -> None:
+    """TLC refutes the property, and shows how."""
+    result = run(tmp_path, mutant.edits, mutant.violated, mutant.others, mutant.epoch_size)
+    assert result.verdict == f"violates {mutant.violated}"
+    assert len(result.steps) > 5
