@@ -30,9 +30,11 @@ except ModuleNotFoundError as missing:
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 
 ACTORS = {
-    "worker": "Halt Fetch GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave",
-    "source": "Enqueue Exhaust Fail Yield YieldNone OwnYield OwnExhaust OwnFail",
+    "worker": "Halt Fetch GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave "
+    "Tell Settle Commit Decide Choose Recheck WakeUp Gone Slots Look WakeWaiters",
+    "source": "Enqueue Exhaust Fail Yield YieldNone OwnYield OwnExhaust OwnFail Answer OwnAnswer",
     "nobody": "Die",
+    "another thread": "OthersTurn",
 }
 WHO = {action: who for who, actions in ACTORS.items() for action in actions.split()}
 """Who takes an action; the consumer takes those that are not listed."""

@@ -7,9 +7,9 @@ the same states, since in both every state but the first is reached by an edge.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Limits, State, Variables
 
@@ -51,10 +51,17 @@ _EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"', re.MULTILINE)
 _VALUE = re.compile(r"(\w+) = (.*?)(?:\\n|$)")
 
 
-def read_dump(dump: Path) -> frozenset[Edge]:
-    """The edges of a graph dumped by TLC, of which only the machine's variables are kept."""
+def as_it_is(values: Mapping[str, Any]) -> State:
+    """Of the variables, those of the machine."""
+    return tuple(values[name] for name in Variables._fields)
+
+
+def read_dump(
+    dump: Path, meaning: Callable[[Mapping[str, Any]], State] = as_it_is
+) -> frozenset[Edge]:
+    """The edges of a graph dumped by TLC, between what its states mean to the machine."""
     text = dump.read_text(encoding="utf-8")
-    states = {found[1]: _state(found[2]) for found in _NODE.finditer(text)}
+    states = {found[1]: meaning(_values(found[2])) for found in _NODE.finditer(text)}
     return frozenset(
         (states[found[1]], found[3], states[found[2]]) for found in _EDGE.finditer(text)
     )
@@ -63,9 +70,8 @@ def read_dump(dump: Path) -> frozenset[Edge]:
 def read_initial(dump: Path) -> frozenset[State]:
     """The initial states of a graph dumped by TLC."""
     text = dump.read_text(encoding="utf-8")
-    return frozenset(_state(found[2]) for found in _INITIAL.finditer(text))
+    return frozenset(as_it_is(_values(found[2])) for found in _INITIAL.finditer(text))
 
 
-def _state(label: str) -> State:
-    values = dict(_VALUE.findall(label))
-    return tuple(read_value(values[name]) for name in Variables._fields)  # type: ignore[return-value]
+def _values(label: str) -> dict[str, str | int | bool]:
+    return {name: read_value(value) for name, value in _VALUE.findall(label)}

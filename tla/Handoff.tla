@@ -703,8 +703,8 @@ Environment ==
 
 Next == Worker \/ Answer \/ OwnAnswer \/ Consumer \/ Environment
 
-\* Nobody is kept from the lock for ever. Nor do others turn gates for ever, which
-\* could keep a request from being told.
+\* Nobody is kept from the lock for ever. Nor do others turn gates for ever:
+\* that could keep a request from being told.
 Fairness ==
     /\ SF_vars(Worker) /\ SF_vars(Consumer)
     /\ WF_vars(Answer) /\ WF_vars(OwnAnswer)
