@@ -208,8 +208,7 @@ def watched(name: str, control: Control, races: Races, witness: Any) -> property
 
     def get(core: Any) -> Any:
         races.touch(control, name, write=type(core.__dict__[name]) is list)  # in place
-        value = core.__dict__[name]
-        return value
+        return core.__dict__[name]
 
     def put(core: Any, value: Any) -> None:
         races.touch(control, name, write=True)

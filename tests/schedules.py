@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
@@ -145,7 +145,7 @@ def answered(answer: Any) -> Any:
     return answer
 
 
-@lru_cache(maxsize=None)
+@cache
 def possible(first: bool, inside: bool, gate: bool, alone: bool) -> tuple[str, ...]:
     """The calls that make sense, where any may be made; a second user reads, and may leave."""
     calls = ["Next"]
@@ -515,8 +515,10 @@ class Run:
         return all(user.ended for user in self.users)
 
     def moves(self, timeouts: bool = False) -> list[str]:
-        """Who can go on, workers to the last: actors by number, with `=` and what they choose where that is open; with
-        `!` by an interrupt, with `~` by a time-out.
+        """Who can go on, workers to the last: actors, by number.
+
+        With `=` and what they choose, where that is open; with `!` by an interrupt, with `~` by a
+        time-out.
 
         Time-outs are no way out: where nothing else can go on, somebody was not woken.
         """
@@ -562,16 +564,16 @@ class Run:
                 raise Wrong("invariant", f"the shell means {self.hidden('state')}, not {self.now}")
             if (self.hidden("error") is None) != (self.now[stream.EPOCH] != "failed"):
                 raise Wrong("invariant", "an error beside the machine")
-        if self.held and all(map(self.rests, self.control.actors)):
-            if any(user.wants and user.actor.operation == "queue.get" for user in self.users):
-                raise Wrong("lost wake-up", "a consumer sleeps beside a batch")
+        asleep = any(u.wants and u.actor.operation == "queue.get" for u in self.users)
+        if self.held and asleep and all(map(self.rests, self.control.actors)):
+            raise Wrong("lost wake-up", "a consumer sleeps beside a batch")
 
     def rests(self, actor: Actor) -> bool:
         """Whether the actor may go on late or never: it waits, or is in a pull."""
         return actor.ended or actor.operation in ("pull", "end") or not actor.ready()
 
 
-@lru_cache(maxsize=None)
+@cache
 def violated(state: State, limits: Limits) -> str | None:
     """An invariant that the state violates, of those that ask for no history; if there is one."""
     invariants = INVARIANTS.items()

@@ -174,6 +174,7 @@ def search_all(
 def sample_all(
     console: Console,
     program: Program,
+    *,
     runs: int,
     seed: int,
     timeouts: bool,
@@ -223,7 +224,8 @@ def parse_arguments() -> argparse.Namespace:
         nargs="*",
         help="a standard program, or CAPACITY/EPOCH_SIZE/CALLS[/ANSWERS[/CALLS OF A SECOND USER]] "
         "with calls and answers separated by commas; a number of calls stands for any, and so do "
-        f"answers that are left out (default: all standard programs; these are {', '.join(PROGRAMS)})",
+        "answers that are left out (default: all standard programs, which are "
+        f"{', '.join(PROGRAMS)})",
     )
     parser.add_argument("--timeouts", action="store_true", help="any time-out may come at any time")
     parser.add_argument(
@@ -271,7 +273,7 @@ def main() -> int:
             return 0 if show(console, parse(arguments.replay)) is None else 1
         programs = [program_of(name) for name in arguments.programs]
     except ScheduleError as error:
-        print(error, file=sys.stderr)
+        Console(stderr=True, soft_wrap=True).print(error, markup=False, highlight=False)
         return 2
     if arguments.random or arguments.pct:
         long = [program_of(f"{c}/{e}/40") for c, e in product(range(1, 5), range(4))]
@@ -282,7 +284,14 @@ def main() -> int:
 
         runs = arguments.random or arguments.runs
         return max(
-            sample_all(console, program, runs, arguments.seed, arguments.timeouts, chooser)
+            sample_all(
+                console,
+                program,
+                runs=runs,
+                seed=arguments.seed,
+                timeouts=arguments.timeouts,
+                chooser=chooser,
+            )
             for program in programs or long
         )
     if arguments.all:

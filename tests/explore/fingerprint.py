@@ -13,7 +13,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from itertools import islice
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import Any
@@ -61,7 +61,7 @@ def frames(actor: Actor) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-@lru_cache(maxsize=None)
+@cache
 def place(code: CodeType, at: int) -> Any:
     """Where an instruction is in the source: a line may have several that are points."""
     if sys.version_info < (3, 11):
@@ -69,7 +69,7 @@ def place(code: CodeType, at: int) -> Any:
     return next(islice(code.co_positions(), at // 2, None))
 
 
-@lru_cache(maxsize=None)
+@cache
 def names(code: CodeType) -> tuple[str, ...]:
     """The local names of a function."""
     return code.co_varnames + code.co_cellvars + code.co_freevars

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from kernel import stream
@@ -171,10 +171,9 @@ def rows(schedule: Schedule) -> tuple[list[Step], Wrong | None]:
     found: list[Step] = []
 
     def seen(step: Step) -> None:
-        if found and found[-1].thread == step.thread and step.before == step.after:
-            if step.operation.startswith(("read", "write")):
-                return
-        found.append(step)
+        goes_on = bool(found) and found[-1].thread == step.thread and step.before == step.after
+        if not (goes_on and step.operation.startswith(("read", "write"))):
+            found.append(step)
 
     wrong = play(schedule, seen)
     return found, wrong
@@ -209,4 +208,4 @@ def switches(moves: Sequence[str]) -> int:
     """How often another thread goes on, or an interrupt or a time-out comes."""
     who = [re.match(r"\d+", move)[0] for move in moves]  # type: ignore[index]
     struck = sum(move[-1] in "!~" for move in moves)
-    return struck + sum(a != b for a, b in zip(who, who[1:], strict=False))
+    return struck + sum(a != b for a, b in pairwise(who))
