@@ -215,7 +215,7 @@ def test_command() -> None:
     """The command says what it found, and by its status whether all holds."""
     done = command("prefetch", "unbuffered", "--jobs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("holds") == 2
+    assert done.stdout.count("holds ") == 2
     bounded = command("gate", "--most", "10", "--jobs", "1")
     assert bounded.returncode == 2
     assert "more than 10" in bounded.stdout

@@ -6,7 +6,6 @@ Or of all programs of so many calls, or samples of longer ones, or one schedule 
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -66,14 +65,12 @@ class Found(NamedTuple):
 
 def search(timeouts: bool, most: int, program: Program) -> Found:
     """Search a program."""
-    gc.disable()  # a run leaves little behind that is not let go of at once
     races = Races()
     try:
         graph = explore(program, races, timeouts, most)
     except Bound as bound:
         return Found(program, bound=str(bound))
     failure = graph.failure()
-    gc.collect()
     return Found(
         program,
         len(graph.nodes),
