@@ -6,7 +6,6 @@ Or of all programs of so many calls, or samples of longer ones, or one schedule 
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -66,14 +65,12 @@ class Found(NamedTuple):
 
 def search(timeouts: bool, most: int, program: Program) -> Found:
     """Search a program."""
-    gc.disable()  # a run leaves little behind that is not let go of at once
     races = Races()
     try:
         graph = explore(program, races, timeouts, most)
     except Bound as bound:
         return Found(program, bound=str(bound))
     failure = graph.failure()
-    gc.collect()
     return Found(
         program,
         len(graph.nodes),
@@ -174,6 +171,7 @@ def search_all(
 def sample_all(
     console: Console,
     program: Program,
+    *,
     runs: int,
     seed: int,
     timeouts: bool,
@@ -223,7 +221,8 @@ def parse_arguments() -> argparse.Namespace:
         nargs="*",
         help="a standard program, or CAPACITY/EPOCH_SIZE/CALLS[/ANSWERS[/CALLS OF A SECOND USER]] "
         "with calls and answers separated by commas; a number of calls stands for any, and so do "
-        f"answers that are left out (default: all standard programs: {', '.join(PROGRAMS)})",
+        "answers that are left out (default: all standard programs, which are "
+        f"{', '.join(PROGRAMS)})",
     )
     parser.add_argument("--timeouts", action="store_true", help="any time-out may come at any time")
     parser.add_argument(
@@ -271,7 +270,7 @@ def main() -> int:
             return 0 if show(console, parse(arguments.replay)) is None else 1
         programs = [program_of(name) for name in arguments.programs]
     except ScheduleError as error:
-        print(error, file=sys.stderr)
+        Console(stderr=True, soft_wrap=True).print(error, markup=False, highlight=False)
         return 2
     if arguments.random or arguments.pct:
         long = [program_of(f"{c}/{e}/40") for c, e in product(range(1, 5), range(4))]
@@ -282,7 +281,14 @@ def main() -> int:
 
         runs = arguments.random or arguments.runs
         return max(
-            sample_all(console, program, runs, arguments.seed, arguments.timeouts, chooser)
+            sample_all(
+                console,
+                program,
+                runs=runs,
+                seed=arguments.seed,
+                timeouts=arguments.timeouts,
+                chooser=chooser,
+            )
             for program in programs or long
         )
     if arguments.all:

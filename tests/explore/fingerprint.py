@@ -27,7 +27,7 @@ from ..schedules import Run
 
 PLAIN = frozenset({type(None), bool, int, float, str})
 CODE = frozenset({stream.__file__, schedules.__file__})
-LEFT_OUT = FIXED | {"run", "calls", "answers"}
+LEFT_OUT = FIXED | {"run", "calls", "answers", "__orig_class__"}
 """Attributes that are the same in all executions of a program."""
 
 

@@ -124,8 +124,7 @@ def called(program: Program, point: Point, who: int) -> Iterator[Point]:
                 running = now.worker == "running" and now.permits > 0
                 quiet = running and now.epoch == "begun"  # nobody need be told
                 asking = point.by(who, caller._replace(begun=now.worker != "absent"))
-                asking = asking._replace(asker=who, quiet=quiet)
-                yield from step(program, asking, "Request")
+                yield from step(program, asking._replace(asker=who, quiet=quiet), "Request")
                 if now.consumer == "waiting":
                     yield from step(program, point, "Bury")
                 if point.quiet and running:  # it may look again

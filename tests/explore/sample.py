@@ -6,7 +6,7 @@ Whatever fails is shrunk: to fewer context switches first, and then to fewer ste
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from random import Random
 
 from ..control import Everywhere, Races
@@ -127,15 +127,15 @@ def mend(schedule: Schedule, wanted: Sequence[str], most: int) -> tuple[Schedule
 def simpler(parts: list[list[str]], at: int) -> Iterator[list[str]]:
     """Schedules that may be simpler: one block left out, put later or cut; a call left out."""
     before, block, rest = parts[:at], parts[at], parts[at + 1 :]
-    yield sum([*before, *rest], [])
+    yield [*chain(*before, *rest)]
     for later in range(1, min(4, len(rest)) + 1):
-        yield sum([*before, *rest[:later], block, *rest[later:]], [])
+        yield [*chain(*before, *rest[:later], block, *rest[later:])]
     calls = [n for n, move in enumerate(block) if "=" in move]
     for begin, end in zip(calls, [*calls, len(block)][1:], strict=True):
-        yield sum([*before, block[:begin], block[end:], *rest], [])
+        yield [*chain(*before, block[:begin], block[end:], *rest)]
     if len(block) > 1:
-        yield sum([*before, block[: len(block) // 2], *rest], [])
-        yield sum([*before, block[:-1], *rest], [])
+        yield [*chain(*before, block[: len(block) // 2], *rest)]
+        yield [*chain(*before, block[:-1], *rest)]
 
 
 def weight(schedule: Schedule) -> tuple[int, int]:

@@ -171,10 +171,9 @@ def rows(schedule: Schedule) -> tuple[list[Step], Wrong | None]:
     found: list[Step] = []
 
     def seen(step: Step) -> None:
-        goes_on = found and found[-1].thread == step.thread and step.before == step.after
-        if goes_on and step.operation.startswith(("read", "write")):
-            return
-        found.append(step)
+        goes_on = bool(found) and found[-1].thread == step.thread and step.before == step.after
+        if not (goes_on and step.operation.startswith(("read", "write"))):
+            found.append(step)
 
     wrong = play(schedule, seen)
     return found, wrong

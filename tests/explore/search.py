@@ -6,6 +6,7 @@ met before, and the next begins where there was another choice.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -117,10 +118,15 @@ def explore(
     """
     races = Races() if races is None else races
     started = time.perf_counter()
-    known = -1
-    while len(races) > known:  # with points where they are known to be needed
-        known = len(races)
-        graph = _explore(program, races, timeouts, most, prefix)
+    known, collecting = -1, gc.isenabled()
+    gc.disable()  # a run leaves little that is not let go of at once
+    try:
+        while len(races) > known:  # with points where they are known to be needed
+            known = len(races)
+            graph = _explore(program, races, timeouts, most, prefix)
+    finally:
+        if collecting:
+            gc.enable()
     graph.seconds = time.perf_counter() - started
     return graph
 
