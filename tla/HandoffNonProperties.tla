@@ -11,6 +11,7 @@ WaitsAreTold == call = "waits" => consumer = "waiting"
 \* Refinement. False: the state, as it is told, is behind what has happened.
 ImplementsAsTold == T!Init /\ [][T!Next]_told
 
-\* Liveness. False: nobody has to go on reading.
+\* Liveness. False: nobody has to use what was entered.
+SpecWithoutUse == Init /\ [][Enter \/ Worker \/ Answer]_vars /\ Fairness
 SleepEnds == at = "asleep" ~> at # "asleep"
 =============================================================================
