@@ -12,6 +12,7 @@ WaitsAreTold == call = "waits" => consumer = "waiting"
 ImplementsAsTold == T!Init /\ [][T!Next]_told
 
 \* Liveness. False: nobody has to use what was entered.
-SpecWithoutUse == Init /\ [][Enter \/ Worker \/ Answer]_vars /\ Fairness
+SpecWithoutUse ==
+    Init /\ [][Enter \/ LookAround \/ Worker \/ Answer]_vars /\ Fairness
 SleepEnds == at = "asleep" ~> at # "asleep"
 =============================================================================
