@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Limits, State, Variables
 
@@ -51,17 +51,17 @@ _EDGE = re.compile(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"', re.MULTILINE)
 _VALUE = re.compile(r"(\w+) = (.*?)(?:\\n|$)")
 
 
-def as_it_is(values: Mapping[str, Any]) -> State:
-    """Of the variables, those of the machine."""
-    return tuple(values[name] for name in Variables._fields)
+def as_it_is(values: Mapping[str, str]) -> State:
+    """Of the variables, as TLC writes their values, those of the machine."""
+    return tuple(read_value(values[name]) for name in Variables._fields)  # type: ignore[return-value]
 
 
 def read_dump(
-    dump: Path, meaning: Callable[[Mapping[str, Any]], State] = as_it_is
+    dump: Path, meaning: Callable[[Mapping[str, str]], State] = as_it_is
 ) -> frozenset[Edge]:
     """The edges of a graph dumped by TLC, between what its states mean to the machine."""
     text = dump.read_text(encoding="utf-8")
-    states = {found[1]: meaning(_values(found[2])) for found in _NODE.finditer(text)}
+    states = {found[1]: meaning(dict(_VALUE.findall(found[2]))) for found in _NODE.finditer(text)}
     return frozenset(
         (states[found[1]], found[3], states[found[2]]) for found in _EDGE.finditer(text)
     )
@@ -70,8 +70,4 @@ def read_dump(
 def read_initial(dump: Path) -> frozenset[State]:
     """The initial states of a graph dumped by TLC."""
     text = dump.read_text(encoding="utf-8")
-    return frozenset(as_it_is(_values(found[2])) for found in _INITIAL.finditer(text))
-
-
-def _values(label: str) -> dict[str, str | int | bool]:
-    return {name: read_value(value) for name, value in _VALUE.findall(label)}
+    return frozenset(as_it_is(dict(_VALUE.findall(found[2]))) for found in _INITIAL.finditer(text))

@@ -190,7 +190,6 @@ def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Resul
             run = subprocess.run(
                 command(model, scratch, dump),
                 cwd=scratch,
-                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 timeout=timeout,

@@ -10,4 +10,9 @@ WaitsAreTold == call = "waits" => consumer = "waiting"
 
 \* Refinement. False: the state, as it is told, is behind what has happened.
 ImplementsAsTold == T!Init /\ [][T!Next]_told
+
+\* Liveness. False: nobody has to use what was entered.
+SpecWithoutUse ==
+    Init /\ [][Enter \/ LookAround \/ Worker \/ Answer]_vars /\ Fairness
+SleepEnds == at = "asleep" ~> at # "asleep"
 =============================================================================
