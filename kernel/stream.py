@@ -174,7 +174,7 @@ class _Core(Generic[T]):
     def wake_waiters(self) -> None:
         """Ring for all who wait without having told."""
         try:
-            while self.waiters:
+            for _ in range(len(self.waiters)):  # who comes meanwhile sees what has happened
                 self.waiters.popleft().put(None)
         except IndexError:
             pass  # another thread did
@@ -499,7 +499,8 @@ class _Core(Generic[T]):
                         return batch if self.worker_bell is None else self.took(batch)
                 state = self.state
                 if (
-                    not glanced
+                    bell is None  # a request that was told of has to be served by telling
+                    and not glanced
                     and state[PERMITS] > 0
                     and state[EPOCH] == "begun"
                     and state[WORKER] == "running"
@@ -530,6 +531,7 @@ class _Core(Generic[T]):
                             raise RuntimeError(f"{self.label} is read by its own source.")
                         requested = Request(self.limits, self.state)
                         if requested is not None:
+                            self.wake_consumer()  # another's, whose batch was taken from him
                             self.asker = bell = SimpleQueue()
                             self.asker_id = caller
                             self.commit(Request, requested)  # last: it must be known whose it is

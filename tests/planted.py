@@ -261,5 +261,5 @@ READ_TWICE = (
 
 READ_TWICE_SCHEDULE = (
     "1/3/Enter,Next,Allow,Interrupted,Enter/batch,exhausted:"
-    "1x45.2x42.1x18.2x15.1x12.2x10.1!.1x5.2x17.1"
+    "1x46.2x40.1x18.2x15.1x12.2x10.1!.1x5.2x17.1"
 )
