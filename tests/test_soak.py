@@ -28,13 +28,13 @@ class LeaksThreads(StreamWrapper[Any]):
 
 
 class LeaksMemory(StreamWrapper[Any]):
-    """A stop leaves a kilobyte behind."""
+    """A stop leaves 50 kilobytes behind."""
 
     left: list[bytearray] = []  # noqa: RUF012
 
     def __exit__(self, *args: object) -> None:
         super().__exit__(*args)
-        self.left.append(bytearray(1000))
+        self.left.append(bytearray(50_000))
 
 
 class LeaksInside(StreamWrapper[Any]):
@@ -42,7 +42,7 @@ class LeaksInside(StreamWrapper[Any]):
 
     def __exit__(self, *args: object) -> None:
         super().__exit__(*args)
-        self.__dict__.setdefault("left", []).append(bytearray(1000))
+        self.__dict__.setdefault("left", []).append(bytearray(50_000))
 
 
 def test_soak() -> None:
