@@ -272,6 +272,7 @@ class _Core(Generic[T]):
                 self.ticket = None
                 if not self.step(Fetch):
                     if self.step(Halt):
+                        self.gone()
                         return False
                     self.worker_bell = self.bell
                     if len(self.batches) == self.state[BUFFERED]:
@@ -563,7 +564,7 @@ class _Core(Generic[T]):
                 if self.asker is bell:
                     self.consumer_bell = None
                     try:
-                        if answer is not None and answer[0] is Enqueue and self.batches:
+                        if answer is not None and self.batches:
                             self.step(Enqueue)  # it was kept already
                         elif answer is not None:
                             self.settle(*answer)  # the pull was answered: keep it
@@ -694,10 +695,6 @@ def _work(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:
             with core.lock:
                 if core.worker_id == worker_id:
                     core.gone(error)
-    else:
-        with core.lock:
-            if core.worker_id == worker_id:
-                core.gone()
 
 
 def _abandon(core_ref: weakref.ref[_Core[Any]], bell: SimpleQueue[None]) -> None:

@@ -703,6 +703,9 @@ PROGRAMS = {
         (1, "exhausted"),
         ("Exit",),
     ),
+    "left-by-two": Program(
+        1, 0, ("Enter", "Start", "Exit", "Enter", "Next", "Join"), (1, "raised"), ("Exit",)
+    ),
     "closed-while-waiting": Program(
         1, 0, ("Enter", "Start", "Next", "Next", "Join"), (1, "raised"), ("Exit",)
     ),

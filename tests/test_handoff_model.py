@@ -21,7 +21,7 @@ from specs.tlc import TLA, Model, check, models, read_model, read_value
 from .mutants import mutate
 
 MODULE = (TLA / "Handoff.tla").read_text(encoding="utf-8")
-INVARIANTS = ("TypeOK", "Bounded", "NoLostWakeUp")
+INVARIANTS = ("TypeOK", "Bounded", "NoLostWakeUp", "OneWorker")
 LIVENESS = ("Served", "StopEnds", "DeathNoticed", "Prefetches", "Returns")
 
 ENVIRONMENT = r"""    \/ Enter \/ Stop \/ Begin \/ Turn
@@ -145,8 +145,8 @@ Slots ==""",
         "NoLostWakeUp",
         [
             (
-                "(consumerRung \\/ consumerBell \\/ Leaving)\n    /\\ at'",
-                "(consumerRung \\/ Leaving)\n    /\\ at'",
+                "(consumerRung \\/ consumerBell \\/ Leaving)\n         ELSE",
+                "(consumerRung \\/ Leaving)\n         ELSE",
             )
         ],
         others="Interrupt",
@@ -156,10 +156,26 @@ Slots ==""",
         "NoLostWakeUp",
         [
             (
-                "(consumerRung \\/ consumerBell \\/ Leaving)\n    /\\ at'",
-                "(consumerRung \\/ consumerBell)\n    /\\ at'",
+                "(consumerRung \\/ consumerBell \\/ Leaving)\n         ELSE",
+                "(consumerRung \\/ consumerBell)\n         ELSE",
             )
         ],
+    ),
+    Mutant(
+        "a worker that goes rings in a section of its own, after its last step",
+        "OneWorker",
+        [
+            ("THEN /\\ at' = \"absent\"\n", "THEN /\\ at' = \"gone\"\n"),
+            (
+                "    \\/ Slots \\/ Look",
+                """    \\/ /\\ at = "gone" /\\ lock = "free"
+       /\\ at' = "absent"
+       /\\ Keep
+       /\\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, bells, lost>>
+    \\/ Slots \\/ Look""",
+            ),
+        ],
+        others="Interrupt",
     ),
     Mutant(
         "a request that was served while it was told is not rung for",

@@ -134,17 +134,25 @@ Settle ==
           /\ UNCHANGED held
     /\ UNCHANGED <<ahead, room, seen, lock, call, back, bells, lost>>
 
-\* The state was replaced, and who waits untold was rung for.
+\* The state was replaced, and who waits untold was rung for. A worker that goes
+\* rings for all others who wait, and then has nothing left to do.
+Leaving == call \in {"lockToJoin", "look", "waitsForEnd"}
+           \/ (call \in {"sync", "wake", "ring"} /\ back = "look")
 Commit ==
     /\ \/ at = "commit" /\ waiter # "left"
        \/ at = "committed"
     /\ IF worker = "absent"
-         THEN at' = "gone" /\ UNCHANGED <<consumerBell, consumerRung>>
-         ELSE at' = "decide" /\ WakeConsumer
+         THEN /\ at' = "absent"
+              /\ workerBell' = FALSE
+              /\ consumerBell' = FALSE
+              /\ consumerRung' = (consumerRung \/ consumerBell \/ Leaving)
+         ELSE /\ at' = "decide"
+              /\ WakeConsumer
+              /\ UNCHANGED workerBell
     /\ Release
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerBell,
-                   workerRung, waiter, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerRung,
+                   waiter, lost>>
 
 \* It decides what to do next: first it tells what there is.
 Decide ==
@@ -231,20 +239,6 @@ WakeUp ==
     /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, waiter,
                    consumerBell, consumerRung, lost>>
 
-\* Its last section: who waits for it is rung for.
-Leaving == call \in {"lockToJoin", "look", "waitsForEnd"}
-           \/ (call \in {"sync", "wake", "ring"} /\ back = "look")
-Gone ==
-    /\ at = "gone"
-    /\ lock = "free"
-    /\ workerBell' = FALSE
-    /\ consumerBell' = FALSE
-    /\ consumerRung' = (consumerRung \/ consumerBell \/ Leaving)
-    /\ at' = "absent"
-    /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back,
-                   workerRung, waiter, lost>>
-
 -----------------------------------------------------------------------------
 (* The worker, running ahead.                                              *)
 
@@ -313,7 +307,7 @@ WakeWaiters ==
 
 Worker ==
     \/ Tell \/ Settle \/ Commit \/ Decide \/ Choose \/ Recheck \/ WakeUp
-    \/ Gone \/ Slots \/ Look \/ Put \/ WakeWaiters
+    \/ Slots \/ Look \/ Put \/ WakeWaiters
 
 \* The source answers a pull.
 Answer ==
@@ -600,11 +594,10 @@ Consumer ==
 -----------------------------------------------------------------------------
 (* What the user and fate may do.                                          *)
 
-\* Nobody is about: entering ends a stop that was interrupted first, by Join.
+\* Entering ends a stop that was interrupted first, by Join.
 Enter ==
     /\ call = "user"
     /\ lock = "free"
-    /\ at = "absent"
     /\ T!Enter /\ Replace
     /\ at' = IF worker = "absent" THEN "decide" ELSE at
     /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, bells,
@@ -649,7 +642,7 @@ OthersTurn ==
 Interrupt ==
     /\ \/ /\ call = "asleep" /\ call' = "withdraw"
           /\ UNCHANGED <<waiter, consumerRung>>
-       \/ /\ call = "waitsForEnd" /\ call' = "user"
+       \/ /\ call \in {"waitsForEnd", "joins"} /\ call' = "user"
           /\ consumerRung' = FALSE
           /\ UNCHANGED waiter
        \/ /\ call = "waits" /\ call' \in {"user", "withdraw"}
@@ -755,6 +748,9 @@ SomethingToWaitFor ==
 NoLostWakeUp ==
     /\ WorkerSleeps /\ ConsumerRests => NothingToDo
     /\ ConsumerSleeps /\ WorkerRests => SomethingToWaitFor
+
+\* Who may enter finds no worker that has something left to do.
+OneWorker == call = "user" /\ lock = "free" /\ worker = "absent" => at = "absent"
 
 Served == P!Served
 StopEnds == P!StopEnds

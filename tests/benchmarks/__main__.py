@@ -71,7 +71,7 @@ class Asked:
 
     def __call__(self, measure: str, case: str, subject: str) -> Answer | str:
         """An answer, or the words for why there is none."""
-        processors = self._all if needs_two(case) else self._processors
+        processors = self._all if needs_two(measure, case) else self._processors
         question = measure, case, subject
         given = self._process(subject).submit(
             answer, question, self._effort, self._work, processors
@@ -150,7 +150,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     pinning.add_argument(
         "--cpu",
         type=_at_least(0),
-        help="the processor that all are pinned to, except for work of numpy in two threads "
+        help="the processor that all are pinned to, except where two threads work at once "
         "(default: the first)",
     )
     pinning.add_argument("--unpinned", action="store_true", help="leave them where they are put")

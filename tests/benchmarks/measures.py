@@ -70,16 +70,20 @@ class Native:
 
 
 def calibrate() -> Work:
-    """How much work takes a millisecond, by the quickest of many tries."""
+    """How much work takes a millisecond, by the median of many tries.
 
-    def quickest(call: Callable[[], object]) -> float:
-        return min(timed(call) for _ in range(50))
+    By the quickest, a pull that is said to take as long as the native work beside it would take
+    longer on most days, and could not be hidden.
+    """
 
-    iterations, elements = 50_000, 50_000
+    def median(call: Callable[[], object]) -> float:
+        return statistics.median(timed(call) for _ in range(200))
+
+    iterations, elements = 20_000, 200_000
     native = Native(elements)
     return Work(
-        int(iterations * 1e-3 / quickest(lambda: spin(iterations))),
-        int(elements * 1e-3 / quickest(native)),
+        int(iterations * 1e-3 / median(lambda: spin(iterations))),
+        int(elements * 1e-3 / median(native)),
     )
 
 
@@ -181,12 +185,14 @@ class Mode(NamedTuple):
     kind: str  # of the native work: "sleep" or "numpy"
 
 
-def interference(subject: type[Subject], mode: Mode, effort: Effort, work: Work) -> Answer:
+def interference(subject: type[Subject], mode: Mode, effort: Effort, _: Work) -> Answer:
     """Seconds that a step in Python takes, and a step with its native work and its batch.
 
     A step is 2 ms of Python in pieces, between which short native calls let go of the GIL, and
-    then 2 ms of native work, around which the gate is open; a pull is 2 ms of Python.
+    then 2 ms of native work, around which the gate is open; a pull is 2 ms of Python. It is 2 ms
+    now: a shared machine may be a quarter slower or faster than it was a minute ago.
     """
+    work = calibrate()
     piece = 2 * work.iterations // PIECES
     short = works("numpy", 0.02, work)
     long = works(mode.kind, 2, work)
@@ -410,9 +416,9 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def needs_two(case: str) -> bool:
-    """Whether a case has two threads at work in native code, which takes two processors."""
-    return "numpy" in case
+def needs_two(measure: str, case: str) -> bool:
+    """Whether two threads are at work that one processor would keep apart."""
+    return measure == "interference" or "numpy" in case
 
 
 def deaf() -> None:
