@@ -165,7 +165,7 @@ Slots ==""",
         "a worker that goes rings in a section of its own, after its last step",
         "OneWorker",
         [
-            ("THEN /\\ at' = \"absent\"\n", "THEN /\\ at' = \"gone\"\n"),
+            ('THEN /\\ at\' = "absent"\n', 'THEN /\\ at\' = "gone"\n'),
             (
                 "    \\/ Slots \\/ Look",
                 """    \\/ /\\ at = "gone" /\\ lock = "free"
