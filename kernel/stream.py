@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import partial
 from math import inf
 from numbers import Real
@@ -97,7 +97,7 @@ class _Core(Generic[T]):
         self.thread: threading.Thread | None = None  # of the worker, until it was joined
         self.worker_id = 0  # of that thread, from its start to its end: who else is no worker
         self.bell: SimpleQueue[None] = SimpleQueue()  # of all workers, one after the other
-        self.worker_bell: SimpleQueue[None] | None = None  # the same, while the worker sleeps
+        self.worker_bell: SimpleQueue[None] | None = None  # the same, if a ring is wanted
         self.ticket: State | None = None  # the state as it was when the worker began to run ahead
         self.ahead = 0  # batches that it has put since, and not told of
         self.consumer_bell: SimpleQueue[None] | None = None  # of the request, if it sleeps
@@ -179,11 +179,6 @@ class _Core(Generic[T]):
         except IndexError:
             pass  # another thread did
 
-    def no_longer_waits(self, waiter: SimpleQueue[None]) -> None:
-        """Take this bell away, unless somebody has taken it to ring."""
-        with suppress(ValueError):
-            self.waiters.remove(waiter)
-
     # The pull.
 
     def pull(self, opened: list[Iterator[T]]) -> tuple[Action, Any]:
@@ -242,12 +237,10 @@ class _Core(Generic[T]):
         opened = self.opened  # for as long as this worker lives
         worker_id = threading.get_ident()
         fetched = False
-        self.worker_bell = None
         while True:
             ticket = self.ticket
             if ticket and (fetched or (self.state is ticket and not self.abandoned)):
                 asleep, answer = self.run_ahead(ticket, opened, fetched)
-                fetched = False
                 if asleep:
                     return True
             if answer is not None:
@@ -277,8 +270,7 @@ class _Core(Generic[T]):
                     self.worker_bell = self.bell
                     if len(self.batches) == self.state[BUFFERED]:
                         return True
-                    self.worker_bell = None  # who took one meanwhile may not have seen it
-                    continue
+                    continue  # who took one meanwhile may not have seen the bell
             answer = self.pull(opened)
 
     def fetch_untold(self) -> bool:
@@ -330,11 +322,10 @@ class _Core(Generic[T]):
                 ahead = stop
                 if ahead < most and len(batches) >= capacity:
                     self.worker_bell = self.bell
-                    if len(batches) >= capacity and self.state is ticket:
-                        return True, None
-                    self.worker_bell = None  # who took one meanwhile may not have seen it
                     if self.state is not ticket:
                         return False, None
+                    if len(batches) >= capacity:  # who took one before may not have seen the bell
+                        return True, None
         except StopIteration:
             opened.clear()
             return False, (Exhaust, None)
@@ -360,10 +351,8 @@ class _Core(Generic[T]):
         """Note, with the lock held, that the worker is gone: by Halt, or by this death."""
         if self.state[WORKER] in ("running", "stopping"):
             self.death = death
-            self.sync()
             self.step(Die)
         self.worker_id = 0
-        self.worker_bell = None
         for bell in (self.consumer_bell, *self.leaver_bells):
             if bell is not None:
                 bell.put(None)
@@ -495,7 +484,7 @@ class _Core(Generic[T]):
                     try:
                         batch = self.batches.popleft()
                     except IndexError:
-                        served = False  # another thread took it
+                        pass  # another thread took it
                     else:
                         return batch if self.worker_bell is None else self.took(batch)
                 state = self.state
@@ -505,18 +494,14 @@ class _Core(Generic[T]):
                     and state[PERMITS] > 0
                     and state[EPOCH] == "begun"
                     and state[WORKER] == "running"
-                    and self.worker_id != threading.get_ident()
                 ):  # the gate permits what a request would: nobody needs to be told
                     waiter: SimpleQueue[None] = SimpleQueue()
+                    self.waiters.append(waiter)  # and leave it there: a ring too many does no harm
                     try:
-                        self.waiters.append(waiter)
                         if not self.batches and self.state is state:
                             waiter.get(True, GLANCE)
                     except Empty:
                         glanced = True
-                    finally:
-                        if self.waiters:
-                            self.no_longer_waits(waiter)
                     served = True  # or else it is seen that it was not
                     continue
                 spent = None  # a pass that is dropped: let go outside the lock
@@ -569,7 +554,6 @@ class _Core(Generic[T]):
                         elif answer is not None:
                             self.settle(*answer)  # the pull was answered: keep it
                     finally:
-                        self.sync()
                         self.step(Withdraw)
             error = answer = None  # an error would hold this frame, and the frame the error
             raise

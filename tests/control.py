@@ -241,17 +241,13 @@ class Deque(deque[Any]):
 
     def popleft(self) -> Any:
         self.touch(write=True)
+        self.witness.pops(self.name)
         item = super().popleft()
         self.witness.popped(self.name)
         return item
 
-    def remove(self, item: Any) -> None:
-        self.touch(write=True)
-        super().remove(item)
-
     def __len__(self) -> int:
         self.touch(write=False)
-        self.witness.counted(self.name)
         return super().__len__()
 
 

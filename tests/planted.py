@@ -164,21 +164,10 @@ PLANTED = {
     ),
     "asleep without another look for room": Planted(
         "_Core.run_ahead",
-        "if len(batches) >= capacity and self.state is ticket:",
-        "if self.state is ticket:",
+        "if len(batches) >= capacity:  #",
+        "if True:  #",
         "1/0/Enter,Allow,Next,Prefetched/batch",
         "observation",
-    ),
-    "awake, and no look at the state": Planted(
-        "_Core.run_ahead",
-        """self.worker_bell = None  # who took one meanwhile may not have seen it
-                    if self.state is not ticket:
-                        return False, None
-""",
-        """self.worker_bell = None
-""",
-        "1/0/Enter,Allow,Next,Disallow/batch",
-        "livelock",
     ),
     "a first batch that wakes nobody": Planted(
         "_Core.run_ahead",
@@ -252,14 +241,36 @@ PLANTED = {
     ),
 }
 
-READ_TWICE = (
-    "_Core.is_pulling",
-    'state[FETCHING] and state[WORKER] == "absent"',
-    'self.state[FETCHING] and self.state[WORKER] == "absent"',
-)
-"""A bug that the search has found in the shell once: it takes most of a minute to find again."""
 
-READ_TWICE_SCHEDULE = (
-    "1/3/Enter,Next,Allow,Interrupted,Enter/batch,exhausted:"
-    "1x46.2x40.1x18.2x15.1x12.2x10.1!.1x5.2x17.1"
-)
+class Found(NamedTuple):
+    """An edit that takes the search a minute or more, and the schedule that it gave."""
+
+    function: str
+    old: str
+    new: str
+    schedule: str
+    words: str
+
+
+FOUND = {
+    # this one nobody had planted
+    "the state is read twice": Found(
+        "_Core.is_pulling",
+        'state[FETCHING] and state[WORKER] == "absent"',
+        'self.state[FETCHING] and self.state[WORKER] == "absent"',
+        "1/3/Enter,Next,Allow,Interrupted,Enter/batch,exhausted:"
+        "1x46.2x39.1x18.2x15.1x12.2x10.1!.1x5.2x17.1",
+        "was entered by its own source",
+    ),
+    "asleep without a look at the state": Found(
+        "_Core.run_ahead",
+        """self.worker_bell = self.bell
+                    if self.state is not ticket:
+                        return False, None
+""",
+        """self.worker_bell = self.bell
+""",
+        "1/0/Enter,Next,Start,Next/batch/Allow:1x28.2x23.1x18.2x32.1x10.3x7.2x14.1x14.2x2.1x6.2x6",
+        "a consumer sleeps beside a batch",
+    ),
+}

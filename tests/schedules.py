@@ -413,7 +413,7 @@ class Run:
         if name == "waiters":
             if self.user is not None:
                 self.user.quiet = item
-            self.ask()
+            self.ask(self.user)
             return
         if self.running.locks == 0:
             self.ahead += 1
@@ -426,21 +426,26 @@ class Run:
         """A batch was taken: a Dequeue; if it would have served another's request, that goes on."""
         if name == "batches":
             self.take("Dequeue")
-            self.ask()
+            self.ask(self.user)
 
-    def counted(self, name: str) -> None:
-        """The bells of who waits were counted: who had left one no longer waits."""
-        if name == "waiters" and self.user is not None and self.user.quiet:
-            self.user.quiet = None
-            self.ask()
+    def pops(self, name: str) -> None:
+        """Somebody is to take a batch: he no longer waits, if he had left a bell."""
+        if name == "batches" and self.user is not None:
+            self.goes_on(self.user)
 
-    def ask(self) -> None:
+    def goes_on(self, user: User) -> None:
+        """The user no longer waits, if he had left a bell."""
+        if user.quiet:
+            user.quiet = None
+            self.ask(user)
+
+    def ask(self, who: User | None) -> None:
         """Somebody waits without having told: a Request. Or nobody does any more: a Withdraw."""
         now = Variables(*self.now)
         if now.buffered or now.epoch != "begun":
             return
         told = self.hidden("state")[stream.CONSUMER] == "waiting" and not self.settling
-        others = [user for user in self.users if user is not self.user]
+        others = [user for user in self.users if user is not who]
         waits = any(user.quiet for user in self.users) or (told and any(u.wants for u in others))
         if waits and now.consumer == "idle":
             self.take("Request")
@@ -483,7 +488,7 @@ class Run:
                 self.fail("not an action", f"{self.now} becomes {then}")
             for user in rung:  # it does not wait any more, although it has not looked yet
                 user.quiet = None
-            self.ask()
+            self.ask(self.user)
             self.changed(state)
             return
         if action.__name__ == "Fetch":
@@ -545,6 +550,8 @@ class Run:
         """Let somebody go on; returns how many points that is. Raises `Wrong` if anything is."""
         who, _, chosen = move.rstrip("!~").partition("=")
         actor = self.control.actors[int(who) - 1]
+        if move[-1] == "!":
+            self.goes_on(self.users_by_actor[actor])
         self.control.step(actor, move[-1] == "~", move[-1] == "!", chosen)
         if self.wrong is not None:
             raise self.wrong

@@ -31,7 +31,7 @@ from .benchmarks.subjects import (
     Wrapper,
 )
 
-TINY = Effort(seconds=0.001, batches=4, steps=4, cycles=1, run=100)
+TINY = Effort(seconds=0.001, batches=4, blocks=2, steps=4, cycles=1, run=100)
 WORK = Work(iterations=1000, elements=1000)  # a little only
 
 
@@ -142,17 +142,20 @@ def test_every_case_has_an_answer(name: str) -> None:
 
 
 def test_gate_is_open_around_native_work_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a gate of one's own no pull starts in Python work; else it is open all the time."""
+    """Gated, a gate is opened in each step; else none is, but the one that is open all the time."""
     opened: list[bool] = []
 
     class Gated(NoPrefetch):
+        CAN = frozenset({"gate"})
+
         def gate(self) -> Any:
             opened.append(True)
             return super().gate()
 
-    for gated, times in ((True, 4), (False, 1)):
+    for gated, times in ((True, TINY.blocks * TINY.steps), (False, 1)):
         opened.clear()
-        measures.interference(Gated, Mode(gated, True, "sleep"), TINY, WORK)
+        monkeypatch.setattr(measures, "MODES", {"the only": Mode(gated, null=True)})
+        assert len(measures.interference(Gated, "sleep", TINY, WORK)) == 2
         assert len(opened) == times
 
 
@@ -229,11 +232,9 @@ def forged(factor: float = 1.0) -> Results:
                     ours = factor if subject == OURS else 1.0
                     figures = {
                         "handoff": [5.0 if subject == PrefetchGenerator.NAME else ours],
-                        "interference": [1.0, 2.0 if "free" in case else 1.0],
+                        "interference": [1.0, 1.0, 1.0, 2.0, ours, ours],
                         "stop": [ours, ours],
                     }.get(name, [ours])
-                    if "gated" in case:
-                        figures = [ours, ours]
                     for part, figure in zip(measure.names(case), figures, strict=True):
                         key = Key(name, part, subject)
                         results.values.setdefault(key, []).append(figure * round_)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
-from threading import get_ident
+from threading import Thread, current_thread, get_ident
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from kernel.machine import INITIAL, Disallow, Enqueue, Exhaust, Fail, Fetch, Limits, Stop, Variables
-from kernel.stream import _Core
+from kernel.stream import _Core, _work
 
 GATED = {"scope": "inside", "worker": "running", "epoch": "begun", "yielded": True, "permits": 1}
 """A worker that may run ahead."""
@@ -146,9 +147,6 @@ def test_wake_waiters_that_another_thread_wakes() -> None:
     made = core(**GATED)
     bell: SimpleQueue[None] = SimpleQueue()
     made.waiters.append(bell)
-    made.no_longer_waits(bell)
-    made.no_longer_waits(bell)
-    assert not made.waiters
     made.waiters = Raced([bell])
     made.wake_waiters()
     assert bell.empty()
@@ -266,24 +264,26 @@ def test_run_ahead_ends_when_the_state_changes(fetched: bool) -> None:
     assert (list(made.batches), made.ahead, made.worker_bell) == ([0, 1], 2, None)
 
 
-class Eager(deque[Any]):
-    """A buffer from which somebody takes as it is looked at for the time that is given."""
+class Raced(deque[Any]):
+    """A full buffer at which somebody acts, once, before the worker has left its bell or after."""
 
-    def __init__(self, made: _Core[Any], look: int, change: Any) -> None:
+    def __init__(self, made: _Core[Any], asleep: bool, change: Any) -> None:
         super().__init__()
-        self.made, self.left, self.change = made, look, change
+        self.made, self.asleep, self.change = made, asleep, change
 
     def __len__(self) -> int:
-        if self.made.worker_bell is not None and self.left:
-            self.left -= 1
-            self.change(self)
+        full = super().__len__() == self.made.limits.capacity
+        if full and self.change and self.asleep == (self.made.worker_bell is not None):
+            change, self.change = self.change, None
+            change(self)
         return super().__len__()
 
 
-def test_run_ahead_sees_room_that_is_made_as_it_falls_asleep() -> None:
+@pytest.mark.parametrize("asleep", [False, True])
+def test_run_ahead_sees_room_that_is_made_as_it_falls_asleep(asleep: bool) -> None:
     """Rule 1: who took a batch before the worker's bell was there did not ring: it goes on."""
     made = core(1, **GATED)
-    made.batches = Eager(made, 1, deque.popleft)
+    made.batches = Raced(made, asleep, deque.popleft)
     assert made.run_ahead(made.state, [iter(range(9))], False) == (True, None)
     assert (list(made.batches), made.ahead) == ([1], 2)
 
@@ -291,9 +291,9 @@ def test_run_ahead_sees_room_that_is_made_as_it_falls_asleep() -> None:
 def test_run_ahead_sees_a_change_as_it_falls_asleep() -> None:
     """Rule 3: who changed the state before the worker's bell was there did not ring either."""
     made = core(1, **GATED)
-    made.batches = Eager(made, 1, lambda buffer: made.step(Disallow))
+    made.batches = Raced(made, False, lambda _: made.step(Disallow))
     assert made.run_ahead(made.state, [iter(range(9))], False) == (False, None)
-    assert (list(made.batches), made.ahead, made.worker_bell) == ([0], 1, None)
+    assert (list(made.batches), made.ahead) == ([0], 1)
 
 
 @pytest.mark.parametrize("action", [Enqueue, Exhaust])
@@ -400,7 +400,145 @@ def test_work_of_who_was_given_up(pulls: int) -> None:
 def test_work_sees_room_that_is_made_as_it_falls_asleep() -> None:
     """Rule 1: who took a batch before the worker's bell was there did not ring: it goes on."""
     made = worker(1, 0, 5.0, **GATED)
-    made.batches = Eager(made, 1, deque.popleft)
+    made.batches = Raced(made, True, deque.popleft)
     assert made.work()
     assert list(made.batches) == [1]
     assert made.worker_bell is made.bell
+
+
+class Watched:
+    """A lock that notes what is buffered when it is taken, and after which the state may change.
+
+    It is another tuple then, for so many times, but says the same.
+    """
+
+    def __init__(self, made: _Core[Any], changes: int) -> None:
+        self.made, self.changes = made, changes
+        self.buffered: list[int] = []
+
+    def __enter__(self) -> None:
+        self.buffered.append(len(self.made.batches))
+
+    def __exit__(self, *_: object) -> None:
+        if self.changes > 0:
+            self.changes -= 1
+            self.made.state = (*self.made.state,)  # type: ignore[assignment]
+
+
+def test_work_while_others_change_the_state_all_the_time() -> None:
+    """Rule 5: each time that it has the lock it may pull, so that nobody can keep it from that."""
+    made = worker(4, **GATED)
+    made.opened.append(iter(range(9)))
+    made.lock = lock = Watched(made, 5)  # type: ignore[assignment]
+    assert made.work()
+    assert lock.buffered[:5] == [0, 1, 2, 3, 4]
+
+
+def test_work_takes_no_lock_for_a_batch() -> None:
+    """At an open gate it has the lock once, fills the buffer, and fills it again."""
+    made = worker(100, **GATED)
+    made.opened.append(iter(range(1000)))
+    made.lock = lock = Watched(made, 0)  # type: ignore[assignment]
+    assert made.work()
+    assert (lock.buffered, len(made.batches)) == ([0], 100)
+    made.batches.clear()
+    assert made.work()
+    assert (lock.buffered, len(made.batches)) == ([0], 100)
+
+
+# The consumer, without a worker to serve it.
+
+
+def test_ask_takes_what_comes_without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At an open gate a batch that is put as the bell is left needs nothing else."""
+
+    class Bells(deque[Any]):
+        def append(self, bell: Any) -> None:
+            super().append(bell)
+            made.batches.append("batch")
+
+    monkeypatch.setattr("kernel.stream.GLANCE", 1000)
+    made = core(**GATED)
+    made.waiters = Bells()
+    made.lock = lock = Watched(made, 0)  # type: ignore[assignment]
+    assert made.ask() == "batch"
+    assert lock.buffered == []
+
+
+def test_ask_looks_again_behind_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 1: a batch that was put while the request was told is taken, and not waited for."""
+
+    class Late(deque[Any]):
+        """What is in it shows once there is a request."""
+
+        def __len__(self) -> int:
+            return super().__len__() if now(made).consumer == "waiting" else 0
+
+    made = core(**{**GATED, "permits": 0})
+    made.batches = Late(["batch"])
+    monkeypatch.setattr(made, "wait", None)
+    assert made.ask() == "batch"
+
+
+def test_ask_wakes_who_was_served_before_it_asks() -> None:
+    """Rule 9: another's request was served, and its batch taken: he looks again before this one."""
+
+    class Bell(SimpleQueue[None]):
+        def put(self, *_: Any) -> None:
+            raise KeyboardInterrupt
+
+    made = core(**{**GATED, "permits": 0})
+    made.consumer_bell = Bell()
+    with pytest.raises(KeyboardInterrupt):
+        made.ask()
+    assert now(made).consumer == "idle"
+
+
+@pytest.mark.parametrize("permits", [0, 1])
+def test_ask_notices_a_worker_that_died_without_a_word(
+    permits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 8: who waits looks around now and then, whether a gate is open or not."""
+    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
+    made = core(**{**GATED, "permits": permits})
+    made.thread = Thread(target=int)
+    made.thread.start()
+    made.thread.join()
+    with pytest.raises(ChildProcessError):
+        made.ask()
+
+
+def test_a_new_worker_begins_with_nothing() -> None:
+    """Rule 2: what a dead worker had put and not told of is not counted in the next epoch."""
+    made = core(2, 5, **{**GATED, "worker": "stopping"}, count=1)
+    made.thread = current_thread()
+    made.ahead = 3
+    _work(ref(made), made.bell)
+    assert (now(made).worker, now(made).count) == ("absent", 1)
+
+
+def test_an_interrupted_request_leaves_the_workers_pull_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 10: who asked had been served, and the worker is in its next pull."""
+
+    def interrupted(_: Any) -> None:
+        made.batches.append("batch")
+        served = now(made)._replace(buffered=1, fetching=True, consumer="idle")
+        made.state = tuple(served)  # type: ignore[assignment]
+        raise KeyboardInterrupt
+
+    made = core(**{**GATED, "permits": 0})
+    monkeypatch.setattr(made, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made.ask()
+    assert (now(made).buffered, now(made).fetching, list(made.batches)) == (1, True, ["batch"])
+
+
+@pytest.mark.parametrize("variables", [{"worker": "absent"}, {"worker": "stopping"}])
+def test_give_up_comes_too_late(variables: dict[str, Any]) -> None:
+    """Rule 3: a worker that came back from its pull just now is not given up."""
+    made = core(2, 0, 5.0, **{**GATED, **variables})
+    before = made.state
+    made.give_up()
+    assert made.state is before

@@ -29,7 +29,7 @@ from .explore.schedule import (
     switches,
 )
 from .explore.search import Bound, explore
-from .planted import PLANTED, READ_TWICE, READ_TWICE_SCHEDULE, plant
+from .planted import FOUND, PLANTED, plant
 from .schedules import PROGRAMS, Wrong, running
 
 SMALL = ("prefetch", "unbuffered", "1/0/Enter,Exit/batch", "1/1/Enter,Allow/exhausted")
@@ -85,12 +85,14 @@ def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="steps are counted as 3.11 takes them")
-def test_bug_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug that the shell had shows itself again under its schedule."""
-    plant(monkeypatch, *READ_TWICE)
-    wrong = play(parse(READ_TWICE_SCHEDULE))
+@pytest.mark.parametrize("name", FOUND)
+def test_bug_that_was_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug that was found shows itself again under its schedule."""
+    function, old, new, schedule, words = FOUND[name]
+    plant(monkeypatch, function, old, new)
+    wrong = play(parse(schedule))
     assert wrong is not None
-    assert "was entered by its own source" in str(wrong)
+    assert words in str(wrong)
 
 
 def test_planting_needs_a_place(monkeypatch: pytest.MonkeyPatch) -> None:

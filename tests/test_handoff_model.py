@@ -50,41 +50,45 @@ MUTANTS = [
     Mutant(
         "the worker sleeps without looking again, ahead",
         "NoLostWakeUp",
-        [('IF held >= Capacity THEN "stillSame"', 'IF TRUE THEN "stillSame"')],
+        [('IF held >= Capacity THEN "asleep"', 'IF TRUE THEN "asleep"')],
     ),
     Mutant(
         "the worker sleeps although the state has changed",
         "NoLostWakeUp",
-        [('IF ticket THEN "asleep"', 'IF TRUE THEN "asleep"')],
+        [('IF ticket THEN "stillFull"', 'IF TRUE THEN "stillFull"')],
     ),
     Mutant(
         "who waits does not look again at the buffer",
         "NoLostWakeUp",
         [
-            ('IF held > 0 THEN "leave"', 'IF FALSE THEN "leave"'),
-            ("same' = (same /\\ held = 0)", "UNCHANGED same"),
+            ('/\\ held = 0\n          /\\ call\' = "stillTheSame"', '/\\ call\' = "stillTheSame"'),
+            ('call = "stillNothing" /\\ held > 0', "FALSE"),
         ],
     ),
     Mutant(
         "who waits does not look again at the state",
         "NoLostWakeUp",
-        [('IF same THEN "waits"', 'IF TRUE THEN "waits"')],
+        [
+            ('/\\ same\n          /\\ call\' = "waits"', '/\\ call\' = "waits"'),
+            ('call = "stillTheSame" /\\ ~same', "FALSE"),
+        ],
     ),
     Mutant(
         "the worker looks before it leaves its bell",
         "NoLostWakeUp",
         [
-            ('at = "full"\n          /\\ workerBell\' = TRUE', 'at = "full"\n          /\\ Same'),
             (
-                'THEN "asleep" ELSE "notFull"\n          /\\ UNCHANGED <<room, workerBell>>',
-                'THEN "asleep" ELSE "notFull"\n          /\\ Bell',
+                'at = "full"\n          /\\ workerBell\' = TRUE',
+                'at = "full"\n          /\\ UNCHANGED workerBell',
             ),
+            ('IF held >= Capacity THEN "asleep"', 'IF held >= Capacity THEN "looked"'),
             (
-                "\nSlots ==",
-                """
-Same == UNCHANGED workerBell
-Bell == workerBell' = ticket /\\ UNCHANGED room
-Slots ==""",
+                '       \\/ /\\ at = "stillSame"',
+                """       \\/ /\\ at = "looked"
+          /\\ workerBell' = TRUE
+          /\\ at' = "asleep"
+          /\\ UNCHANGED room
+       \\/ /\\ at = "stillSame\"""",
             ),
         ],
     ),
@@ -327,17 +331,7 @@ Slots ==""",
     Mutant(
         "with the buffer full and the state changed, round and round: a stop",
         "StopEnds",
-        [
-            (
-                "workerBell' = FALSE\n          /\\ at' = \"begin\"\n          /\\ UNCHANGED room",
-                "workerBell' = FALSE\n          /\\ at' = \"slots\"\n          /\\ UNCHANGED room",
-            )
-        ],
-    ),
-    Mutant(
-        "woken up, runs ahead without a look at the state",
-        "StopEnds",
-        [('IF ticket THEN "slots" ELSE', 'IF TRUE THEN "slots" ELSE')],
+        [('IF ticket THEN "stillFull" ELSE "decide"', 'IF ticket THEN "stillFull" ELSE "slots"')],
     ),
     Mutant(
         "only looks, and is kept from pulling by a user",
@@ -408,7 +402,7 @@ def meaning(epoch_size: int, written: Mapping[str, str]) -> State:
     count = values["count"] + values["ahead"] + int(kept and epoch_size > 0)
     epoch = "ended" if kept and values["count"] + 1 == epoch_size else values["epoch"]
     pulling = at == "pulling" or (at in ("tell", "telling") and values["answer"] != "none")
-    waits = call in ("stillNothing", "stillTheSame", "waits", "leave")
+    waits = call in ("stillNothing", "stillTheSame", "waits")
     consumer = "waiting" if waits and values["epoch"] == "begun" else values["consumer"]
     return (
         values["scope"],

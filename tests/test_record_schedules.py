@@ -68,7 +68,7 @@ class Recorded(Run):
     def nothing(self, *_: Any) -> None:
         """What is seen is in the record."""
 
-    appended = popped = counted = pull_starts = check = nothing
+    appended = pops = popped = pull_starts = check = nothing
 
 
 def run(program: Program, random: Random) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ VARIABLES
     call,         \* the consumer's place
     back,         \* where that goes once it has rung for the worker
     same,         \* the state is the one that the consumer looked at
-    workerBell,   \* the worker sleeps, or is about to: it wants a ring
+    workerBell,   \* the worker wants a ring: it sleeps, or is about to, or was
     workerRung,   \* it was rung for
     waiter,       \* the bell of who waits untold: "none", "left", "taken"
     consumerBell, \* a request that was told of sleeps, or is about to
@@ -135,7 +135,7 @@ Settle ==
     /\ UNCHANGED <<ahead, room, seen, lock, call, back, bells, lost>>
 
 \* The state was replaced, and who waits untold was rung for. A worker that goes
-\* rings for all others who wait, and then has nothing left to do.
+\* rings for all others who wait, and has nothing left to do.
 Leaving == call \in {"lockToJoin", "look", "waitsForEnd"}
            \/ (call \in {"sync", "wake", "ring"} /\ back = "look")
 Commit ==
@@ -143,16 +143,13 @@ Commit ==
        \/ at = "committed"
     /\ IF worker = "absent"
          THEN /\ at' = "absent"
-              /\ workerBell' = FALSE
               /\ consumerBell' = FALSE
               /\ consumerRung' = (consumerRung \/ consumerBell \/ Leaving)
-         ELSE /\ at' = "decide"
-              /\ WakeConsumer
-              /\ UNCHANGED workerBell
+         ELSE at' = "decide" /\ WakeConsumer
     /\ Release
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerRung,
-                   waiter, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerBell,
+                   workerRung, waiter, lost>>
 
 \* It decides what to do next: first it tells what there is.
 Decide ==
@@ -207,18 +204,11 @@ Choose ==
 
 \* Its bell is there. A batch that was taken before rang nothing.
 Recheck ==
-    /\ \/ /\ at = "bell"
-          /\ IF held = buffered
-               THEN at' = "asleep" /\ Release
-               ELSE at' = "noBell" /\ UNCHANGED lock
-          /\ UNCHANGED workerBell
-       \/ /\ at = "noBell"
-          /\ workerBell' = FALSE
-          /\ at' = "decide"
-          /\ Release
+    /\ at = "bell"
+    /\ at' = IF held = buffered THEN "asleep" ELSE "decide"
+    /\ Release
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, workerRung,
-                   waiter, consumerBell, consumerRung, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, call, back, bells, lost>>
 
 \* Rung for, it goes back to work: if the state is still that of its ticket,
 \* without the lock.
@@ -226,24 +216,19 @@ WakeUp ==
     /\ \/ /\ at = "asleep"
           /\ workerRung
           /\ workerRung' = FALSE
-          /\ at' = "awake"
-          /\ UNCHANGED workerBell
-       \/ /\ at = "awake"
-          /\ workerBell' = FALSE
           /\ at' = "begin"
-          /\ UNCHANGED workerRung
        \/ /\ at = "begin"
           /\ at' = IF ticket THEN "slots" ELSE "decide"
-          /\ UNCHANGED <<workerBell, workerRung>>
+          /\ UNCHANGED workerRung
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, waiter,
-                   consumerBell, consumerRung, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, call, back, workerBell,
+                   waiter, consumerBell, consumerRung, lost>>
 
 -----------------------------------------------------------------------------
 (* The worker, running ahead.                                              *)
 
 \* It counts the free slots, which nobody else fills. Without one it leaves its
-\* bell, and looks again before it sleeps: at the buffer, then at the state.
+\* bell, and looks again before it sleeps: at the state, then at the buffer.
 Slots ==
     /\ \/ /\ at = "slots"
           /\ at' = IF held < Capacity THEN "look" ELSE "full"
@@ -251,18 +236,14 @@ Slots ==
           /\ UNCHANGED workerBell
        \/ /\ at = "full"
           /\ workerBell' = TRUE
-          /\ at' = "stillFull"
+          /\ at' = "stillSame"
           /\ UNCHANGED room
-       \/ /\ at = "stillFull"
-          /\ at' = IF held >= Capacity THEN "stillSame" ELSE "notFull"
-          /\ UNCHANGED <<room, workerBell>>
        \/ /\ at = "stillSame"
-          /\ at' = IF ticket THEN "asleep" ELSE "notFull"
+          /\ at' = IF ticket THEN "stillFull" ELSE "decide"
           /\ UNCHANGED <<room, workerBell>>
-       \/ /\ at = "notFull"
-          /\ workerBell' = FALSE
-          /\ at' = "begin"
-          /\ UNCHANGED room
+       \/ /\ at = "stillFull"
+          /\ at' = IF held >= Capacity THEN "asleep" ELSE "slots"
+          /\ UNCHANGED <<room, workerBell>>
     /\ Keep
     /\ UNCHANGED <<held, ahead, answer, seen, lock, call, back, workerRung,
                    waiter, consumerBell, consumerRung, lost>>
@@ -385,29 +366,27 @@ LookBeforeWait ==
     /\ UNCHANGED <<told, ticket, held, own, seen, lock, back, bells, lost>>
 
 \* The bell is there first; then it looks again, at the buffer and at the
-\* state. Before it goes on it takes its bell away.
+\* state. Who goes on leaves it there, and nobody hears it any more.
 LeaveBell ==
     /\ \/ /\ call = "leaveBell"
           /\ waiter' = "left"
           /\ call' = "stillNothing"
           /\ UNCHANGED <<same, consumerRung>>
        \/ /\ call = "stillNothing"
-          /\ call' = IF held > 0 THEN "leave" ELSE "stillTheSame"
-          /\ same' = (same /\ held = 0)
-          /\ UNCHANGED <<waiter, consumerRung>>
+          /\ held = 0
+          /\ call' = "stillTheSame"
+          /\ UNCHANGED <<same, waiter, consumerRung>>
        \/ /\ call = "stillTheSame"
-          /\ call' = IF same THEN "waits" ELSE "leave"
+          /\ same
+          /\ call' = "waits"
           /\ same' = FALSE
           /\ UNCHANGED <<waiter, consumerRung>>
-       \/ /\ call = "waits"
-          /\ consumerRung
-          /\ call' = "leave"
-          /\ UNCHANGED <<same, waiter, consumerRung>>
-       \/ /\ call = "leave"
-          /\ waiter' = "none"
-          /\ consumerRung' = FALSE  \* nobody hears that bell any more
+       \/ /\ \/ call = "stillNothing" /\ held > 0
+             \/ call = "stillTheSame" /\ ~same
+             \/ call = "waits" /\ consumerRung
           /\ call' = "again"
-          /\ UNCHANGED same
+          /\ same' = FALSE
+          /\ waiter' = "none" /\ consumerRung' = FALSE
     /\ UNCHANGED <<told, ticket, held, own, seen, lock, back, workerBell,
                    workerRung, consumerBell, lost>>
 
@@ -534,24 +513,15 @@ OwnAnswer ==
     /\ call' = "lock"
     /\ UNCHANGED <<own, seen, lock, back, bells, lost>>
 
-\* A request that was interrupted is withdrawn, unless it was served.
+\* A request that was interrupted is withdrawn, if it was not told to be served.
 Withdrawal ==
-    /\ \/ /\ call = "withdraw"
-          /\ Acquire("consumer")
-          /\ seen' = held
-          /\ consumerBell' = FALSE /\ consumerRung' = FALSE
-          /\ call' = "withdrawing"
-          /\ Keep
-       \/ /\ call = "withdrawing"
-          /\ Sync
-          /\ call' = "withdrawn"
-          /\ UNCHANGED <<lock, consumerBell, consumerRung>>
-       \/ /\ call = "withdrawn"
-          /\ IF consumer = "waiting" THEN T!Withdraw /\ Replace ELSE Keep
-          /\ Release
-          /\ call' = "user"
-          /\ UNCHANGED <<seen, consumerBell, consumerRung>>
-    /\ UNCHANGED <<held, own, back, workerBell, workerRung, waiter, lost>>
+    /\ call = "withdraw"
+    /\ lock = "free"
+    /\ IF consumer = "waiting" THEN T!Withdraw /\ Replace ELSE Keep
+    /\ consumerBell' = FALSE /\ consumerRung' = FALSE
+    /\ call' = "user"
+    /\ UNCHANGED <<held, own, seen, lock, back, workerBell, workerRung, waiter,
+                   lost>>
 
 \* Who leaves has left a bell, rings for the worker, and waits until that has
 \* gone and its thread has ended.
@@ -655,40 +625,39 @@ Interrupt ==
 \* Who has waited for long looks around by himself. A ring too many wakes a
 \* worker for nothing.
 LookAround ==
-    /\ \/ /\ UNCHANGED at
-          /\ \/ call = "waits" /\ call' = "leave"
-             \/ call = "asleep" /\ call' = "lock"
-             \/ call = "waitsForEnd" /\ call' = "look"
-       \/ at = "asleep" /\ at' = "awake" /\ UNCHANGED call
+    /\ \/ /\ call = "waits" /\ call' = "again"
+          /\ waiter' = "none" /\ consumerRung' = FALSE
+          /\ UNCHANGED at
+       \/ /\ \/ call = "asleep" /\ call' = "lock" /\ UNCHANGED at
+             \/ call = "waitsForEnd" /\ call' = "look" /\ UNCHANGED at
+             \/ at = "asleep" /\ at' = "begin" /\ UNCHANGED call
+          /\ UNCHANGED <<waiter, consumerRung>>
     /\ Keep
-    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, back, bells, lost>>
+    /\ UNCHANGED <<held, ahead, room, answer, seen, lock, back, workerBell,
+                   workerRung, consumerBell, lost>>
 
 \* A pull that was not told of has started, and what came of it was not told.
 Pulling ==
     \/ at = "pulling"
     \/ at \in {"tell", "telling"} /\ answer # "none"
 
-\* The worker is gone without a word: what it has put is told, and who waits is
-\* rung for.
+\* The worker is gone without a word, and who waits is rung for.
 Die ==
     /\ lock = "free"
     /\ worker \in {"running", "stopping"}
     /\ worker' = "dead"
     /\ scope' = IF worker = "stopping" THEN "outside" ELSE scope
-    /\ buffered' = held
-    /\ consumer' = IF held > 0 THEN "idle" ELSE consumer
-    /\ UNCHANGED <<epoch, fetching, count, yielded, permits>>
+    /\ UNCHANGED <<epoch, buffered, fetching, count, yielded, permits, consumer>>
     /\ Replace
     /\ lost' = Pulling
     /\ at' = "absent"
     /\ room' = 0
     /\ answer' = "none"
-    /\ workerBell' = FALSE
     /\ consumerBell' = FALSE
     /\ waiter' = "none"
     /\ consumerRung' =
         (consumerRung \/ consumerBell \/ waiter # "none" \/ Leaving)
-    /\ UNCHANGED <<held, ahead, seen, lock, call, back, workerRung>>
+    /\ UNCHANGED <<held, ahead, seen, lock, call, back, workerBell, workerRung>>
 
 Environment ==
     \/ Enter \/ Stop \/ Begin \/ Turn
@@ -708,9 +677,9 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 -----------------------------------------------------------------------------
 (* What it means: the protocol, in which a batch is buffered once it is    *)
 (* put, a pull has started once the worker has looked, and who leaves a    *)
-(* bell where nothing is buffered makes a request, until he takes it away. *)
+(* bell where nothing is buffered makes a request, until he looks again.   *)
 
-Waits == call \in {"stillNothing", "stillTheSame", "waits", "leave"}
+Waits == call \in {"stillNothing", "stillTheSame", "waits"}
 
 P == INSTANCE Protocol WITH
     buffered <- held,

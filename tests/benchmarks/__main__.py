@@ -9,6 +9,7 @@ runners measure one thing after the other, minutes apart, so of these only pyper
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -123,7 +124,8 @@ def measure(
                     results.words.update(dict.fromkeys(keys, answered))
                     continue
                 for key, value in zip(keys, answered, strict=True):
-                    results.values.setdefault(key, []).append(value)
+                    if not math.isnan(value):
+                        results.values.setdefault(key, []).append(value)
     return results
 
 

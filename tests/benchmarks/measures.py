@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import math
 import os
 import signal
 import statistics
@@ -16,6 +17,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
@@ -27,7 +29,7 @@ IDLE = 0.06  # seconds without a pull after which a worker counts as idle; emloo
 PIECES = 5  # of a consumer's Python work
 
 Answer = tuple[float, ...]
-"""Seconds, or bytes where memory is measured: one for each part of the measure."""
+"""Seconds, or bytes where memory is measured: one for each part of the measure, or no number."""
 
 
 class Effort(NamedTuple):
@@ -35,12 +37,13 @@ class Effort(NamedTuple):
 
     seconds: float = 0.25  # of one hand-off
     batches: int = 200  # of an overlap
-    steps: int = 200  # of an interference
+    blocks: int = 8  # of an interference
+    steps: int = 25  # of each of them
     cycles: int = 10  # of stop and restart
     run: int = 20_000  # batches after which memory is compared
 
 
-QUICK = Effort(seconds=0.05, batches=40, steps=40, cycles=3, run=5_000)
+QUICK = Effort(seconds=0.05, batches=40, blocks=2, steps=20, cycles=3, run=5_000)
 
 
 class Work(NamedTuple):
@@ -182,47 +185,71 @@ class Mode(NamedTuple):
 
     gated: bool  # the gate is open around the native work only, else all the time
     null: bool  # the source gives its batches for nothing
-    kind: str  # of the native work: "sleep" or "numpy"
 
 
-def interference(subject: type[Subject], mode: Mode, effort: Effort, _: Work) -> Answer:
-    """Seconds that a step in Python takes, and a step with its native work and its batch.
+MODES = {"null": Mode(False, True), "free": Mode(False, False), "gated": Mode(True, False)}
+
+
+def modes(subject: type[Subject]) -> list[str]:
+    """Those that make a difference to the subject."""
+    if subject is NoPrefetch:
+        return ["free"]
+    return [name for name, mode in MODES.items() if not mode.gated or "gate" in subject.CAN]
+
+
+def interference(subject: type[Subject], kind: str, effort: Effort, _: Work) -> Answer:
+    """For each mode, seconds that a step in Python takes, and a step with native work and batch.
 
     A step is 2 ms of Python in pieces, between which short native calls let go of the GIL, and
     then 2 ms of native work, around which the gate is open; a pull is 2 ms of Python. It is 2 ms
-    now: a shared machine may be a quarter slower or faster than it was a minute ago.
+    now: a shared machine may be a quarter slower or faster than it was a minute ago. For the same
+    reason the modes take turns, block by block, of which there is a median.
     """
     work = calibrate()
     piece = 2 * work.iterations // PIECES
     short = works("numpy", 0.02, work)
-    long = works(mode.kind, 2, work)
-    steps = effort.steps // 4 if subject.SLOW else effort.steps
+    long = works(kind, 2, work)
+    blocks = 1 if subject.SLOW else effort.blocks
 
-    def source() -> Iterator[int]:
-        for batch in range(steps + 1):
-            if not mode.null:
+    def source(null: bool) -> Iterator[int]:
+        for batch in range(blocks * effort.steps + 1):
+            if not null:
                 spin(2 * work.iterations)
             yield batch
 
-    buffered = subject(source, 4)
-    in_python: list[float] = []
-    with buffered.reading(mode.gated) as iterator:
-        next(iterator)
+    def block(
+        iterator: Iterator[int], gate: Callable[[], AbstractContextManager[object]]
+    ) -> Answer:
+        in_python = 0.0
         start = time.perf_counter()
-        for _ in range(steps):
+        for _ in range(effort.steps):
             begun = time.perf_counter()
             for _ in range(PIECES):
                 spin(piece)
                 short()
-            in_python.append(time.perf_counter() - begun)
-            if mode.gated:
-                with buffered.gate():
-                    long()
-            else:
+            in_python += time.perf_counter() - begun
+            with gate():
                 long()
             next(iterator)
-        took = time.perf_counter() - start
-    return statistics.mean(in_python), took / steps
+        return in_python / effort.steps, (time.perf_counter() - start) / effort.steps
+
+    figures: dict[str, list[Answer]] = {name: [] for name in modes(subject)}
+    with ExitStack() as stack:
+        turns = {}
+        for name in figures:
+            buffered = subject(lambda null=MODES[name].null: source(null), 4)
+            iterator = stack.enter_context(buffered.reading(MODES[name].gated))
+            next(iterator)
+            turns[name] = iterator, buffered.gate if MODES[name].gated else nullcontext
+        for _ in range(blocks):
+            for name, turn in turns.items():
+                time.sleep(IDLE)  # what another mode has left in flight is done by then
+                figures[name].append(block(*turn))
+    answer: list[float] = []
+    for name in MODES:
+        measured = figures.get(name, [(math.nan, math.nan)])
+        answer += (statistics.median(part) for part in zip(*measured, strict=True))
+    return tuple(answer)
 
 
 # Stop and restart.
@@ -344,7 +371,7 @@ KINDS = ("sleep", "numpy")
 class Measure(NamedTuple):
     """A measure, its cases by name, which subjects are asked for one, and the parts of an answer.
 
-    A figure goes by the name of its case and its part, as in "gated sleep wall".
+    A figure goes by the name of its case and its part, as in "sleep gated wall".
     """
 
     answer: Callable[[type[Subject], Any, Effort, Work], Answer]
@@ -362,13 +389,9 @@ def _real(subject: type[Subject], _: str) -> bool:
     return subject not in (Ideal, NoPrefetch)
 
 
-def _interferes(subject: type[Subject], case: str) -> bool:
+def _interferes(subject: type[Subject], _: str) -> bool:
     """Those with a gate; of those without, which are alike, one; and what is without prefetch."""
-    if "gate" in subject.CAN:
-        return True
-    if subject is NoPrefetch:
-        return case.startswith("free")
-    return subject is PrefetchGenerator and not case.startswith("gated")
+    return "gate" in subject.CAN or subject in (PrefetchGenerator, NoPrefetch)
 
 
 def _scales(subject: type[Subject], case: str) -> bool:
@@ -386,14 +409,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "interference": Measure(
         interference,
-        {
-            f"{name} {kind}": Mode(name == "gated", name == "null", kind)
-            for kind in KINDS
-            for name in ("null", "free", "gated")
-        },
+        {kind: kind for kind in KINDS},
         _interferes,
-        ("step", "wall"),
-        compares_cases=True,
+        tuple(f"{mode} {part}" for mode in MODES for part in ("step", "wall")),
     ),
     "stop": Measure(
         stop, {"": 16}, lambda subject, case: "stop" in subject.CAN, ("stop", "restart")

@@ -68,10 +68,10 @@ def interferences(results: Results) -> Iterator[Table]:
 
     def figure(kind: str, column: str, name: str) -> str:
         mode, part, *over = column.split()
-        key = "interference", f"{mode} {kind} {part}", name
+        key = "interference", f"{kind} {mode} {part}", name
         if over:
             other = over[1]
-            return f"{results.ratio(key, ('interference', f'{other} {kind} {part}', name)):.2f}"
+            return f"{results.ratio(key, ('interference', f'{kind} {other} {part}', name)):.2f}"
         return f"{1e3 * results.median(*key):.2f}"
 
     for kind in KINDS:
@@ -85,7 +85,7 @@ def interferences(results: Results) -> Iterator[Table]:
             results,
             "interference",
             f"Interference, ms: a step in Python of 2 ms; wall time with 2 ms native work ({kind})",
-            {column: "{0} {2} {1}".format(*column.split()[:2], kind) for column in columns},
+            dict.fromkeys(columns, kind),
             lambda column, name, kind=kind: figure(kind, column, name),
             caption="null: a source that costs nothing, else 2 ms of Python a batch; "
             "free: the gate is always open; gated: around the native work.",

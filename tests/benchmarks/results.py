@@ -149,8 +149,8 @@ def _thresholds() -> Iterable[Threshold]:
             1.05,
             False,
             lambda results, kind=kind: results.ratio(
-                ("interference", f"gated {kind} step", OURS),
-                ("interference", f"null {kind} step", OURS),
+                ("interference", f"{kind} gated step", OURS),
+                ("interference", f"{kind} null step", OURS),
             ),
         )
         yield Threshold(
@@ -159,8 +159,8 @@ def _thresholds() -> Iterable[Threshold]:
             1.3,
             True,
             lambda results, kind=kind: results.ratio(
-                ("interference", f"free {kind} wall", OURS),
-                ("interference", f"gated {kind} wall", OURS),
+                ("interference", f"{kind} free wall", OURS),
+                ("interference", f"{kind} gated wall", OURS),
             ),
         )
     yield Threshold(
