@@ -14,6 +14,21 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "It is for speed: where nobody waits nobody is rung for.": (
         "kernel/stream.py:_Core.commit: if self.waiters and action is not Fetch: -> if action is not Fetch:",
     ),
+    "It is for speed: `run_ahead` looks before it pulls, and before it sleeps.": (
+        "kernel/stream.py:_Core.work: if ticket and (fetched or (self.state is ticket and not self.abandoned)): -> if ticket and (fetched or (not self.abandoned)):",
+    ),
+    "It rings so soon for speed: it rings again before it sleeps or pulls.": (
+        "kernel/stream.py:_Core.work: self.wake_consumer() -> pass",
+    ),
+    "Before the last batch of an epoch it may sleep here or by the lock: it is woken in the same way.": (
+        "kernel/stream.py:_Core.run_ahead: if ahead < most and len(batches) >= capacity: -> if len(batches) >= capacity:",
+    ),
+    "`give_up` looks as well: this look is for not being busy until the worker has gone.": (
+        "kernel/stream.py:_Core.join: if left <= 0 and self.state[FETCHING]: -> if left <= 0:",
+    ),
+    "No clock shows just this time.": (
+        "kernel/stream.py:_Core.join: if left <= 0 and self.state[FETCHING]: -> if left < 0 and self.state[FETCHING]:",
+    ),
     "How often one who waits looks around by itself is a guess: any such time will do.": (
         "kernel/stream.py:module: GLANCE = 0.5 -> GLANCE = 1.5",
     ),
@@ -49,7 +64,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "A ring too many costs a look at the state, and nothing else.": (
         "kernel/stream.py:_Core.wake_consumer: self.consumer_bell = None -> pass",
-        "kernel/stream.py:_Core.gone: self.worker_bell = None -> pass",
+        "kernel/stream.py:_Core.gone: self.consumer_bell = None -> pass",
         "kernel/stream.py:_Core.ask: self.consumer_bell = None -> pass",
     ),
     "The line lets go of what the variable held; by what it is replaced does not matter.": (
