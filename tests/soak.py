@@ -188,12 +188,14 @@ def soak(
     counts: Counter[str] = Counter()
     threads = threading.active_count()
     start = time.monotonic()
+    gc.collect()
+    gc.freeze()  # what was there before is not looked through at each look
     tracemalloc.start()
     try:
         old = User(random, counts, subject)
         first = now = None
         for number in range(1, LOOKS + 1):
-            while time.monotonic() < start + seconds * number / LOOKS:
+            while True:
                 use(old, random, 50)
                 young = User(random, counts, subject)
                 use(young, random, random.choice((0, 1, 5, 20, 100)))
@@ -203,6 +205,8 @@ def soak(
                     counts["abandoned"] += 1
                 tell(time.monotonic() - start, counts)
                 del young
+                if time.monotonic() >= start + seconds * number / LOOKS:
+                    break
             old.settle()
             now = look(threads)
             if now.threads != threads:
@@ -213,6 +217,7 @@ def soak(
                 raise Broken(f"{now.traced - first.traced} bytes more than after warming up")
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
     assert first is not None
     assert now is not None
     return Figures(time.monotonic() - start, counts, first, now)

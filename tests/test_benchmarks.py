@@ -209,6 +209,7 @@ def test_what_is_compared_is_asked_one_after_the_other() -> None:
 
 def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A subject that hangs, or whose process ends, is told, and the others go on."""
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent)  # where the processes find the tests
     with command.Asked(set(), QUICK) as ask:
         monkeypatch.setattr(command, "PATIENCE", 0.0)
         assert ask("handoff", "1", OURS) == "failed: no answer within 0 s"

@@ -23,7 +23,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     "Before the last batch of an epoch it may sleep here or by the lock: it is woken in the same way.": (
         "kernel/stream.py:_Core.run_ahead: if ahead < most and len(batches) >= capacity: -> if len(batches) >= capacity:",
     ),
-    "`give_up` looks as well: this look is for not being busy until the worker has gone.": (
+    "The method `give_up` looks as well: this look is for not being busy until the worker has gone.": (
         "kernel/stream.py:_Core.join: if left <= 0 and self.state[FETCHING]: -> if left <= 0:",
     ),
     "No clock shows just this time.": (
