@@ -401,8 +401,16 @@ def test_work_sees_room_that_is_made_as_it_falls_asleep() -> None:
     """Rule 1: who took a batch before the worker's bell was there did not ring: it goes on."""
     made = worker(1, 0, 5.0, **GATED)
     made.batches = Raced(made, True, deque.popleft)
+    told = []
+
+    def source() -> Iterator[int]:
+        for batch in range(9):
+            told.append(now(made).fetching)
+            yield batch
+
+    made.opened.append(source())
     assert made.work()
-    assert list(made.batches) == [1]
+    assert (list(made.batches), told) == ([1], [True, True])
     assert made.worker_bell is made.bell
 
 
