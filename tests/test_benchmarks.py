@@ -32,7 +32,7 @@ from .benchmarks.subjects import (
 )
 
 TINY = Effort(seconds=0.001, batches=4, blocks=2, steps=4, cycles=1, run=100)
-WORK = Work(iterations=1000, elements=1000)  # a little only
+WORK = Work(elements=1000)  # a little only
 
 
 def installed(subject: type[Subject]) -> bool:

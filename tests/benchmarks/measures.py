@@ -1,8 +1,9 @@
 """What is measured of one subject, in a process of its own: each measure answers one case.
 
-Python work is so many iterations, and native work so many elements: both are calibrated once, and
-not by watching a clock, because a thread that busy-waits for a time counts as its own the time for
-which others held the interpreter, and would be done no later for any interference.
+Python work lasts for so long on the clock of its own thread, which stands still while others hold
+the interpreter: by any other clock it would be done no later for any interference. A number of
+iterations would do on a machine whose pace does not double and halve from one second to the next.
+Native work is so many elements, calibrated.
 """
 
 from __future__ import annotations
@@ -49,16 +50,15 @@ QUICK = Effort(seconds=0.05, batches=40, blocks=2, steps=20, cycles=3, run=5_000
 class Work(NamedTuple):
     """What takes a millisecond, alone on a processor."""
 
-    iterations: int = 10_000  # of a loop in Python
     elements: int = 10_000  # of an array, raised to a power by numpy, which lets go of the GIL
 
 
-def spin(iterations: int) -> int:
-    """Python work, which keeps the GIL."""
-    total = 0
-    for number in range(iterations):
-        total += number
-    return total
+def spin(milliseconds: float) -> None:
+    """Python work, which keeps the GIL, for so long on the thread's own clock."""
+    end = time.thread_time() + milliseconds / 1e3
+    while time.thread_time() < end:
+        for _ in range(20):
+            pass
 
 
 class Native:
@@ -73,21 +73,10 @@ class Native:
 
 
 def calibrate() -> Work:
-    """How much work takes a millisecond, by the median of many tries.
-
-    By the quickest, a pull that is said to take as long as the native work beside it would take
-    longer on most days, and could not be hidden.
-    """
-
-    def median(call: Callable[[], object]) -> float:
-        return statistics.median(timed(call) for _ in range(200))
-
-    iterations, elements = 20_000, 200_000
+    """How much native work takes a millisecond, by the median of many tries."""
+    elements = 500_000
     native = Native(elements)
-    return Work(
-        int(iterations * 1e-3 / median(lambda: spin(iterations))),
-        int(elements * 1e-3 / median(native)),
-    )
+    return Work(int(elements * 1e-3 / statistics.median(timed(native) for _ in range(100))))
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -201,12 +190,10 @@ def interference(subject: type[Subject], kind: str, effort: Effort, _: Work) -> 
     """For each mode, seconds that a step in Python takes, and a step with native work and batch.
 
     A step is 2 ms of Python in pieces, between which short native calls let go of the GIL, and
-    then 2 ms of native work, around which the gate is open; a pull is 2 ms of Python. It is 2 ms
-    now: a shared machine may be a quarter slower or faster than it was a minute ago. For the same
-    reason the modes take turns, block by block, of which there is a median.
+    then 2 ms of native work, around which the gate is open; a pull is 2 ms of Python. The modes
+    take turns, block by block, and the median is of the blocks.
     """
     work = calibrate()
-    piece = 2 * work.iterations // PIECES
     short = works("numpy", 0.02, work)
     long = works(kind, 2, work)
     blocks = 1 if subject.SLOW else effort.blocks
@@ -214,7 +201,7 @@ def interference(subject: type[Subject], kind: str, effort: Effort, _: Work) -> 
     def source(null: bool) -> Iterator[int]:
         for batch in range(blocks * effort.steps + 1):
             if not null:
-                spin(2 * work.iterations)
+                spin(2)
             yield batch
 
     def block(
@@ -225,7 +212,7 @@ def interference(subject: type[Subject], kind: str, effort: Effort, _: Work) -> 
         for _ in range(effort.steps):
             begun = time.perf_counter()
             for _ in range(PIECES):
-                spin(piece)
+                spin(2 / PIECES)
                 short()
             in_python += time.perf_counter() - begun
             with gate():
