@@ -550,3 +550,20 @@ def test_give_up_comes_too_late(variables: dict[str, Any]) -> None:
     before = made.state
     made.give_up()
     assert made.state is before
+
+
+def test_a_pull_of_ones_own_that_was_kept_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 10: an interrupt between the keeping of a batch and its step leaves it counted once."""
+    made = core(2, 5, scope="outside", worker="absent", epoch="begun")
+    step, strikes = made.step, [KeyboardInterrupt]
+
+    def struck(action: Any) -> bool:
+        if action is Enqueue and strikes:
+            raise strikes.pop()
+        return step(action)
+
+    monkeypatch.setattr(made, "step", struck)
+    with pytest.raises(KeyboardInterrupt):
+        made.ask()
+    assert list(made.batches) == [0]
+    assert (now(made).buffered, now(made).count, now(made).consumer) == (1, 1, "idle")
