@@ -107,13 +107,6 @@ PLANTED = {
         "2/0/Enter,Allow,Next,Disallow/batch",
         "not an action",
     ),
-    "told by the consumer, a request goes on": Planted(
-        "_Core.sync",
-        'consumer = "idle"',
-        "pass",
-        "2/0/Enter,Allow,Next,Disallow/batch",
-        "invariant",
-    ),
     # a thread that is left behind
     "a stop that does not wait": Planted(
         "_Core.leave", "self.join()", "pass", "1/0/Enter,Exit/batch", "leaked thread"
@@ -139,15 +132,6 @@ PLANTED = {
         "_Core.fold", "count += self.ahead", "pass", "3/3/Enter,Allow/batch", "not an action"
     ),
     # what lets the hand-over do without the lock: the worker
-    "running ahead without a look": Planted(
-        "_Core.run_ahead",
-        """if self.state is not ticket:
-                        return False, None
-                    put(""",
-        "put(",
-        "2/0/Enter,Allow,Next,Disallow/batch",
-        "not an action",
-    ),
     "running ahead without room": Planted(
         "_Core.run_ahead",
         "capacity - len(batches)",
@@ -177,17 +161,6 @@ PLANTED = {
         """pass
             while""",
         "2/0/Enter,Allow/batch",
-        "lost wake-up",
-    ),
-    "a batch that wakes nobody": Planted(
-        "_Core.run_ahead",
-        """put(next(iterator))
-                    if waiters:
-                        self.wake_waiters()
-""",
-        """put(next(iterator))
-""",
-        "1/0/Enter,Allow,Next/batch",
         "lost wake-up",
     ),
     "asleep by the lock without another look": Planted(
@@ -243,7 +216,7 @@ PLANTED = {
 
 
 class Found(NamedTuple):
-    """An edit that takes the search a minute or more, and the schedule that it gave."""
+    """An edit that takes the search a while, up to two minutes, and the schedule that it gave."""
 
     function: str
     old: str
@@ -272,5 +245,32 @@ FOUND = {
 """,
         "1/0/Enter,Next,Start,Next/batch/Allow:1x28.2x23.1x18.2x32.1x10.3x7.2x14.1x14.2x2.1x6.2x6",
         "a consumer sleeps beside a batch",
+    ),
+    "a batch that wakes nobody": Found(
+        "_Core.run_ahead",
+        """put(next(iterator))
+                    if waiters:
+                        self.wake_waiters()
+""",
+        """put(next(iterator))
+""",
+        "1/0/Enter,Allow,Next/batch:1x32.2x31.1.2x7.1x7.2x21",
+        "a consumer sleeps beside a batch",
+    ),
+    "running ahead without a look": Found(
+        "_Core.run_ahead",
+        """if self.state is not ticket:
+                        return False, None
+                    put(""",
+        "put(",
+        "2/0/Enter,Allow,Next,Disallow/batch:1x32.2x31.1x3.2x17.1x4.2x5",
+        "not an action: Fetch in",
+    ),
+    "told by the consumer, a request goes on": Found(
+        "_Core.sync",
+        'consumer = "idle"',
+        "pass",
+        "2/0/Enter,Allow,Next,Disallow/batch:1x32.2x31.1x3.2x17.1x19.2x2.1x9",
+        "invariant: the shell means",
     ),
 }
