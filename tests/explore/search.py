@@ -108,7 +108,7 @@ def explore(
     program: Program,
     races: Races | None = None,
     timeouts: bool = False,
-    most: int = 1_000_000,
+    most: int = 200_000,
     prefix: Sequence[str] = (),
 ) -> Graph:
     """All executions of the program, whoever goes on when; or those that begin with the prefix.
