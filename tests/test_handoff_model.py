@@ -334,12 +334,6 @@ MUTANTS = [
         [('IF ticket THEN "stillFull" ELSE "decide"', 'IF ticket THEN "stillFull" ELSE "slots"')],
     ),
     Mutant(
-        "only looks, and is kept from pulling by a user",
-        "Prefetches",
-        [("IF ENABLED T!Fetch\n", "IF FALSE\n")],
-        others="Interrupt",
-    ),
-    Mutant(
         "rings as well for who comes while it rings, for ever",
         "Returns",
         [('THEN "rung" ELSE "committed"', 'THEN "put" ELSE "commit"')],
