@@ -31,7 +31,7 @@ from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, mode
 
 ACTORS = {
     "worker": "Halt Fetch GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave "
-    "Tell Settle Commit Decide Choose Recheck WakeUp Gone Slots Look WakeWaiters",
+    "Tell Settle Commit Decide Choose Recheck WakeUp Slots Look WakeWaiters",
     "source": "Enqueue Exhaust Fail Yield YieldNone OwnYield OwnExhaust OwnFail Answer OwnAnswer",
     "nobody": "Die",
     "another thread": "OthersTurn",

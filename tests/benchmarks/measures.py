@@ -232,11 +232,11 @@ def interference(subject: type[Subject], kind: str, effort: Effort, _: Work) -> 
             for name, turn in turns.items():
                 time.sleep(IDLE)  # what another mode has left in flight is done by then
                 figures[name].append(block(*turn))
-    answer: list[float] = []
+    medians: list[float] = []
     for name in MODES:
         measured = figures.get(name, [(math.nan, math.nan)])
-        answer += (statistics.median(part) for part in zip(*measured, strict=True))
-    return tuple(answer)
+        medians += (statistics.median(part) for part in zip(*measured, strict=True))
+    return tuple(medians)
 
 
 # Stop and restart.

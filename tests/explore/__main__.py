@@ -37,7 +37,6 @@ from .search import Bound, explore
 
 SIZES = [(capacity, epoch_size) for capacity in (1, 2) for epoch_size in (0, 1, 2)]
 
-
 SAMPLED = ("two-consumers",)
 """Standard programs whose executions are too many to be held: 200,000 take 4 GB."""
 
