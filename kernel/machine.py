@@ -1,10 +1,13 @@
 """The protocol of `StreamWrapper`: pure functions on one small immutable state.
 
 One function per action. An action takes the limits and the state and returns the next state, or
-None when it is not enabled. Nothing here knows of threads, locks, waiting or payloads: a shell
-applies the actions, and turns None into waiting. Read it beside `tla/Protocol.tla`: variables,
-actions and their order are the same there, and a test compares the two state graphs edge by edge.
-A state is a plain tuple, because building a named one costs as much as the hand-off of a batch.
+None when it is not enabled. Nothing here knows of threads, waiting or payloads: a shell applies
+the actions, and turns None into waiting. Read it beside `tla/Protocol.tla`: variables, actions and
+their order are the same there, and a test compares the two state graphs edge by edge.
+
+Every variable has one writer. Callers write what may be done, the puller writes what was done,
+and between them stands the buffer, to which the puller adds and from which callers take. So an
+action changes its own side only, and the two sides need no lock.
 """
 
 from __future__ import annotations
@@ -13,26 +16,30 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
 
 Scope: TypeAlias = Literal["new", "inside", "outside"]
-Worker: TypeAlias = Literal["absent", "running", "stopping", "dead"]
-Epoch: TypeAlias = Literal["between", "begun", "ended", "failed"]
 Consumer: TypeAlias = Literal["idle", "waiting"]
+Mark: TypeAlias = Literal["none", "ended", "failed"]
+Worker: TypeAlias = Literal["absent", "running", "dead"]
 
 
 class Variables(NamedTuple):
     """The variables of the protocol, by name: `Variables(*state)` reads a state."""
 
+    # Written by callers.
     scope: Scope  # of the `with`: never entered, inside, left
-    worker: Worker  # the enqueueing thread; absent also means that callers pull for themselves
-    epoch: Epoch  # being read; ended and failed are the mark behind what is buffered
-    buffered: int  # batches held
-    fetching: bool  # a pull is in flight: the worker's, or a caller's if the worker is absent
-    count: int  # type: ignore[assignment]  # hides tuple.count; batches enqueued in this epoch; stays 0 where an epoch is a pass
-    yielded: bool  # the current pass has yielded a batch
     permits: int  # gates entered and not left
-    consumer: Consumer  # waiting: a request that nothing has served yet
+    consumer: Consumer  # waiting: a request, which permits pulls while nothing is buffered
+    # The buffer: the puller adds, callers take.
+    buffered: int  # batches held
+    mark: Mark  # behind these: the end of the epoch, or an error
+    # Written by the puller: the worker or, where that is absent, a waiting caller.
+    worker: Worker  # the prefetching thread; absent also means that callers pull for themselves
+    fetching: bool  # a pull is in flight
+    begun: bool  # an epoch is being pulled for
+    count: int  # type: ignore[assignment]  # hides tuple.count; batches put in this epoch; stays 0 where an epoch is a pass
+    yielded: bool  # the current pass has yielded a batch
 
 
-State: TypeAlias = tuple[Scope, Worker, Epoch, int, bool, int, bool, int, Consumer]
+State: TypeAlias = tuple[Scope, int, Consumer, int, Mark, Worker, bool, bool, int, bool]
 
 
 class Limits(NamedTuple):
@@ -46,200 +53,230 @@ Action: TypeAlias = Callable[[Limits, State], State | None]
 
 INITIAL: State = Variables(
     scope="new",
-    worker="absent",
-    epoch="between",
-    buffered=0,
-    fetching=False,
-    count=0,
-    yielded=False,
     permits=0,
     consumer="idle",
+    buffered=0,
+    mark="none",
+    worker="absent",
+    fetching=False,
+    begun=False,
+    count=0,
+    yielded=False,
 )
 
-# The scope: entering and leaving `with`.
+# Callers: the scope, entering and leaving `with`.
 
 
 def Enter(limits: Limits, state: State) -> State | None:
-    """`with` is entered: a worker starts, and begins an epoch unless a mark is still to be seen."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
+    """`with` is entered, once its worker has started, or has died of that."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if scope == "inside" or consumer == "waiting":
         return None
-    if worker == "absent" and limits.capacity > 0:
-        worker = "running"
-    if epoch == "between":
-        epoch = "begun"
-    return "inside", worker, epoch, buffered, fetching, count, yielded, permits, consumer
-
-
-def Stop(limits: Limits, state: State) -> State | None:
-    """`with` is left: the worker is told to go; with none to tell, it is left at once."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if scope != "inside" or worker == "stopping":
+    if limits.capacity > 0 and worker == "absent":
         return None
-    if worker == "running":
-        worker = "stopping"
-    else:
-        scope = "outside"
-    return scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer
+    scope = "inside"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
-def Halt(limits: Limits, state: State) -> State | None:
-    """A worker told to go has no pull in flight: it goes, and everything else stays."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if worker != "stopping" or fetching:
+def Leave(limits: Limits, state: State) -> State | None:
+    """`with` is left, which tells the worker to halt; whoever leaves waits for that."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if scope != "inside":
         return None
-    return "outside", "absent", epoch, buffered, fetching, count, yielded, permits, consumer
+    scope = "outside"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
-# The pull, taken by the worker, or by a waiting caller where the worker is absent.
-
-
-def Fetch(limits: Limits, state: State) -> State | None:
-    """A pull starts, if a slot is free for its batch and a gate or a request permits it."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if fetching or epoch != "begun" or buffered >= (limits.capacity or 1):
-        return None
-    if worker == "running":
-        if permits == 0 and consumer == "idle":
-            return None
-    elif worker != "absent" or consumer == "idle":
-        return None
-    return scope, worker, epoch, buffered, True, count, yielded, permits, consumer
-
-
-def Enqueue(limits: Limits, state: State) -> State | None:
-    """The pull yields a batch, which serves the request; the last of an epoch ends it at once."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if not fetching or worker == "dead":
-        return None
-    if limits.epoch_size > 0:
-        count += 1
-        if count == limits.epoch_size:
-            epoch = "ended"
-    return scope, worker, epoch, buffered + 1, False, count, True, permits, "idle"
-
-
-def Exhaust(limits: Limits, state: State) -> State | None:
-    """The pass is over: so is the epoch if epochs are passes, or if the pass yielded nothing."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if not fetching or worker == "dead":
-        return None
-    if limits.epoch_size == 0 or not yielded:
-        epoch, consumer = "ended", "idle"
-    return scope, worker, epoch, buffered, False, count, False, permits, consumer
-
-
-def Fail(limits: Limits, state: State) -> State | None:
-    """The source raises: the error stands behind what is buffered, and its pass is dropped."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if not fetching or worker == "dead":
-        return None
-    return scope, worker, "failed", buffered, False, count, False, permits, "idle"
-
-
-# The consumer.
-
-
-def Request(limits: Limits, state: State) -> State | None:
-    """`next` finds nothing: it waits, which permits pulls until served, and begins an epoch."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if consumer == "waiting" or buffered > 0 or epoch in ("ended", "failed"):
-        return None
-    if scope == "new" and limits.capacity > 0:
-        return None
-    return scope, worker, "begun", buffered, fetching, count, yielded, permits, "waiting"
-
-
-def Withdraw(limits: Limits, state: State) -> State | None:
-    """A waiting `next` is interrupted; its own pull, if it is in one, is given up with it."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if consumer == "idle":
-        return None
-    if worker == "absent":
-        fetching = False
-    return scope, worker, epoch, buffered, fetching, count, yielded, permits, "idle"
-
-
-def Dequeue(limits: Limits, state: State) -> State | None:
-    """`next` takes the oldest batch, which frees its slot."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if buffered == 0:
-        return None
-    return scope, worker, epoch, buffered - 1, fetching, count, yielded, permits, consumer
-
-
-def EndEpoch(limits: Limits, state: State) -> State | None:
-    """`next` tells the end of the epoch; nobody begins another until asked."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if epoch != "ended" or buffered > 0:
-        return None
-    return scope, worker, "between", buffered, fetching, 0, yielded, permits, consumer
-
-
-def Raise(limits: Limits, state: State) -> State | None:
-    """`next` raises the error; nobody begins another epoch until asked."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if epoch != "failed" or buffered > 0:
-        return None
-    return scope, worker, "between", buffered, fetching, 0, yielded, permits, consumer
-
-
-# The gate.
+# Callers: the gate.
 
 
 def Allow(limits: Limits, state: State) -> State | None:
     """A gate is entered; gates nest."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    return scope, worker, epoch, buffered, fetching, count, yielded, permits + 1, consumer
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    permits += 1
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
 def Disallow(limits: Limits, state: State) -> State | None:
     """A gate is left; a pull in flight goes on."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if permits == 0:
         return None
-    return scope, worker, epoch, buffered, fetching, count, yielded, permits - 1, consumer
+    permits -= 1
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+# Callers: the consumer.
+
+
+def Request(limits: Limits, state: State) -> State | None:
+    """`next` found nothing: it waits, which permits pulls while nothing is buffered."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if consumer == "waiting" or (scope == "new" and limits.capacity > 0):
+        return None
+    consumer = "waiting"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Withdraw(limits: Limits, state: State) -> State | None:
+    """A waiting `next` was served, or is interrupted: it no longer waits."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if consumer == "idle":
+        return None
+    consumer = "idle"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Dequeue(limits: Limits, state: State) -> State | None:
+    """`next` takes the oldest batch, which frees its slot."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if buffered == 0:
+        return None
+    buffered -= 1
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def EndEpoch(limits: Limits, state: State) -> State | None:
+    """`next` reports the end of the epoch; nobody begins another until asked."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if mark != "ended" or buffered > 0:
+        return None
+    mark = "none"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Raise(limits: Limits, state: State) -> State | None:
+    """`next` raises the error; nobody begins another epoch until asked."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if mark != "failed" or buffered > 0:
+        return None
+    mark = "none"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+# The worker: from its start to its end.
+
+
+def Start(limits: Limits, state: State) -> State | None:
+    """Somebody is about to enter: a worker starts, and begins an epoch unless a mark is left."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if worker != "absent" or fetching or scope == "inside" or limits.capacity == 0:
+        return None
+    worker = "running"
+    if mark == "none":
+        begun = True
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Halt(limits: Limits, state: State) -> State | None:
+    """A worker outside `with` has no pull in flight: it ends, and everything else stays."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if worker != "running" or fetching or scope == "inside":
+        return None
+    worker = "absent"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+# The pull, by the worker, or by a waiting caller where the worker is absent.
+
+
+def Fetch(limits: Limits, state: State) -> State | None:
+    """A pull starts, if a slot is free for its batch and a gate or a request permits it."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if fetching or mark != "none" or buffered >= (limits.capacity or 1):
+        return None
+    requested = consumer == "waiting" and buffered == 0
+    if worker == "running":
+        if scope != "inside" or not (requested or (begun and permits > 0)):
+            return None
+    elif worker != "absent" or not requested:
+        return None
+    fetching, begun = True, True
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Enqueue(limits: Limits, state: State) -> State | None:
+    """The pull yields a batch; the last of an epoch ends it at once."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if not fetching or worker == "dead":
+        return None
+    fetching, yielded = False, True
+    buffered += 1
+    if limits.epoch_size > 0:
+        count += 1
+        if count == limits.epoch_size:
+            mark, begun, count = "ended", False, 0
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Exhaust(limits: Limits, state: State) -> State | None:
+    """The pass is over: so is the epoch if epochs are passes, or if the pass yielded nothing."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if not fetching or worker == "dead":
+        return None
+    if limits.epoch_size == 0 or not yielded:
+        mark, begun, count = "ended", False, 0
+    fetching, yielded = False, False
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Fail(limits: Limits, state: State) -> State | None:
+    """The source raises: the error stands behind what is buffered, and its pass is dropped."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if not fetching or worker == "dead":
+        return None
+    mark, begun, count = "failed", False, 0
+    fetching, yielded = False, False
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
+def Drop(limits: Limits, state: State) -> State | None:
+    """A caller's own pull is interrupted without an answer: as an error that was raised already."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if not fetching or worker != "absent":
+        return None
+    fetching, begun, count, yielded = False, False, 0, False
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
 # Death, which nobody chooses.
 
 
 def Die(limits: Limits, state: State) -> State | None:
-    """The worker is gone without a word, and with it the batch in its hand; a stop ends there.
+    """The worker is gone without a word, or cannot start; with it goes the batch in its hand.
 
     So is one whose pull outlasts the patience of a stop: what it still does is nobody's.
     """
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if worker not in ("running", "stopping"):
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if worker == "absent":
+        if fetching or scope == "inside" or limits.capacity == 0:
+            return None
+    elif worker != "running":
         return None
-    if worker == "stopping":
-        scope = "outside"
-    return scope, "dead", epoch, buffered, fetching, count, yielded, permits, consumer
+    worker = "dead"
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
 def Bury(limits: Limits, state: State) -> State | None:
-    """A request finds the worker dead: that is an error like one of the source."""
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer = state
-    if worker != "dead" or consumer == "idle":
+    """A request finds the worker dead and nothing buffered: that is an error like the source's."""
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
+    if worker != "dead" or consumer == "idle" or buffered > 0 or mark != "none":
         return None
-    return scope, "absent", "failed", buffered, False, count, False, permits, "idle"
+    worker, mark, begun, count = "absent", "failed", False, 0
+    fetching, yielded = False, False
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
-ACTIONS: tuple[Action, ...] = (
+CALLERS: tuple[Action, ...] = (
     Enter,
-    Stop,
-    Halt,
-    Fetch,
-    Enqueue,
-    Exhaust,
-    Fail,
+    Leave,
+    Allow,
+    Disallow,
     Request,
     Withdraw,
     Dequeue,
     EndEpoch,
     Raise,
-    Allow,
-    Disallow,
-    Die,
-    Bury,
 )
+PULLER: tuple[Action, ...] = (Start, Halt, Fetch, Enqueue, Exhaust, Fail, Drop, Die, Bury)
+ACTIONS: tuple[Action, ...] = CALLERS + PULLER

@@ -1,0 +1,330 @@
+"""The callers' side: entering, leaving, gates, and `next`.
+
+What a call changes, it changes by one atomic operation, which finds the call done or not done,
+whatever interrupts it. No lock is shared by two threads, and nothing is put right in a handler.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, NoReturn, TypeVar
+
+from . import worker
+from .claims import Claim, holder
+from .machine import Bury, Drop, Enter, Fetch, Leave, Limits, Request, State
+from .pull import FETCHING, PROGRESS, Run
+from .record import Record
+from .worker import GATE, Entry
+
+T = TypeVar("T")
+
+
+class Core(Generic[T]):
+    """What a wrapper and its worker share. The worker holds it only while it is at work."""
+
+    def __init__(
+        self,
+        stream_fn: Callable[[], Iterable[T]],
+        limits: Limits,
+        label: str,
+        stop_timeout: float | None,
+        record: Record | None,
+    ) -> None:
+        self.stream_fn = stream_fn
+        self.limits = limits
+        self.label = label
+        self.stop_timeout = stop_timeout
+        self.record = record
+        self.low_water = limits.capacity - max(1, limits.capacity // 4)
+        """A worker that found the buffer full is woken when no more than this is left."""
+        self.entry: Entry | None = None  # the last `with`
+        self.entering: list[Claim] = []  # the role of who enters
+        self.requests: list[Claim] = []  # the role of the consumer that waits
+        self.gates: list[object] = []  # one for each gate that is open
+        self.asleep = False  # the consumer sleeps, or is about to
+        self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
+        self.run: Run[T] = Run()  # the puller's side
+
+    def state(self, run: Run[T]) -> State:
+        """The state of the protocol, as this thread sees it.
+
+        The buffer is read before the request: who was served withdraws before it takes, so what
+        looks empty with a request waits for something.
+        """
+        held, mark = len(run.batches), run.mark()
+        entry, entered = run.worker, self.entry
+        return (
+            "new" if entered is None else "outside" if entered.over else "inside",
+            len(self.gates),
+            "idle" if holder(self.requests) is None else "waiting",
+            held,
+            mark,
+            "absent" if entry is None else "running" if entry.lives() else "dead",
+            *run.progress,
+        )
+
+    def did(self, action: str) -> None:
+        """An action has taken effect."""
+        if self.record is not None:
+            self.record.write(action)
+
+    def is_source(self) -> bool:
+        """Whether this thread is in a pull of this stream: its source calls back."""
+        puller = holder(self.run.pullers)
+        return puller is not None and puller.is_mine
+
+    # The scope.
+
+    def enter(self, wrapper: object) -> None:
+        """Enter, once the worker has started if there is a buffer to fill."""
+        claim = Claim()
+        claim.hold(self._enter(claim, wrapper))
+
+    def _enter(self, claim: Claim, wrapper: object) -> Generator[None, None, None]:
+        if self.is_source():
+            raise RuntimeError(f"{self.label} was entered by its own source.")
+        last, entry = self.entry, Entry()
+        if claim.take(self.entering) is not None or (last is not None and not last.over):
+            raise RuntimeError(f"{self.label} was entered twice.")
+        self.let_go(last)
+        if holder(self.requests) is None:
+            try:
+                if self.limits.capacity and self.run.worker is None:
+                    worker.start(self, entry, claim, wrapper)
+                if Enter(self.limits, self.state(self.run)) is not None:
+                    self.entry = entry  # last: until then the worker waits, and halts if this ends
+                    self.did("Enter")
+                    return
+            finally:
+                entry.bell.put(None)
+        raise RuntimeError(f"{self.label} was entered while another thread reads it.")
+        yield
+
+    def let_go(self, last: Entry | None) -> None:
+        """Wait for a worker whose stop, or whose entering, was interrupted."""
+        entry = self.run.worker
+        if entry is not None and entry.lives():
+            entry.over.append(None)
+            self.join(entry, None)
+
+    def leave(self, failure: object) -> None:
+        """Leave, and wait until the worker has halted."""
+        if self.is_source():
+            raise RuntimeError(f"{self.label} was left by its own source.")
+        entry = self.entry
+        if entry is not None:
+            left = object()
+            if Leave(self.limits, self.state(self.run)) is not None:
+                entry.over.append(left)
+            if entry.over[0] is left or entry.lives():
+                self.did("Leave")
+                self.join(entry, failure)
+                return
+        raise RuntimeError(f"{self.label} was left without having been entered.")
+
+    def join(self, entry: Entry, failure: object) -> None:
+        """Wait until the worker has halted. May be interrupted, and called again."""
+        bell: SimpleQueue[None] = SimpleQueue()
+        end = inf if self.stop_timeout is None else time.monotonic() + self.stop_timeout
+        entry.leavers.append(bell)
+        entry.bell.put(None)
+        while entry.lives():
+            left = end - time.monotonic()
+            if left <= 0 and self.run.progress[FETCHING]:
+                self.give_up(entry, failure)
+                return
+            try:
+                bell.get(True, min(left, worker.GLANCE) if left > 0 else worker.GLANCE)
+            except Empty:
+                pass
+        thread = entry.thread
+        if thread is not None and entry.claim is not None and not entry.claim.is_foreign:
+            thread.join(worker.GLANCE)
+
+    def give_up(self, entry: Entry, failure: object) -> None:
+        """Leave the worker, in a pull that does not return, to itself, with all that it writes.
+
+        Raises TimeoutError, unless the body of `with` has failed already.
+        """
+        run = self.run
+        rest: Run[T] = Run()
+        entry.death = TimeoutError(
+            f"A pull from the source of {self.label} has not returned for "
+            f"{self.stop_timeout} seconds after the worker was told to go."
+        )
+        rest.worker, rest.progress = entry, run.progress
+        rest.marks.extend(run.marks)  # before the batches: it comes behind them
+        rest.batches.extend(run.batches.copy())
+        entry.claim = None
+        self.run = rest
+        self.did("Die")
+        self.bell.put(None)
+        if failure is None:
+            raise entry.death
+
+    # The gate.
+
+    def opened(self) -> None:
+        """A gate was opened: wake the worker, if it has something to do and sleeps deeply."""
+        run = self.run
+        entry = run.worker
+        if run.parked and entry is not None and not entry.light:
+            if len(run.batches) < self.limits.capacity and run.progress[1]:
+                entry.ring(GATE)
+
+    # The consumer.
+
+    def read(self) -> T:
+        """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
+        while True:
+            run = self.run
+            try:
+                batch = run.batches.popleft()
+            except IndexError:
+                pass
+            else:
+                self.did("Dequeue")
+                if run.parked:
+                    self.took(run)
+                return batch
+            if not run.marks:
+                self.ask()
+            elif not run.batches:  # looked at once more: the mark comes behind the batches
+                self.tell(run)
+
+    def took(self, run: Run[T]) -> None:
+        """A batch was taken while the worker sleeps: wake it if enough room is there."""
+        if self.gates and len(run.batches) <= self.low_water and run.worker is not None:
+            run.worker.ring()
+
+    def tell(self, run: Run[T]) -> NoReturn | None:
+        """Raise what the mark stands for, and take it away, last: no interrupt comes between."""
+        try:
+            mark = run.marks[0]
+        except IndexError:
+            return None  # another thread took it
+        self.did("EndEpoch" if type(mark) is StopIteration else "Raise")
+        try:
+            raise mark
+        finally:
+            mark = None  # type: ignore[assignment]  # its traceback holds this frame
+            del run.marks[0]
+
+    def ask(self) -> None:
+        """Wait until something is buffered, or pull."""
+        if self.limits.capacity and self.entry is None:
+            raise ValueError(
+                f"{self.label} has a buffer of size {self.limits.capacity}: "
+                "enter it by `with` before reading it."
+            )
+        claim = Claim()
+        claim.hold(self._wait(claim))
+        self.did("Withdraw")
+
+    def _wait(self, claim: Claim) -> Generator[None, None, None]:
+        """The request: it waits for as long as this runs."""
+        first = claim.take(self.requests)
+        if self.is_source():
+            raise RuntimeError(f"{self.label} is read by its own source.")
+        if first is not None and not first.is_mine:  # mine: a handler that struck in a `next`
+            raise RuntimeError(f"{self.label} is being read by another thread.")
+        self.did(Request.__name__)
+        while True:
+            run = self.run
+            puller = holder(run.pullers)  # before the buffer: it may put something, and be gone
+            if run.batches or run.marks:
+                return
+            if puller is None and run is self.run:
+                if run.worker is not None or (run.pullers and run.pullers[0].is_foreign):
+                    self.bury(run)
+                else:
+                    own = Claim()
+                    own.hold(self._pull(own, run))
+            elif puller is not None and puller.is_mine:
+                raise RuntimeError(f"{self.label} is read by its own source.")
+            elif puller is not None:
+                self.sleep(run, puller)
+        yield
+
+    def sleep(self, run: Run[T], puller: Claim) -> None:
+        """Sleep until something was put, or for a while."""
+        self.asleep = True
+        if run.parked and run.worker is not None:
+            run.worker.ring()
+        if not run.batches and not run.marks and puller.in_force():
+            try:
+                self.bell.get(True, worker.GLANCE)
+            except Empty:
+                pass
+        self.asleep = False
+
+    def answer(self) -> None:
+        """Wake the consumer, unless a ring is on its way."""
+        if self.bell.empty():
+            self.bell.put(None)
+
+    def _pull(self, claim: Claim, run: Run[T]) -> Generator[None, None, None]:
+        """One pull of the caller's own, unless another thread came first."""
+        if claim.take(run.pullers) is None and run is self.run:
+            if run.progress[FETCHING]:
+                run.advance(Drop(self.limits, self.state(run)))
+                self.did("Drop")
+            fetched = Fetch(self.limits, self.state(run))
+            if fetched is not None:
+                run.advance(fetched)
+                self.did("Fetch")
+                worker.pull(self, run)
+        return
+        yield
+
+    def bury(self, run: Run[T]) -> None:
+        """Whoever pulled is gone: that is an error like one of the source, which drops the pass."""
+        entry = run.worker
+        rest: Run[T] = Run()
+        if entry is None:
+            error = ChildProcessError(f"The thread that read {self.label} is not in this process.")
+        else:
+            error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
+            error.__cause__ = entry.death
+            entry.death = None
+            buried = Bury(self.limits, self.state(run))
+            if buried is not None:
+                rest.progress = buried[PROGRESS:]
+        rest.marks.append(error)
+        self.run = rest
+        self.did("Bury")
+
+
+class Gate:
+    """What `allow_buffering` gives: while it is entered, the worker may pull."""
+
+    def __init__(self, core: Core[Any]) -> None:
+        self._core = core
+        self._token = object()
+
+    def __enter__(self) -> None:
+        core, token = self._core, self._token
+        before = core.gates.count(token)
+        try:
+            core.gates.append(token)
+            core.did("Allow")
+            if core.run.parked:
+                core.opened()
+        except BaseException:  # interrupted: `__exit__` will not be called
+            if core.gates.count(token) > before:
+                core.gates.remove(token)
+            raise
+
+    def __exit__(self, *args: object) -> None:
+        """Shut the gate. Raises RuntimeError if it was not entered."""
+        try:
+            self._core.gates.remove(self._token)
+        except ValueError:
+            raise RuntimeError(
+                f"A gate of {self._core.label} was left without being entered."
+            ) from None
+        self._core.did("Disallow")

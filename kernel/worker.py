@@ -1,0 +1,277 @@
+"""The worker: the thread that prefetches, from its start to its end.
+
+It pulls while it may, parks, looks once more, and sleeps. Whoever changes something that it waits
+for changes it first, then looks whether the worker is parked, and rings; so one of the two sees the
+other. Asleep it holds neither wrapper, core nor buffer.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextvars
+import sys
+import threading
+import weakref
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from .claims import Claim
+from .machine import Enqueue, Exhaust, Fail, Fetch, Halt, Start
+from .pull import MARK, Run, ask, reported
+
+if TYPE_CHECKING:
+    from .core import Core
+
+GLANCE: Final = 0.5
+"""Seconds after which a thread that waits looks around by itself: CPython misses a signal that comes
+just before a thread sleeps, and a worker that is gone without a word rings for nobody."""
+
+LIGHT: Final = 0.005
+"""Seconds of a light sleep: the time after which CPython passes the interpreter on."""
+
+LIGHT_SLEEPS: Final = 20
+
+GATE: Final = "gate"
+STARTED: Final = "started"
+REFUSED: Final = "refused"
+
+
+class Entry:
+    """One `with`, and its worker if it has one."""
+
+    def __init__(self) -> None:
+        self.over: list[object] = []
+        """Not empty once the `with` is left: who stands first has left it."""
+        self.bell: SimpleQueue[str | None] = SimpleQueue()
+        self.leavers: list[SimpleQueue[None]] = []
+        self.thread: threading.Thread | None = None
+        self.claim: Claim | None = None
+        self.death: BaseException | None = None
+        self.light = False
+        """The worker sleeps so shortly that the opening of a gate need not ring."""
+
+    def lives(self) -> bool:
+        """Whether its worker does."""
+        return self.claim is not None and self.claim.in_force()
+
+    def ring(self, why: str | None = None) -> None:
+        """Wake its worker, unless a ring is on its way."""
+        if self.bell.empty():
+            self.bell.put(why)
+
+
+def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> None:
+    """Start the worker of the entry, and wait until it has. One that cannot start has died.
+
+    `Thread.start` is called in a thread of its own, where no interrupt can strike between its locks.
+
+    :raises RuntimeError: if another thread is in a pull
+    """
+    bell: SimpleQueue[Any] = SimpleQueue()
+    # Called by the interpreter itself when the wrapper is garbage, the last one first: nothing can
+    # come between, and nothing of ours is interrupted.
+    alarms = weakref.ref(wrapper, entry.bell.put), weakref.ref(wrapper, entry.over.append)
+    work = _work, weakref.ref(core), entry, entering, bell, alarms
+    try:
+        entry.thread = threading.Thread(
+            target=contextvars.copy_context().run, args=work, name=core.label, daemon=True
+        )
+        _thread.start_new_thread(_launch, (entry.thread, bell))
+        said = _said(entry.thread, bell)
+    except Exception as error:
+        said = error
+    if said is STARTED:
+        return
+    if said is REFUSED:
+        raise RuntimeError(f"{core.label} was entered while another thread reads it.")
+    if not isinstance(said, Exception | None):
+        raise said
+    entry.death = said
+    core.run.worker = entry
+    core.did("Die")
+
+
+def _said(thread: threading.Thread, bell: SimpleQueue[Any]) -> Any:
+    while True:
+        try:
+            return bell.get(True, GLANCE)
+        except Empty:
+            if not thread.is_alive():
+                return None
+
+
+def _launch(thread: threading.Thread, bell: SimpleQueue[Any]) -> None:
+    try:
+        thread.start()
+    except BaseException as error:
+        bell.put(error)
+
+
+def _work(
+    core_ref: weakref.ref[Core[Any]],
+    entry: Entry,
+    entering: Claim,
+    bell: SimpleQueue[Any],
+    alarms: object,
+) -> None:
+    """What the thread runs."""
+    entry.claim = claim = Claim()
+    try:
+        claim.hold(_life(claim, core_ref, entry, entering, bell))
+    except BaseException as error:
+        entry.death = error
+    core = core_ref()
+    if core is not None:
+        if entry.death is not None:
+            core.did("Die")
+        core.bell.put(None)
+    for leaver in entry.leavers:
+        leaver.put(None)
+
+
+def _life(
+    claim: Claim,
+    core_ref: weakref.ref[Core[Any]],
+    entry: Entry,
+    entering: Claim,
+    bell: SimpleQueue[Any],
+) -> Any:
+    core = core_ref()
+    if core is None:
+        return
+    run = core.run
+    if claim.take(run.pullers) is not None:
+        bell.put(REFUSED)
+        return
+    started = Start(core.limits, core.state(run))
+    run.worker = entry
+    run.advance(started)
+    core.did("Start")
+    bell.put(STARTED)
+    slept = 0
+    del run
+    while work(core, entry, entering):
+        timeout = LIGHT if entry.light else None if core.entry is entry else GLANCE
+        del core
+        try:
+            rung = entry.bell.get(True, timeout)
+            slept = 0
+        except Empty:
+            rung = None
+            slept += 1
+        core = core_ref()
+        if core is None:
+            return
+        core.run.parked = False
+        if core.gates or slept == LIGHT_SLEEPS:
+            entry.light = False
+        elif rung is GATE:
+            entry.light = True
+    return
+    yield  # it is a generator for the sake of its claim
+
+
+def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
+    """What the worker does until it has to sleep (True) or has halted (False)."""
+    run = core.run
+    while True:
+        if entry.over or (core.entry is not entry and not entering.in_force()):
+            run.advance(Halt(core.limits, core.state(run)))
+            run.worker = None
+            core.did("Halt")
+            return False
+        fetched = Fetch(core.limits, core.state(run))
+        if fetched is not None:
+            run.parked = False
+            run.advance(fetched)
+            core.did("Fetch")
+            if core.gates and run.is_under_way(core.limits) and core.record is None:
+                run_ahead(core, run, entry)
+            else:
+                pull(core, run)
+            if core.asleep:
+                core.answer()
+        elif run.parked:
+            return True
+        else:
+            run.parked = True
+
+
+def pull(core: Core[Any], run: Run[Any]) -> None:
+    """Ask the source once, and put what it answers. A pull is in flight already."""
+    try:
+        batch = ask(run, core.stream_fn)
+    except StopIteration:
+        exhaust(core, run)
+    except BaseException as error:
+        fail(core, run, error)
+    else:
+        put(core, run, batch)
+
+
+def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
+    """The source gave a batch."""
+    put = Enqueue(core.limits, core.state(run))
+    assert put is not None
+    run.batches.append(batch)
+    if put[MARK] == "ended":
+        run.marks.append(StopIteration())
+    run.advance(put)
+    core.did("Enqueue")
+
+
+def exhaust(core: Core[Any], run: Run[Any]) -> None:
+    """The pass is over."""
+    exhausted = Exhaust(core.limits, core.state(run))
+    assert exhausted is not None
+    run.iterator = None
+    if exhausted[MARK] == "ended":
+        run.marks.append(StopIteration())
+    run.advance(exhausted)
+    core.did("Exhaust")
+
+
+def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
+    """The source raised."""
+    failed = Fail(core.limits, core.state(run))
+    run.iterator = None
+    run.marks.append(reported(error, core.label, core.limits.capacity > 0))
+    run.advance(failed)
+    core.did("Fail")
+
+
+def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> None:
+    """The same as many pulls, within a pass and an epoch, while a gate is open.
+
+    The look before each is the guard of Fetch, as far as it can have changed. It goes by the
+    buffer's length, which nobody else can make longer. The last batch of an epoch is left to `pull`.
+    """
+    capacity, epoch_size = core.limits
+    batches, gates, over, iterator = run.batches, core.gates, entry.over, run.iterator
+    fetching, begun, count, yielded = run.progress
+    assert iterator is not None
+    append = batches.append
+    last = epoch_size - 1 if epoch_size else sys.maxsize
+    at, exhausted = count, False
+    failure: BaseException | None = None
+    try:
+        while (stop := min(at + capacity - len(batches), last)) > at:
+            for at in range(at, stop):  # noqa: B020  # goes on where it stopped
+                if over or not gates:
+                    return
+                append(next(iterator))
+                if core.asleep:
+                    core.answer()
+            at = stop
+    except StopIteration:
+        exhausted = True
+    except BaseException as error:
+        failure = error
+    finally:
+        run.progress = exhausted or failure is not None, begun, at if epoch_size else 0, True
+        iterator = None
+    if exhausted:
+        exhaust(core, run)
+    elif failure is not None:
+        fail(core, run, failure)
+        failure = None
