@@ -13,8 +13,22 @@ import os
 import sys
 import threading
 from collections.abc import Generator
+from functools import partial
 
 _local = threading.local()
+
+_process = [os.getpid()]
+"""The number of this process, which is asked for only after a fork."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.getpid()))
+
+_forks: list[None] = []
+"""One entry for each fork between the first process and this one."""
+
+if hasattr(os, "register_at_fork"):
+    # No Python code runs there, so nothing can be interrupted, however often it is registered.
+    os.register_at_fork(after_in_child=partial(_forks.append, None))
 
 
 def _this_thread(local: threading.local = _local) -> object:
@@ -32,12 +46,12 @@ def _this_thread(local: threading.local = _local) -> object:
 class Claim:
     """One claim of this thread to a role."""
 
-    __slots__ = ("_body", "_process", "_thread")
+    __slots__ = ("_body", "_forks", "_thread")
 
-    def __init__(self) -> None:
+    def __init__(self, forks: list[None] = _forks) -> None:
         self._body: Generator[None, None, None] | None = None
         self._thread = _this_thread()
-        self._process = os.getpid()
+        self._forks = len(forks)
 
     def hold(self, body: Generator[None, None, None]) -> None:
         """Run the generator to its end. The claim is in force meanwhile."""
@@ -66,17 +80,16 @@ class Claim:
         """Whether this thread made it."""
         return self._thread is _this_thread()
 
-    @property
-    def is_foreign(self) -> bool:
-        """Whether it was made before a fork: in this process it has no thread, unless it is mine."""
-        return self._process != os.getpid() and not self.is_mine
+    def is_foreign(self, forks: list[None] = _forks) -> bool:
+        """Whether it was made before a fork, by a thread that this process does not have."""
+        return self._forks != len(forks) and not self.is_mine
 
-    def in_force(self) -> bool:
+    def in_force(self, forks: list[None] = _forks) -> bool:
         """Whether its generator runs, in a thread that can go on."""
         body = self._body
         if body is None or not body.gi_running:
             return False
-        return self.is_mine or (self._process == os.getpid() and not sys.is_finalizing())
+        return self.is_mine or (self._forks == len(forks) and not sys.is_finalizing())
 
 
 def holder(role: list[Claim]) -> Claim | None:

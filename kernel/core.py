@@ -16,7 +16,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from . import worker
 from .claims import Claim, holder
 from .machine import Bury, Drop, Enter, Fetch, Leave, Limits, Request, State
-from .pull import FETCHING, PROGRESS, Run
+from .pull import BEGUN, FETCHING, PROGRESS, Run
 from .record import Record
 from .worker import GATE, Entry
 
@@ -142,7 +142,7 @@ class Core(Generic[T]):
             except Empty:
                 pass
         thread = entry.thread
-        if thread is not None and entry.claim is not None and not entry.claim.is_foreign:
+        if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
             thread.join(worker.GLANCE)
 
     def give_up(self, entry: Entry, failure: object) -> None:
@@ -172,9 +172,9 @@ class Core(Generic[T]):
         """A gate was opened: wake the worker, if it has something to do and sleeps deeply."""
         run = self.run
         entry = run.worker
-        if run.parked and entry is not None and not entry.light:
-            if len(run.batches) < self.limits.capacity and run.progress[1]:
-                entry.ring(GATE)
+        if entry is not None and not entry.light and run.progress[BEGUN]:
+            if len(run.batches) < self.limits.capacity:
+                run.ring(GATE)
 
     # The consumer.
 
@@ -188,7 +188,7 @@ class Core(Generic[T]):
                 pass
             else:
                 self.did("Dequeue")
-                if run.parked:
+                if run.parked > run.rung:
                     self.took(run)
                 return batch
             if not run.marks:
@@ -198,8 +198,8 @@ class Core(Generic[T]):
 
     def took(self, run: Run[T]) -> None:
         """A batch was taken while the worker sleeps: wake it if enough room is there."""
-        if self.gates and len(run.batches) <= self.low_water and run.worker is not None:
-            run.worker.ring()
+        if self.gates and len(run.batches) <= self.low_water:
+            run.ring()
 
     def tell(self, run: Run[T]) -> NoReturn | None:
         """Raise what the mark stands for, and take it away, last: no interrupt comes between."""
@@ -228,8 +228,6 @@ class Core(Generic[T]):
     def _wait(self, claim: Claim) -> Generator[None, None, None]:
         """The request: it waits for as long as this runs."""
         first = claim.take(self.requests)
-        if self.is_source():
-            raise RuntimeError(f"{self.label} is read by its own source.")
         if first is not None and not first.is_mine:  # mine: a handler that struck in a `next`
             raise RuntimeError(f"{self.label} is being read by another thread.")
         self.did(Request.__name__)
@@ -238,23 +236,31 @@ class Core(Generic[T]):
             puller = holder(run.pullers)  # before the buffer: it may put something, and be gone
             if run.batches or run.marks:
                 return
-            if puller is None and run is self.run:
-                if run.worker is not None or (run.pullers and run.pullers[0].is_foreign):
-                    self.bury(run)
-                else:
-                    own = Claim()
-                    own.hold(self._pull(own, run))
-            elif puller is not None and puller.is_mine:
+            if puller is None:
+                self.pull(claim, run)
+            elif puller.is_mine:
                 raise RuntimeError(f"{self.label} is read by its own source.")
-            elif puller is not None:
+            else:
                 self.sleep(run, puller)
         yield
+
+    def pull(self, claim: Claim, run: Run[T]) -> None:
+        """Pull until something is put, unless another thread came first. Or bury who pulled."""
+        if run.worker is not None or (run.pullers and run.pullers[0].is_foreign()):
+            self.bury(run)
+        elif claim.take(run.pullers) is None and run is self.run:
+            while not run.batches and not run.marks:
+                if run.progress[FETCHING]:
+                    run.advance(Drop(self.limits, self.state(run)))
+                    self.did("Drop")
+                run.advance(Fetch(self.limits, self.state(run)))
+                self.did("Fetch")
+                worker.pull(self, run)
 
     def sleep(self, run: Run[T], puller: Claim) -> None:
         """Sleep until something was put, or for a while."""
         self.asleep = True
-        if run.parked and run.worker is not None:
-            run.worker.ring()
+        run.ring()
         if not run.batches and not run.marks and puller.in_force():
             try:
                 self.bell.get(True, worker.GLANCE)
@@ -266,20 +272,6 @@ class Core(Generic[T]):
         """Wake the consumer, unless a ring is on its way."""
         if self.bell.empty():
             self.bell.put(None)
-
-    def _pull(self, claim: Claim, run: Run[T]) -> Generator[None, None, None]:
-        """One pull of the caller's own, unless another thread came first."""
-        if claim.take(run.pullers) is None and run is self.run:
-            if run.progress[FETCHING]:
-                run.advance(Drop(self.limits, self.state(run)))
-                self.did("Drop")
-            fetched = Fetch(self.limits, self.state(run))
-            if fetched is not None:
-                run.advance(fetched)
-                self.did("Fetch")
-                worker.pull(self, run)
-        return
-        yield
 
     def bury(self, run: Run[T]) -> None:
         """Whoever pulled is gone: that is an error like one of the source, which drops the pass."""
@@ -312,7 +304,7 @@ class Gate:
         try:
             core.gates.append(token)
             core.did("Allow")
-            if core.run.parked:
+            if core.run.parked > core.run.rung:
                 core.opened()
         except BaseException:  # interrupted: `__exit__` will not be called
             if core.gates.count(token) > before:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from .claims import Claim
-from .machine import INITIAL, Limits, Mark, State
+from .machine import INITIAL, Limits, Mark, State, Worker
 
 if TYPE_CHECKING:
     from .worker import Entry
@@ -23,7 +23,7 @@ BUFFERED: Final = 3
 MARK: Final = 4
 PROGRESS: Final = 6  # and all that follow
 
-FETCHING, BEGUN, COUNT, YIELDED = range(4)  # places in `Run.progress`
+FETCHING, BEGUN, COUNT = range(3)  # places in `Run.progress`
 
 
 class Run(Generic[T]):
@@ -43,8 +43,23 @@ class Run(Generic[T]):
         self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]  # type: ignore[assignment]
         self.iterator: Iterator[T] | None = None
         """The pass. None while it is asked for its first or in a slow pull: it may turn out over."""
-        self.parked = False
-        """The worker sleeps, or is about to and will look once more."""
+        self.parked = 0
+        """How often the worker has parked: it sleeps, or is about to and looks once more first."""
+        self.rung = 0
+        """Which of these sleeps was rung for; written by callers, after the ring."""
+
+    def ring(self, why: str | None = None) -> None:
+        """Wake the worker if it is parked and was not rung for yet."""
+        parked, entry = self.parked, self.worker
+        if parked > self.rung and entry is not None:
+            entry.bell.put(why)
+            self.rung = parked
+
+    def own_state(self) -> State:
+        """The state as far as it matters to the answers of a pull, which is the puller's own side."""
+        scope, permits, consumer, _, mark, _, *_ = INITIAL
+        worker: Worker = "absent" if self.worker is None else "running"
+        return scope, permits, consumer, len(self.batches), mark, worker, *self.progress
 
     def advance(self, state: State | None) -> None:
         """Note the progress that an action has made."""
@@ -53,7 +68,8 @@ class Run(Generic[T]):
 
     def is_under_way(self, limits: Limits) -> bool:
         """Whether the next pull is neither the first of its pass nor the last of its epoch."""
-        return self.iterator is not None and self.progress[COUNT] + 1 != limits.epoch_size
+        _, begun, count, _ = self.progress
+        return begun and self.iterator is not None and count + 1 != limits.epoch_size
 
     def mark(self) -> Mark:
         """The machine's word for the mark."""

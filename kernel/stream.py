@@ -146,7 +146,7 @@ class StreamWrapper(Generic[T]):
                 batch = run.batches.popleft()
             except IndexError:
                 return core.read()
-            if run.parked:
+            if run.parked > run.rung and len(run.batches) <= core.low_water:
                 core.took(run)
             return batch
         start = default_timer()

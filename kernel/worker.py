@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .claims import Claim
 from .machine import Enqueue, Exhaust, Fail, Fetch, Halt, Start
-from .pull import MARK, Run, ask, reported
+from .pull import COUNT, MARK, Run, ask, reported
 
 if TYPE_CHECKING:
     from .core import Core
@@ -53,11 +53,6 @@ class Entry:
     def lives(self) -> bool:
         """Whether its worker does."""
         return self.claim is not None and self.claim.in_force()
-
-    def ring(self, why: str | None = None) -> None:
-        """Wake its worker, unless a ring is on its way."""
-        if self.bell.empty():
-            self.bell.put(why)
 
 
 def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> None:
@@ -162,7 +157,6 @@ def _life(
         core = core_ref()
         if core is None:
             return
-        core.run.parked = False
         if core.gates or slept == LIGHT_SLEEPS:
             entry.light = False
         elif rung is GATE:
@@ -174,27 +168,29 @@ def _life(
 def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
     """What the worker does until it has to sleep (True) or has halted (False)."""
     run = core.run
+    parked = False
     while True:
         if entry.over or (core.entry is not entry and not entering.in_force()):
             run.advance(Halt(core.limits, core.state(run)))
             run.worker = None
             core.did("Halt")
             return False
+        if core.gates and core.entry is entry and run.is_under_way(core.limits):
+            if core.record is None and run_ahead(core, run, entry):
+                return True
         fetched = Fetch(core.limits, core.state(run))
         if fetched is not None:
-            run.parked = False
+            parked = False
             run.advance(fetched)
             core.did("Fetch")
-            if core.gates and run.is_under_way(core.limits) and core.record is None:
-                run_ahead(core, run, entry)
-            else:
-                pull(core, run)
+            pull(core, run)
             if core.asleep:
                 core.answer()
-        elif run.parked:
+        elif parked:
             return True
         else:
-            run.parked = True
+            run.parked += 1
+            parked = True
 
 
 def pull(core: Core[Any], run: Run[Any]) -> None:
@@ -211,7 +207,7 @@ def pull(core: Core[Any], run: Run[Any]) -> None:
 
 def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     """The source gave a batch."""
-    put = Enqueue(core.limits, core.state(run))
+    put = Enqueue(core.limits, run.own_state())
     assert put is not None
     run.batches.append(batch)
     if put[MARK] == "ended":
@@ -222,7 +218,7 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
 
 def exhaust(core: Core[Any], run: Run[Any]) -> None:
     """The pass is over."""
-    exhausted = Exhaust(core.limits, core.state(run))
+    exhausted = Exhaust(core.limits, run.own_state())
     assert exhausted is not None
     run.iterator = None
     if exhausted[MARK] == "ended":
@@ -233,45 +229,53 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
 
 def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     """The source raised."""
-    failed = Fail(core.limits, core.state(run))
+    failed = Fail(core.limits, run.own_state())
     run.iterator = None
     run.marks.append(reported(error, core.label, core.limits.capacity > 0))
     run.advance(failed)
     core.did("Fail")
 
 
-def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> None:
+def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     """The same as many pulls, within a pass and an epoch, while a gate is open.
 
-    The look before each is the guard of Fetch, as far as it can have changed. It goes by the
-    buffer's length, which nobody else can make longer. The last batch of an epoch is left to `pull`.
+    The look before each is the guard of Fetch, as far as it can have changed; the length of the
+    buffer is one that nobody else can make greater. The last batch of an epoch is left to `pull`.
+    Returns whether it has parked in front of a full buffer.
     """
     capacity, epoch_size = core.limits
     batches, gates, over, iterator = run.batches, core.gates, entry.over, run.iterator
-    fetching, begun, count, yielded = run.progress
     assert iterator is not None
     append = batches.append
+    at = run.progress[COUNT]
     last = epoch_size - 1 if epoch_size else sys.maxsize
-    at, exhausted = count, False
+    run.progress = True, True, at, True
     failure: BaseException | None = None
+    parked = False
     try:
-        while (stop := min(at + capacity - len(batches), last)) > at:
-            for at in range(at, stop):  # noqa: B020  # goes on where it stopped
+        while at < last:
+            stop = min(at + capacity - len(batches), last)
+            for at in range(at, stop):  # noqa: B020  # from where it stopped
                 if over or not gates:
-                    return
+                    return False
                 append(next(iterator))
                 if core.asleep:
                     core.answer()
-            at = stop
-    except StopIteration:
-        exhausted = True
+            if at < stop:
+                at, parked = stop, False
+            elif parked:
+                return not over
+            else:
+                run.parked += 1
+                parked = True
     except BaseException as error:
         failure = error
     finally:
-        run.progress = exhausted or failure is not None, begun, at if epoch_size else 0, True
         iterator = None
-    if exhausted:
+        run.progress = failure is not None, True, at if epoch_size else 0, True
+    if type(failure) is StopIteration:
         exhaust(core, run)
     elif failure is not None:
         fail(core, run, failure)
         failure = None
+    return False
