@@ -89,12 +89,12 @@ class Claim:
         body = self._body
         if body is None or not body.gi_running:
             return False
-        return self.is_mine or (self._forks == len(forks) and not sys.is_finalizing())
+        return (self._forks == len(forks) and not sys.is_finalizing()) or self.is_mine
 
 
 def holder(role: list[Claim]) -> Claim | None:
     """The claim that has the role."""
-    for claim in role[:]:
+    for claim in role[:] if role else ():
         if claim.in_force():
             return claim
     return None

@@ -45,7 +45,8 @@ class Core(Generic[T]):
         self.entering: list[Claim] = []  # the role of who enters
         self.requests: list[Claim] = []  # the role of the consumer that waits
         self.gates: list[object] = []  # one for each gate that is open
-        self.asleep = False  # the consumer sleeps, or is about to
+        self.sleeps = 0  # of consumers, so far
+        self.asleep = 0  # which of these goes on, or is about to; 0: the consumer is awake
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.run: Run[T] = Run()  # the puller's side
 
@@ -182,11 +183,11 @@ class Core(Generic[T]):
         """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
         while True:
             run = self.run
-            try:
-                batch = run.batches.popleft()
-            except IndexError:
-                pass
-            else:
+            if run.batches:
+                try:
+                    batch = run.batches.popleft()
+                except IndexError:
+                    continue  # another thread took it
                 self.did("Dequeue")
                 if run.parked > run.rung:
                     self.took(run)
@@ -241,7 +242,7 @@ class Core(Generic[T]):
             elif puller.is_mine:
                 raise RuntimeError(f"{self.label} is read by its own source.")
             else:
-                self.sleep(run, puller)
+                self.sleep(run)
         yield
 
     def pull(self, claim: Claim, run: Run[T]) -> None:
@@ -257,21 +258,17 @@ class Core(Generic[T]):
                 self.did("Fetch")
                 worker.pull(self, run)
 
-    def sleep(self, run: Run[T], puller: Claim) -> None:
+    def sleep(self, run: Run[T]) -> None:
         """Sleep until something was put, or for a while."""
-        self.asleep = True
+        self.sleeps += 1
+        self.asleep = self.sleeps
         run.ring()
-        if not run.batches and not run.marks and puller.in_force():
+        if not run.batches and not run.marks:
             try:
                 self.bell.get(True, worker.GLANCE)
             except Empty:
                 pass
-        self.asleep = False
-
-    def answer(self) -> None:
-        """Wake the consumer, unless a ring is on its way."""
-        if self.bell.empty():
-            self.bell.put(None)
+        self.asleep = 0
 
     def bury(self, run: Run[T]) -> None:
         """Whoever pulled is gone: that is an error like one of the source, which drops the pass."""

@@ -48,6 +48,9 @@ class Run(Generic[T]):
         self.rung = 0
         """Which of these sleeps was rung for; written by callers, after the ring."""
 
+        self.answered = 0
+        """The last sleep of a consumer that the worker has rung for."""
+
     def ring(self, why: str | None = None) -> None:
         """Wake the worker if it is parked and was not rung for yet."""
         parked, entry = self.parked, self.worker
@@ -73,10 +76,12 @@ class Run(Generic[T]):
 
     def mark(self) -> Mark:
         """The machine's word for the mark."""
+        if not self.marks:
+            return "none"
         try:
             return "ended" if type(self.marks[0]) is StopIteration else "failed"
         except IndexError:
-            return "none"
+            return "none"  # a caller took it
 
 
 def ask(run: Run[T], stream_fn: Callable[[], Iterable[T]]) -> T:

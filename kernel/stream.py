@@ -142,11 +142,14 @@ class StreamWrapper(Generic[T]):
         core = self._core
         if self._plain:  # what `read` does, for speed without a call
             run = core.run
-            try:
-                batch = run.batches.popleft()
-            except IndexError:
+            batches = run.batches
+            if not batches:
                 return core.read()
-            if run.parked > run.rung and len(run.batches) <= core.low_water:
+            try:
+                batch = batches.popleft()
+            except IndexError:  # another thread took it
+                return core.read()
+            if run.parked > run.rung and len(batches) <= core.low_water:
                 core.took(run)
             return batch
         start = default_timer()

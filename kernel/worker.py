@@ -119,7 +119,8 @@ def _work(
     if core is not None:
         if entry.death is not None:
             core.did("Die")
-        core.bell.put(None)
+        if core.asleep:
+            core.bell.put(None)
     for leaver in entry.leavers:
         leaver.put(None)
 
@@ -184,8 +185,10 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             run.advance(fetched)
             core.did("Fetch")
             pull(core, run)
-            if core.asleep:
-                core.answer()
+            answer(core, run)
+            if not core.gates:  # nothing more, most likely: say so, and then look
+                run.parked += 1
+                parked = True
         elif parked:
             return True
         else:
@@ -236,6 +239,14 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     core.did("Fail")
 
 
+def answer(core: Core[Any], run: Run[Any]) -> None:
+    """Something was put: wake the consumer if it sleeps and was not rung for yet."""
+    asleep = core.asleep
+    if asleep and asleep != run.answered:
+        core.bell.put(None)
+        run.answered = asleep
+
+
 def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     """The same as many pulls, within a pass and an epoch, while a gate is open.
 
@@ -259,8 +270,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
                 if over or not gates:
                     return False
                 append(next(iterator))
-                if core.asleep:
-                    core.answer()
+                if core.asleep and core.asleep != run.answered:
+                    answer(core, run)
             if at < stop:
                 at, parked = stop, False
             elif parked:
