@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Generator
+from contextlib import suppress
 from functools import partial
 
 _local = threading.local()
@@ -67,10 +68,8 @@ class Claim:
         role.append(self)
         while (first := role[0]) is not self:
             in_force = first.in_force()
-            try:
+            with suppress(ValueError):  # another thread removed the same leftover
                 role.remove(self if in_force else first)
-            except ValueError:
-                pass  # another thread removed the same leftover
             if in_force:
                 return first
         return None
@@ -87,7 +86,7 @@ class Claim:
     def in_force(self, forks: list[None] = _forks) -> bool:
         """Whether its generator runs, in a thread that can go on."""
         body = self._body
-        if body is None or not body.gi_running:
+        if body is None or not body.gi_running:  # type: ignore[attr-defined]  # it is a generator
             return False
         return (self._forks == len(forks) and not sys.is_finalizing()) or self.is_mine
 

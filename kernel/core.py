@@ -6,12 +6,12 @@ whatever interrupts it. No lock is shared by two threads, and nothing is put rig
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import worker
 from .claims import Claim, holder
@@ -68,9 +68,9 @@ class Core(Generic[T]):
             *run.progress,
         )
 
-    def did(self, action: str) -> None:
-        """An action has taken effect."""
-        if self.record is not None:
+    def did(self, action: str, run: Run[T] | None = None) -> None:
+        """An action has taken effect, unless it was in a run that was given up."""
+        if self.record is not None and (run is None or run is self.run):
             self.record.write(action)
 
     def is_source(self) -> bool:
@@ -138,10 +138,8 @@ class Core(Generic[T]):
             if left <= 0 and self.run.progress[FETCHING]:
                 self.give_up(entry, failure)
                 return
-            try:
+            with suppress(Empty):
                 bell.get(True, min(left, worker.GLANCE) if left > 0 else worker.GLANCE)
-            except Empty:
-                pass
         thread = entry.thread
         if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
             thread.join(worker.GLANCE)
@@ -173,9 +171,9 @@ class Core(Generic[T]):
         """A gate was opened: wake the worker, if it has something to do and sleeps deeply."""
         run = self.run
         entry = run.worker
-        if entry is not None and not entry.light and run.progress[BEGUN]:
-            if len(run.batches) < self.limits.capacity:
-                run.ring(GATE)
+        room = len(run.batches) < self.limits.capacity
+        if room and run.progress[BEGUN] and entry is not None and not entry.light:
+            run.ring(GATE)
 
     # The consumer.
 
@@ -202,12 +200,12 @@ class Core(Generic[T]):
         if self.gates and len(run.batches) <= self.low_water:
             run.ring()
 
-    def tell(self, run: Run[T]) -> NoReturn | None:
+    def tell(self, run: Run[T]) -> None:
         """Raise what the mark stands for, and take it away, last: no interrupt comes between."""
         try:
             mark = run.marks[0]
         except IndexError:
-            return None  # another thread took it
+            return  # another thread took it
         self.did("EndEpoch" if type(mark) is StopIteration else "Raise")
         try:
             raise mark
@@ -251,12 +249,16 @@ class Core(Generic[T]):
             self.bury(run)
         elif claim.take(run.pullers) is None and run is self.run:
             while not run.batches and not run.marks:
-                if run.progress[FETCHING]:
-                    run.advance(Drop(self.limits, self.state(run)))
-                    self.did("Drop")
+                self.drop(run)
                 run.advance(Fetch(self.limits, self.state(run)))
                 self.did("Fetch")
                 worker.pull(self, run)
+
+    def drop(self, run: Run[T]) -> None:
+        """End a caller's own pull that was interrupted and left behind. For the next puller."""
+        if run.progress[FETCHING]:
+            run.advance(Drop(self.limits, self.state(run)))
+            self.did("Drop")
 
     def sleep(self, run: Run[T]) -> None:
         """Sleep until something was put, or for a while."""
@@ -264,10 +266,8 @@ class Core(Generic[T]):
         self.asleep = self.sleeps
         run.ring()
         if not run.batches and not run.marks:
-            try:
+            with suppress(Empty):
                 self.bell.get(True, worker.GLANCE)
-            except Empty:
-                pass
         self.asleep = 0
 
     def bury(self, run: Run[T]) -> None:

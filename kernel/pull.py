@@ -40,9 +40,9 @@ class Run(Generic[T]):
         self.pullers: list[Claim] = []
         self.worker: Entry | None = None
         """The worker that has started and not halted. If it has no claim in force, it died."""
-        self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]  # type: ignore[assignment]
+        self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]
         self.iterator: Iterator[T] | None = None
-        """The pass. None while it is asked for its first or in a slow pull: it may turn out over."""
+        """The pass. None in a pull that may turn out to be its last."""
         self.parked = 0
         """How often the worker has parked: it sleeps, or is about to and looks once more first."""
         self.rung = 0
@@ -59,7 +59,7 @@ class Run(Generic[T]):
             self.rung = parked
 
     def own_state(self) -> State:
-        """The state as far as it matters to the answers of a pull, which is the puller's own side."""
+        """The state as far as the answers of a pull depend on it: the puller's own side."""
         scope, permits, consumer, _, mark, _, *_ = INITIAL
         worker: Worker = "absent" if self.worker is None else "running"
         return scope, permits, consumer, len(self.batches), mark, worker, *self.progress

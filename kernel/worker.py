@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .core import Core
 
 GLANCE: Final = 0.5
-"""Seconds after which a thread that waits looks around by itself: CPython misses a signal that comes
-just before a thread sleeps, and a worker that is gone without a word rings for nobody."""
+"""Seconds after which a thread that waits looks around by itself: CPython misses a signal that
+comes just before a thread sleeps, and a worker that is gone without a word rings for nobody."""
 
 LIGHT: Final = 0.005
 """Seconds of a light sleep: the time after which CPython passes the interpreter on."""
@@ -58,14 +58,15 @@ class Entry:
 def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> None:
     """Start the worker of the entry, and wait until it has. One that cannot start has died.
 
-    `Thread.start` is called in a thread of its own, where no interrupt can strike between its locks.
+    `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
 
     :raises RuntimeError: if another thread is in a pull
     """
     bell: SimpleQueue[Any] = SimpleQueue()
     # Called by the interpreter itself when the wrapper is garbage, the last one first: nothing can
     # come between, and nothing of ours is interrupted.
-    alarms = weakref.ref(wrapper, entry.bell.put), weakref.ref(wrapper, entry.over.append)
+    calls: tuple[Any, ...] = entry.bell.put, entry.over.append
+    alarms = [weakref.ref(wrapper, call) for call in calls]
     work = _work, weakref.ref(core), entry, entering, bell, alarms
     try:
         entry.thread = threading.Thread(
@@ -90,7 +91,7 @@ def _said(thread: threading.Thread, bell: SimpleQueue[Any]) -> Any:
     while True:
         try:
             return bell.get(True, GLANCE)
-        except Empty:
+        except Empty:  # noqa: PERF203  # twice a second
             if not thread.is_alive():
                 return None
 
@@ -139,9 +140,9 @@ def _life(
     if claim.take(run.pullers) is not None:
         bell.put(REFUSED)
         return
-    started = Start(core.limits, core.state(run))
+    core.drop(run)
+    run.advance(Start(core.limits, core.state(run)))
     run.worker = entry
-    run.advance(started)
     core.did("Start")
     bell.put(STARTED)
     slept = 0
@@ -172,13 +173,15 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
     parked = False
     while True:
         if entry.over or (core.entry is not entry and not entering.in_force()):
-            run.advance(Halt(core.limits, core.state(run)))
-            run.worker = None
-            core.did("Halt")
+            halted = Halt(core.limits, core.state(run))
+            if halted is not None:  # not for one that was given up: to the others it is dead
+                run.advance(halted)
+                run.worker = None
+                core.did("Halt")
             return False
-        if core.gates and core.entry is entry and run.is_under_way(core.limits):
-            if core.record is None and run_ahead(core, run, entry):
-                return True
+        plain = core.record is None and core.entry is entry
+        if core.gates and plain and run.is_under_way(core.limits) and run_ahead(core, run, entry):
+            return True
         fetched = Fetch(core.limits, core.state(run))
         if fetched is not None:
             parked = False
@@ -216,7 +219,7 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     if put[MARK] == "ended":
         run.marks.append(StopIteration())
     run.advance(put)
-    core.did("Enqueue")
+    core.did("Enqueue", run)
 
 
 def exhaust(core: Core[Any], run: Run[Any]) -> None:
@@ -227,7 +230,7 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
     if exhausted[MARK] == "ended":
         run.marks.append(StopIteration())
     run.advance(exhausted)
-    core.did("Exhaust")
+    core.did("Exhaust", run)
 
 
 def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
@@ -236,7 +239,7 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     run.iterator = None
     run.marks.append(reported(error, core.label, core.limits.capacity > 0))
     run.advance(failed)
-    core.did("Fail")
+    core.did("Fail", run)
 
 
 def answer(core: Core[Any], run: Run[Any]) -> None:
@@ -266,7 +269,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     try:
         while at < last:
             stop = min(at + capacity - len(batches), last)
-            for at in range(at, stop):  # noqa: B020  # from where it stopped
+            for at in range(at, stop):  # noqa: B007, B020  # on from where it stopped
                 if over or not gates:
                     return False
                 append(next(iterator))
