@@ -30,14 +30,21 @@ except ModuleNotFoundError as missing:
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 
 ACTORS = {
-    "worker": "Halt Fetch GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave "
+    "worker": "GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave "
     "Tell Settle Commit Decide Choose Recheck WakeUp Slots Look WakeWaiters",
-    "source": "Enqueue Exhaust Fail Yield YieldNone OwnYield OwnExhaust OwnFail Answer OwnAnswer",
+    "source": "Yield YieldNone OwnYield OwnExhaust OwnFail Answer OwnAnswer",
     "nobody": "Die",
     "another thread": "OthersTurn",
 }
 WHO = {action: who for who, actions in ACTORS.items() for action in actions.split()}
 """Who takes an action; the consumer takes those that are not listed."""
+
+PROTOCOL = {
+    **dict.fromkeys(("Start", "Halt", "Fetch"), "worker"),
+    **dict.fromkeys(("Enqueue", "Exhaust", "Fail"), "source"),
+    "Die": "nobody",
+}
+"""The same of the actions of `Protocol.tla`, some of which have names that others have, too."""
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -227,7 +234,8 @@ def counterexample(result: Result) -> list[str]:
         if number == 1:
             lines.append(f"{number:4}. at first: {', '.join(changes)}")
         else:
-            who = WHO.get(step.action, "consumer")
+            known = PROTOCOL if "fetching" in before else WHO
+            who = known.get(step.action, "consumer")
             if step.action == "Fetch" and before.get("worker") == '"absent"':
                 who = "consumer"
             lines.append(f"{number:4}. {step.action} ({who}): {', '.join(changes) or 'no change'}")

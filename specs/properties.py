@@ -49,7 +49,9 @@ def advance(now: Now, action: str, state: State) -> Now:  # noqa: PLR0911  # a c
         return then._replace(seen="end")
     if action == "Raise":
         return then._replace(seen="failure")
-    if action == "Die" or (action == "Withdraw" and now.vars.worker == "absent"):
+    if action == "Drop":
+        return then._replace(seen="failure", pulls=())
+    if action == "Die":
         return then._replace(pulls=())
     return then
 
@@ -57,6 +59,23 @@ def advance(now: Now, action: str, state: State) -> Now:  # noqa: PLR0911  # a c
 def slots(limits: Limits) -> int:
     """Batches that there is room for; a caller who pulls without a buffer needs room for one."""
     return limits.capacity or 1
+
+
+def low_water(limits: Limits) -> int:
+    """A worker that found the buffer full need not look again before no more than this is left."""
+    room = slots(limits)
+    return room - (room // 4 or 1)
+
+
+def unserved(now: Now) -> bool:
+    """A request waits for something."""
+    s = now.vars
+    return s.consumer == "waiting" and s.buffered == 0 and s.mark == "none"
+
+
+def halting(now: Now) -> bool:
+    """A worker should halt."""
+    return now.vars.worker == "running" and now.vars.scope != "inside"
 
 
 # On states.
@@ -67,14 +86,15 @@ def TypeOK(now: Now, limits: Limits) -> bool:
     s = now.vars
     return (
         s.scope in ("new", "inside", "outside")
-        and s.worker in ("absent", "running", "stopping", "dead")
-        and s.epoch in ("between", "begun", "ended", "failed")
-        and 0 <= s.buffered <= slots(limits)
-        and isinstance(s.fetching, bool)
-        and 0 <= s.count <= limits.epoch_size
-        and isinstance(s.yielded, bool)
         and s.permits >= 0
         and s.consumer in ("idle", "waiting")
+        and 0 <= s.buffered <= slots(limits)
+        and s.mark in ("none", "ended", "failed")
+        and s.worker in ("absent", "running", "dead")
+        and isinstance(s.fetching, bool)
+        and isinstance(s.begun, bool)
+        and 0 <= s.count <= limits.epoch_size
+        and isinstance(s.yielded, bool)
     )
 
 
@@ -86,31 +106,22 @@ def Bounded(now: Now, limits: Limits) -> bool:
 def EpochBounded(now: Now, limits: Limits) -> bool:
     """No epoch outgrows its size, and the batch that completes one ends it in the same step."""
     s = now.vars
-    if limits.epoch_size == 0:
-        return s.count == 0
     return (
-        s.buffered <= s.count
-        and (s.count < limits.epoch_size or s.epoch == "ended")
-        and (s.epoch != "between" or s.count == 0)
+        (s.count < limits.epoch_size or s.count == 0)
+        and (s.mark == "none" or not s.begun)
+        and (s.begun or s.count == 0)
     )
 
 
-def WaitsForNothing(now: Now, limits: Limits) -> bool:
-    """A request that still waits was served nothing."""
-    s = now.vars
-    return s.consumer == "idle" or (s.buffered == 0 and s.epoch == "begun")
-
-
 def MarkIsLast(now: Now, limits: Limits) -> bool:
-    """Nothing is pulled behind an epoch's end or an error."""
-    return not now.vars.fetching or now.vars.epoch == "begun"
-
-
-def NoWorkerOutside(now: Now, limits: Limits) -> bool:
-    """A thread lives inside `with` only, and only for a buffer."""
+    """Every pull is for an epoch that was begun; nothing is pulled behind its end or an error."""
     s = now.vars
-    inside = s.worker not in ("running", "stopping") or s.scope == "inside"
-    return inside and (limits.capacity > 0 or s.worker == "absent")
+    return not s.fetching or (s.mark == "none" and s.begun)
+
+
+def UnbufferedAlone(now: Now, limits: Limits) -> bool:
+    """An unbuffered stream has no worker, living or dead."""
+    return limits.capacity > 0 or now.vars.worker == "absent"
 
 
 def ReadAfterEntry(now: Now, limits: Limits) -> bool:
@@ -119,31 +130,36 @@ def ReadAfterEntry(now: Now, limits: Limits) -> bool:
 
 
 def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
-    """What consumer, source and fate may do is never refused, nor ignored; `next` has an answer."""
+    """What callers, the source and fate may do is never refused, nor ignored."""
     s = now.vars
     ignored = (None, now.state)
     enabled = {a.__name__ for a in actions if a(limits, now.state) not in ignored}
-    answer = {"Dequeue", "EndEpoch", "Raise", "Request"}
+    buffered = limits.capacity > 0
+    idle, outside = s.consumer == "idle", s.scope != "inside"
+    startable = s.worker == "absent" and not s.fetching and outside and buffered
+    enterable = outside and idle and not (buffered and s.worker == "absent")
+    readable = idle and not (buffered and s.scope == "new")
+    marked = s.buffered == 0 and s.mark != "none"
+    pulled = s.fetching and s.worker != "dead"
     return (
-        (s.scope == "inside" or s.consumer == "waiting" or "Enter" in enabled)
-        and (s.scope != "inside" or s.worker == "stopping" or "Stop" in enabled)
-        and (
-            s.consumer == "waiting"
-            or (s.scope == "new" and limits.capacity > 0)
-            or bool(answer & enabled)
-        )
-        and (s.consumer == "idle" or "Withdraw" in enabled)
+        (not enterable or "Enter" in enabled)
+        and (outside or "Leave" in enabled)
         and "Allow" in enabled
         and (s.permits == 0 or "Disallow" in enabled)
-        and (not s.fetching or s.worker == "dead" or {"Enqueue", "Exhaust", "Fail"} <= enabled)
-        and (s.worker not in ("running", "stopping") or "Die" in enabled)
+        and (not readable or "Request" in enabled)
+        and (idle or "Withdraw" in enabled)
+        and (s.buffered == 0 or "Dequeue" in enabled)
+        and (not marked or bool({"EndEpoch", "Raise"} & enabled))
+        and (not startable or {"Start", "Die"} <= enabled)
+        and (not pulled or {"Enqueue", "Exhaust", "Fail"} <= enabled)
+        and (not s.fetching or s.worker != "absent" or "Drop" in enabled)
+        and (s.worker != "running" or "Die" in enabled)
     )
 
 
 def NeverStuck(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
-    """Somebody can always move for a request that waits, and for a stop."""
-    s = now.vars
-    if s.consumer == "idle" and s.worker != "stopping":
+    """The system or the source can move for a request that waits, and for a worker to halt."""
+    if not unserved(now) and not halting(now):
         return True
     return any(action(limits, now.state) for action in actions if action.__name__ in FAIR)
 
@@ -163,7 +179,7 @@ def OnePuller(now: Now, limits: Limits) -> bool:
     return (
         len(now.pulls) <= 1
         and (worker == "dead" or now.vars.fetching == bool(now.pulls))
-        and (now.pulls != ("worker",) or worker in ("running", "stopping"))
+        and (now.pulls != ("worker",) or worker == "running")
         and (now.pulls != ("caller",) or worker == "absent")
     )
 
@@ -171,47 +187,41 @@ def OnePuller(now: Now, limits: Limits) -> bool:
 # On steps.
 
 
+def SingleWriter(now: Now, then: Now, limits: Limits) -> bool:
+    """A step writes for callers, or for the puller. Callers take from the buffer, it adds."""
+    s, t = now.vars, then.vars
+    calls = (s.scope, s.permits, s.consumer) != (t.scope, t.permits, t.consumer)
+    pulls = (s.worker, s.fetching, s.begun, s.count, s.yielded) != (
+        t.worker,
+        t.fetching,
+        t.begun,
+        t.count,
+        t.yielded,
+    )
+    takes = t.buffered < s.buffered or (s.mark != "none" and s.mark != t.mark)
+    adds = t.buffered > s.buffered or (t.mark != "none" and s.mark != t.mark)
+    return not (calls and pulls) and not (takes and pulls) and (not adds or pulls)
+
+
 def LifeCycle(now: Now, then: Now, limits: Limits) -> bool:
-    """`with` is left once it was entered; a worker lives from an entry to a stop's end, or dies."""
+    """`with` is entered with a worker, and left; a worker starts and halts outside, or dies."""
     s, t = now.vars, then.vars
     entered = t.scope == "inside" != s.scope
+    idle_outside = s.scope != "inside" and not s.fetching
     return (
         (s.scope == t.scope or (s.scope, t.scope) in SCOPES)
-        and (s.worker == t.worker or (s.worker, t.worker) in WORKERS)
-        and not (entered and limits.capacity > 0 and t.worker == "absent")
-        and not (t.worker == "running" != s.worker and s.scope == "inside")
-        and not (s.worker == "stopping" != t.worker and t.scope != "outside")
-        and not (s.worker == "running" != t.worker and t.scope != "inside")
+        and (
+            s.worker == t.worker
+            or (s.worker, t.worker) in DEATHS
+            or (idle_outside and (s.worker, t.worker) in STARTS_AND_HALTS)
+        )
+        and not (entered and limits.capacity > 0 and s.worker == "absent")
     )
 
 
 SCOPES = {("new", "inside"), ("inside", "outside"), ("outside", "inside")}
-WORKERS = {
-    ("absent", "running"),
-    ("running", "stopping"),
-    ("stopping", "absent"),
-    ("running", "dead"),
-    ("stopping", "dead"),
-    ("dead", "absent"),
-}
-
-
-def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
-    """An epoch begins with a request, or by entering, which begins one unless a mark is unseen."""
-    s, t = now.vars, then.vars
-    begins = s.epoch == "between" != t.epoch
-    asked = t.consumer == "waiting" or s.scope != t.scope
-    entered = t.scope == "inside" != s.scope
-    return (not begins or (t.epoch == "begun" and asked)) and not (entered and t.epoch == "between")
-
-
-def AnswersAPull(now: Now, then: Now, limits: Limits) -> bool:
-    """What is buffered or marked answers a pull of somebody living, or tells of a death."""
-    s, t = now.vars, then.vars
-    marked = s.epoch == "begun" and t.epoch in ("ended", "failed")
-    if t.buffered <= s.buffered and not marked:
-        return True
-    return (s.worker, t.worker) == ("dead", "absent") or (s.fetching and s.worker != "dead")
+DEATHS = {("running", "dead"), ("dead", "absent")}
+STARTS_AND_HALTS = {("absent", "running"), ("running", "absent"), ("absent", "dead")}
 
 
 def pull_starts(now: Now, then: Now) -> bool:
@@ -219,35 +229,64 @@ def pull_starts(now: Now, then: Now) -> bool:
     return not now.vars.fetching and then.vars.fetching
 
 
+def worker_starts(now: Now, then: Now) -> bool:
+    """The step is the start of a worker."""
+    return now.vars.worker != "running" and then.vars.worker == "running"
+
+
+def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
+    """A worker begins an epoch when it starts, unless a mark is left; later only a request does."""
+    s, t = now.vars, then.vars
+    starts = worker_starts(now, then)
+    asked = pull_starts(now, then) and s.consumer == "waiting"
+    begins = not s.begun and t.begun
+    return (not begins or (starts and s.mark == "none") or asked) and (
+        not starts or t.begun or s.mark != "none"
+    )
+
+
+def AnswersAPull(now: Now, then: Now, limits: Limits) -> bool:
+    """What is buffered or marked answers a pull of somebody living, or tells of a death."""
+    s, t = now.vars, then.vars
+    marked = t.mark != "none" and s.mark != t.mark
+    if t.buffered <= s.buffered and not marked:
+        return True
+    return (s.worker, t.worker) == ("dead", "absent") or (s.fetching and s.worker != "dead")
+
+
 def GateRespected(now: Now, then: Now, limits: Limits) -> bool:
-    """A pull starts while a gate is open or a request waits, and not otherwise."""
+    """A pull starts for an open gate, or for a request that was not served, and not otherwise."""
     s = now.vars
-    return not pull_starts(now, then) or s.permits > 0 or s.consumer == "waiting"
+    gate = s.permits > 0 and s.begun and s.worker == "running"
+    request = s.consumer == "waiting" and s.buffered == 0
+    return not pull_starts(now, then) or gate or request
 
 
 def StopPullsNothing(now: Now, then: Now, limits: Limits) -> bool:
-    """A worker that was told to go pulls nothing more."""
-    return not pull_starts(now, then) or now.vars.worker in ("running", "absent")
+    """A worker starts no pull outside `with`, nor after its death."""
+    s = now.vars
+    inside = s.worker == "running" and s.scope == "inside"
+    return not pull_starts(now, then) or s.worker == "absent" or inside
 
 
 def StopPreserves(now: Now, then: Now, limits: Limits) -> bool:
-    """Entering, stopping, halting and dying leave what is buffered, pulled and counted."""
+    """Entering, leaving, starting, halting and dying leave what is buffered, pulled and counted."""
     s, t = now.vars, then.vars
     if (s.scope, s.worker) == (t.scope, t.worker) or (s.worker, t.worker) == ("dead", "absent"):
         return True
-    return (s.buffered, s.fetching, s.count, s.yielded, s.consumer) == (
+    return (s.buffered, s.mark, s.fetching, s.count, s.yielded) == (
         t.buffered,
+        t.mark,
         t.fetching,
         t.count,
         t.yielded,
-        t.consumer,
-    ) and (s.epoch == t.epoch or (s.epoch, t.epoch) == ("between", "begun"))
+    ) and (s.begun == t.begun or worker_starts(now, then))
 
 
 def ErrorIsNotAnEnd(now: Now, then: Now, limits: Limits) -> bool:
-    """An error is told as an error, and the end of an epoch as an end."""
-    told = {"failed": "failure", "ended": "end"}.get(now.vars.epoch)
-    return told is None or then.vars.epoch == now.vars.epoch or then.seen == told
+    """An error is raised as an error, and the end of an epoch reported as an end."""
+    due = {"failed": "failure", "ended": "end"}.get(now.vars.mark)
+    return due is None or then.vars.mark == now.vars.mark or then.seen == due
 
 
 def Implements(now: Now, then: Now, limits: Limits) -> bool:
@@ -261,38 +300,51 @@ def Implements(now: Now, then: Now, limits: Limits) -> bool:
 
 
 class LeadsTo(NamedTuple):
-    """Wherever the premise holds, the conclusion holds then or later, if the fair are fair."""
+    """Wherever the premise holds, the conclusion holds then or later, if the fair are fair.
+
+    `undisturbed` names actions that are assumed not to come for ever.
+    """
 
     premise: Callable[[Now, Limits], bool]
     conclusion: Callable[[Now, Limits], bool]
+    undisturbed: tuple[str, ...] = ()
 
 
 FAIR = ("Halt", "Fetch", "Bury", "Enqueue", "Exhaust", "Fail")
 """Actions of the worker and of the source, which do not wait for ever. The others need not come."""
 
+
+def is_fair(action: str, now: Now, limits: Limits) -> bool:
+    """Whether an action that is enabled comes in the end: a worker sleeps while much is left."""
+    return action in FAIR and (action != "Fetch" or now.vars.buffered <= low_water(limits))
+
+
 Served = LeadsTo(
-    lambda now, limits: now.vars.consumer == "waiting",
-    lambda now, limits: now.vars.consumer == "idle",
+    lambda now, limits: unserved(now),
+    lambda now, limits: not unserved(now),
+    undisturbed=("Start", "Drop"),
 )
 StopEnds = LeadsTo(
-    lambda now, limits: now.vars.worker == "stopping",
-    lambda now, limits: now.vars.worker != "stopping",
+    lambda now, limits: halting(now),
+    lambda now, limits: not halting(now),
 )
 DeathNoticed = LeadsTo(
-    lambda now, limits: now.vars.worker == "dead" and now.vars.consumer == "waiting",
+    lambda now, limits: now.vars.worker == "dead" and unserved(now),
     lambda now, limits: now.vars.worker != "dead" or now.vars.consumer == "idle",
 )
 Prefetches = LeadsTo(
     lambda now, limits: (
         now.vars.worker == "running"
-        and now.vars.epoch == "begun"
+        and now.vars.scope == "inside"
+        and now.vars.begun
         and now.vars.permits > 0
-        and now.vars.buffered < slots(limits)
+        and now.vars.buffered <= low_water(limits)
     ),
     lambda now, limits: (
         now.vars.fetching
         or now.vars.worker != "running"
-        or now.vars.epoch != "begun"
+        or now.vars.scope != "inside"
+        or not now.vars.begun
         or now.vars.permits == 0
     ),
 )
@@ -311,9 +363,8 @@ INVARIANTS = {
         TypeOK,
         Bounded,
         EpochBounded,
-        WaitsForNothing,
         MarkIsLast,
-        NoWorkerOutside,
+        UnbufferedAlone,
         ReadAfterEntry,
         InputEnabled,
         NeverStuck,
@@ -327,6 +378,7 @@ ENABLEDNESS = {p.__name__: p for p in (InputEnabled, NeverStuck)}
 STEPS = {
     p.__name__: p
     for p in (
+        SingleWriter,
         LifeCycle,
         EpochBegins,
         AnswersAPull,

@@ -16,6 +16,7 @@ class Mutant(NamedTuple):
     action: str
     tla: tuple[str, str]  # what to replace in the action's definition, and by what
     python: tuple[str, str]
+    capacity: int = 2  # of a buffer with which the property fails
 
 
 MUTANTS = {
@@ -34,29 +35,26 @@ MUTANTS = {
     "EpochBounded": Mutant(
         "Enqueue ends the epoch a batch late",
         "Enqueue",
-        ("count' = EpochSize", "count' = EpochSize + 1"),
+        (
+            "count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1\n"
+            "    /\\ IF EpochSize > 0 /\\ count + 1 = EpochSize",
+            "count' = IF EpochSize = 0 \\/ count = EpochSize THEN 0 ELSE count + 1\n"
+            "    /\\ IF EpochSize > 0 /\\ count = EpochSize",
+        ),
         ("count == limits.epoch_size", "count == limits.epoch_size + 1"),
-    ),
-    "WaitsForNothing": Mutant(
-        "Enqueue leaves the request waiting",
-        "Enqueue",
-        ('consumer\' = "idle"', "consumer' = consumer"),
-        ('permits, "idle"', "permits, consumer"),
     ),
     "MarkIsLast": Mutant(
         "Fetch runs past a mark",
         "Fetch",
-        ('epoch = "begun"', 'epoch # "between"'),
-        ('epoch != "begun"', 'epoch == "between"'),
+        ('mark = "none"', "TRUE"),
+        ('or mark != "none"', ""),
     ),
-    "NoWorkerOutside": Mutant(
-        "Stop does not wait for the worker",
-        "Stop",
-        (
-            'worker\' = "stopping" /\\ UNCHANGED scope',
-            'worker\' = "stopping" /\\ scope\' = "outside"',
-        ),
-        ('worker = "stopping"', 'worker, scope = "stopping", "outside"'),
+    "UnbufferedAlone": Mutant(
+        "Start without a buffer",
+        "Start",
+        ("Capacity > 0", "TRUE"),
+        ("or limits.capacity == 0", ""),
+        capacity=0,
     ),
     "ReadAfterEntry": Mutant(
         "Request before the first entry",
@@ -77,13 +75,10 @@ MUTANTS = {
         ('worker != "dead"', 'worker != "dead" or scope != "inside"'),
     ),
     "Conservation": Mutant(
-        "Stop empties the buffer",
-        "Stop",
-        ("UNCHANGED <<epoch, buffered,", "buffered' = 0 /\\ UNCHANGED <<epoch,"),
-        (
-            "epoch, buffered, fetching, count, yielded, permits, consumer\n",
-            "epoch, 0, fetching, count, yielded, permits, consumer\n",
-        ),
+        "Leave empties the buffer",
+        "Leave",
+        ("consumer, buffer, puller>>", "consumer, mark, puller>> /\\ buffered' = 0"),
+        ('scope = "outside"', 'scope, buffered = "outside", 0'),
     ),
     "OnePuller": Mutant(
         "Fetch while a pull is in flight",
@@ -91,17 +86,23 @@ MUTANTS = {
         ("~fetching", "TRUE"),
         ("if fetching or", "if"),
     ),
+    "SingleWriter": Mutant(
+        "Enqueue withdraws the request",
+        "Enqueue",
+        ("UNCHANGED <<callers,", 'consumer\' = "idle" /\\ UNCHANGED <<scope, permits,'),
+        ("fetching, yielded = False, True", 'fetching, yielded, consumer = False, True, "idle"'),
+    ),
     "LifeCycle": Mutant(
-        "Die leaves `with` although nobody stopped",
-        "Die",
-        ('IF worker = "stopping" THEN "outside" ELSE scope', '"outside"'),
-        ('if worker == "stopping":', "if True:"),
+        "Enter without a worker",
+        "Enter",
+        ('Capacity = 0 \\/ worker # "absent"', "TRUE"),
+        ('limits.capacity > 0 and worker == "absent"', "False"),
     ),
     "EpochBegins": Mutant(
-        "Enter begins no epoch",
-        "Enter",
-        ('IF epoch = "between" THEN "begun" ELSE epoch', "epoch"),
-        ('epoch = "begun"', "pass"),
+        "Start begins no epoch",
+        "Start",
+        ('IF mark = "none" THEN TRUE ELSE begun', "begun"),
+        ("begun = True", "pass"),
     ),
     "AnswersAPull": Mutant(
         "Enqueue by the dead",
@@ -110,40 +111,34 @@ MUTANTS = {
         ('if not fetching or worker == "dead":', "if not fetching:"),
     ),
     "GateRespected": Mutant(
-        "Fetch without a permit",
+        "Fetch for a request that was served",
         "Fetch",
-        ('/\\ (permits > 0 \\/ consumer = "waiting")', ""),
-        ('if permits == 0 and consumer == "idle":', "if False:"),
+        ('consumer = "waiting" /\\ buffered = 0', 'consumer = "waiting"'),
+        ('consumer == "waiting" and buffered == 0', 'consumer == "waiting"'),
     ),
     "StopPullsNothing": Mutant(
-        "Fetch after a stop",
+        "Fetch by a worker outside `with`",
         "Fetch",
-        ('worker = "running"', 'worker \\in {"running", "stopping"}'),
-        ('worker == "running"', 'worker in ("running", "stopping")'),
+        ('worker = "running" /\\ scope = "inside"', 'worker = "running"'),
+        ('scope != "inside" or not (', "not ("),
     ),
     "StopPreserves": Mutant(
         "Halt forgets the count",
         "Halt",
-        (
-            "UNCHANGED <<epoch, buffered, fetching, count,",
-            "count' = 0 /\\ UNCHANGED <<epoch, buffered, fetching,",
-        ),
-        (
-            "buffered, fetching, count, yielded, permits, consumer\n",
-            "buffered, fetching, 0, yielded, permits, consumer\n",
-        ),
+        ("begun, count, yielded>>", "begun, yielded>> /\\ count' = 0"),
+        ('worker = "absent"', 'worker, count = "absent", 0'),
     ),
     "ErrorIsNotAnEnd": Mutant(
         "EndEpoch takes an error for an end",
         "EndEpoch",
-        ('epoch = "ended"', 'epoch \\in {"ended", "failed"}'),
-        ('epoch != "ended"', 'epoch not in ("ended", "failed")'),
+        ('mark = "ended"', 'mark # "none"'),
+        ('mark != "ended"', 'mark == "none"'),
     ),
     "Served": Mutant(
         "Fetch by the worker only",
         "Fetch",
-        ('worker = "absent" /\\ consumer = "waiting"', "FALSE"),
-        ('elif worker != "absent" or consumer == "idle":', "else:"),
+        ('worker = "absent"', "FALSE"),
+        ('elif worker != "absent" or not requested:', "else:"),
     ),
     "StopEnds": Mutant(
         "Halt with an empty buffer only",
@@ -160,20 +155,23 @@ MUTANTS = {
     "Prefetches": Mutant(
         "Fetch on request only",
         "Fetch",
-        ('(permits > 0 \\/ consumer = "waiting")', 'consumer = "waiting"'),
-        ('if permits == 0 and consumer == "idle":', 'if consumer == "idle":'),
+        ('worker = "running" /\\ begun /\\ permits > 0', "FALSE"),
+        ("requested or (begun and permits > 0)", "requested"),
     ),
     "Refines": Mutant(
-        "EndEpoch keeps the count",
-        "EndEpoch",
-        ("count' = 0", "count' = count"),
-        ("fetching, 0, yielded", "fetching, count, yielded"),
+        "Exhaust does not begin another pass",
+        "Exhaust",
+        ("yielded' = FALSE", "yielded' = yielded"),
+        ("fetching, yielded = False, False", "fetching = False"),
     ),
     "Implements": Mutant(
-        "Withdraw keeps its own pull in flight",
+        "Withdraw drops the pull in flight",
         "Withdraw",
-        ('(fetching /\\ worker # "absent")', "fetching"),
-        ("fetching = False", "fetching = fetching"),
+        (
+            "UNCHANGED <<scope, permits, buffer, puller>>",
+            "fetching' = FALSE /\\ UNCHANGED <<scope, permits, buffer, worker, begun, count, yielded>>",
+        ),
+        ('consumer = "idle"', 'consumer, fetching = "idle", False'),
     ),
 }
 

@@ -14,7 +14,6 @@ from specs import properties
 from specs.graph import explore
 from specs.properties import (
     ENABLEDNESS,
-    FAIR,
     INVARIANTS,
     LIVENESS,
     STEPS,
@@ -22,6 +21,7 @@ from specs.properties import (
     Now,
     Refines,
     advance,
+    is_fair,
 )
 
 from .mutants import MUTANTS, broken_actions
@@ -73,7 +73,7 @@ def leads(law: LeadsTo, limits: Limits, actions: Iterable[Action]) -> bool:
     states = {state for before, _, after in edges for state in (before, after)}
     fair: dict[Any, list[Any]] = {state: [] for state in states}
     for before, name, after in edges:
-        if name in FAIR:
+        if is_fair(name, Now(before), limits):
             fair[before].append(after)
     arrived = {s for s in states if law.conclusion(Now(s), limits)}
     while True:
@@ -101,6 +101,10 @@ def refines(random: Random, limits: Limits, actions: tuple[Action, ...]) -> bool
         elif name in ("Fail", "Bury"):
             passes[-1].append(ChildProcessError())
             passes.append([])
+        elif name == "Drop":
+            passes[-1].append(error := InterruptedError())
+            passes.append([])
+            seen.append(("failure", error))
         elif name == "Dequeue":
             seen.append(("batch", then.taken))
         elif name == "EndEpoch":
@@ -171,7 +175,8 @@ def test_properties_module_lists_what_it_defines() -> None:
         "INVARIANTS",
         "STEPS",
         "SCOPES",
-        "WORKERS",
+        "DEATHS",
+        "STARTS_AND_HALTS",
         "ENABLEDNESS",
     }
     assert (written - helpers - others) | leadsto == set(NAMES)

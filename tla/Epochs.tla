@@ -89,12 +89,23 @@ Failure ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
+\* `next' is interrupted in a pull of its own: as an error that is raised at once.
+Interrupted ==
+    /\ ~Complete
+    /\ Ahead = <<>>
+    /\ answers' = <<>>
+    /\ count' = 0
+    /\ inPass' = FALSE
+    /\ seen' = "failure"
+    /\ UNCHANGED taken
+
 Next ==
     \/ \E answer \in Answers : Answer(answer)
     \/ Batch
     \/ EndComplete
     \/ EndShort
     \/ Failure
+    \/ Interrupted
 
 Spec == Init /\ [][Next]_vars
 =============================================================================

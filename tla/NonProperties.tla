@@ -11,12 +11,12 @@ StopDrains == scope = "outside" => buffered = 0
 \* Action property. False: an open gate lets the worker pull although nobody waits.
 PullsAreRequested == [][P!PullStarts => consumer = "waiting"]_vars
 
-\* Refinement. False: what was enqueued is not yet what the consumer has seen.
+\* Refinement. False: what was put is not yet what the consumer has seen.
 AsIfUnbuffered == INSTANCE Epochs WITH count <- count
 RefinesAsIfUnbuffered == AsIfUnbuffered!Spec
 
 \* Liveness. False: nobody has to go on reading.
-EpochsEnd == epoch = "begun" ~> epoch = "ended"
+EpochsEnd == begun ~> mark = "ended"
 
 \* Liveness. False once the source may keep a pull for ever.
 SpecOfHangingSource ==
@@ -24,6 +24,6 @@ SpecOfHangingSource ==
 ServedByHangingSource == P!Served
 
 \* Deadlock. False: that something can always happen, if `with' could be entered once only.
-NextOfOneScope == (scope = "new" /\ Enter) \/ Stop \/ Halt
+NextOfOneScope == (scope = "new" /\ (Start \/ Enter)) \/ Leave \/ Halt
 SpecOfOneScope == Init /\ [][NextOfOneScope]_vars
 =============================================================================

@@ -6,7 +6,8 @@
 (* test compares the two state graphs edge by edge. A worker pulls batches *)
 (* from a source into a bounded buffer ahead of a consumer. Where there is *)
 (* no worker (unbuffered, or outside `with') the consumer takes the steps  *)
-(* of the pull itself. What the batches are is left to module Stream.      *)
+(* of the pull itself. Every variable has one writer: callers, or the      *)
+(* puller. What the batches are is left to module Stream.                  *)
 (***************************************************************************)
 EXTENDS Naturals
 
@@ -18,85 +19,161 @@ CONSTANTS
 ASSUME Capacity \in Nat /\ EpochSize \in Nat /\ MaxPermits \in Nat
 
 VARIABLES
-    scope,     \* of the `with': "new" (never entered), "inside", "outside"
-    worker,    \* "absent", "running", "stopping", "dead"
-    epoch,     \* "between", "begun"; "ended", "failed": the mark behind what is buffered
-    buffered,  \* batches held
-    fetching,  \* a pull is in flight: the worker's, or a caller's if the worker is absent
-    count,     \* batches enqueued in this epoch; stays 0 where an epoch is a pass
-    yielded,   \* the current pass has yielded a batch
+    \* Written by callers.
+    scope,     \* of the `with': "new" (never entered), "inside", "outside" (left)
     permits,   \* gates entered and not left
-    consumer   \* "idle", "waiting": a request that nothing has served yet
+    consumer,  \* "idle", "waiting": a request, which permits pulls while nothing is buffered
+    \* The buffer: the puller adds, callers take.
+    buffered,  \* batches held
+    mark,      \* behind these: "none", "ended" (the epoch), "failed" (an error)
+    \* Written by the puller: the worker or, where that is absent, a waiting caller.
+    worker,    \* "absent", "running", "dead"; absent also means that callers pull for themselves
+    fetching,  \* a pull is in flight
+    begun,     \* an epoch is being pulled for
+    count,     \* batches put in this epoch; stays 0 where an epoch is a pass
+    yielded    \* the current pass has yielded a batch
 
-vars == <<scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer>>
+callers == <<scope, permits, consumer>>
+buffer == <<buffered, mark>>
+puller == <<worker, fetching, begun, count, yielded>>
+
+vars == <<scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded>>
 
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 
+\* A worker that found the buffer full need not look again before no more than this is left.
+LowWater == Slots - (IF Slots \div 4 > 0 THEN Slots \div 4 ELSE 1)
+
 Init ==
     /\ scope = "new"
-    /\ worker = "absent"
-    /\ epoch = "between"
-    /\ buffered = 0
-    /\ fetching = FALSE
-    /\ count = 0
-    /\ yielded = FALSE
     /\ permits = 0
     /\ consumer = "idle"
+    /\ buffered = 0
+    /\ mark = "none"
+    /\ worker = "absent"
+    /\ fetching = FALSE
+    /\ begun = FALSE
+    /\ count = 0
+    /\ yielded = FALSE
 
 -----------------------------------------------------------------------------
-(* The scope: entering and leaving `with'.                                 *)
+(* Callers: the scope, entering and leaving `with'.                        *)
 
-\* `with' is entered: a worker starts, and begins an epoch unless a mark is still to be seen.
+\* `with' is entered, once its worker has started, or has died of that.
 Enter ==
     /\ scope # "inside"
     /\ consumer = "idle"
+    /\ Capacity = 0 \/ worker # "absent"
     /\ scope' = "inside"
-    /\ worker' = IF worker = "absent" /\ Capacity > 0 THEN "running" ELSE worker
-    /\ epoch' = IF epoch = "between" THEN "begun" ELSE epoch
-    /\ UNCHANGED <<buffered, fetching, count, yielded, permits, consumer>>
+    /\ UNCHANGED <<permits, consumer, buffer, puller>>
 
-\* `with' is left: the worker is told to go; with none to tell, it is left at once.
-Stop ==
+\* `with' is left, which tells the worker to halt; whoever leaves waits for that.
+Leave ==
     /\ scope = "inside"
-    /\ worker # "stopping"
-    /\ IF worker = "running"
-         THEN worker' = "stopping" /\ UNCHANGED scope
-         ELSE scope' = "outside" /\ UNCHANGED worker
-    /\ UNCHANGED <<epoch, buffered, fetching, count, yielded, permits, consumer>>
-
-\* A worker told to go has no pull in flight: it goes, and everything else stays.
-Halt ==
-    /\ worker = "stopping"
-    /\ ~fetching
     /\ scope' = "outside"
-    /\ worker' = "absent"
-    /\ UNCHANGED <<epoch, buffered, fetching, count, yielded, permits, consumer>>
+    /\ UNCHANGED <<permits, consumer, buffer, puller>>
 
 -----------------------------------------------------------------------------
-(* The pull, taken by the worker, or by a waiting caller where the worker  *)
-(* is absent.                                                              *)
+(* Callers: the gate.                                                      *)
+
+\* A gate is entered; gates nest.
+Allow ==
+    /\ permits < MaxPermits
+    /\ permits' = permits + 1
+    /\ UNCHANGED <<scope, consumer, buffer, puller>>
+
+\* A gate is left; a pull in flight goes on.
+Disallow ==
+    /\ permits > 0
+    /\ permits' = permits - 1
+    /\ UNCHANGED <<scope, consumer, buffer, puller>>
+
+-----------------------------------------------------------------------------
+(* Callers: the consumer.                                                  *)
+
+\* `next' found nothing: it waits, which permits pulls while nothing is buffered.
+Request ==
+    /\ consumer = "idle"
+    /\ scope # "new" \/ Capacity = 0
+    /\ consumer' = "waiting"
+    /\ UNCHANGED <<scope, permits, buffer, puller>>
+
+\* A waiting `next' was served, or is interrupted: it no longer waits.
+Withdraw ==
+    /\ consumer = "waiting"
+    /\ consumer' = "idle"
+    /\ UNCHANGED <<scope, permits, buffer, puller>>
+
+\* `next' takes the oldest batch, which frees its slot.
+Dequeue ==
+    /\ buffered > 0
+    /\ buffered' = buffered - 1
+    /\ UNCHANGED <<callers, mark, puller>>
+
+\* `next' reports the end of the epoch; nobody begins another until asked.
+EndEpoch ==
+    /\ mark = "ended"
+    /\ buffered = 0
+    /\ mark' = "none"
+    /\ UNCHANGED <<callers, buffered, puller>>
+
+\* `next' raises the error; nobody begins another epoch until asked.
+Raise ==
+    /\ mark = "failed"
+    /\ buffered = 0
+    /\ mark' = "none"
+    /\ UNCHANGED <<callers, buffered, puller>>
+
+-----------------------------------------------------------------------------
+(* The worker: from its start to its end.                                  *)
+
+\* Somebody is about to enter: a worker starts, and begins an epoch unless a mark is left.
+Start ==
+    /\ worker = "absent"
+    /\ ~fetching
+    /\ scope # "inside"
+    /\ Capacity > 0
+    /\ worker' = "running"
+    /\ begun' = IF mark = "none" THEN TRUE ELSE begun
+    /\ UNCHANGED <<callers, buffer, fetching, count, yielded>>
+
+\* A worker outside `with' has no pull in flight: it ends, and everything else stays.
+Halt ==
+    /\ worker = "running"
+    /\ ~fetching
+    /\ scope # "inside"
+    /\ worker' = "absent"
+    /\ UNCHANGED <<callers, buffer, fetching, begun, count, yielded>>
+
+-----------------------------------------------------------------------------
+(* The pull, by the worker, or by a waiting caller where the worker is     *)
+(* absent.                                                                 *)
 
 \* A pull starts, if a slot is free for its batch and a gate or a request permits it.
 Fetch ==
     /\ ~fetching
-    /\ epoch = "begun"
+    /\ mark = "none"
     /\ buffered < Slots
-    /\ \/ worker = "running" /\ (permits > 0 \/ consumer = "waiting")
-       \/ worker = "absent" /\ consumer = "waiting"
+    /\ \/ worker = "running" /\ scope = "inside"
+       \/ worker = "absent"
+    /\ \/ consumer = "waiting" /\ buffered = 0
+       \/ worker = "running" /\ begun /\ permits > 0
     /\ fetching' = TRUE
-    /\ UNCHANGED <<scope, worker, epoch, buffered, count, yielded, permits, consumer>>
+    /\ begun' = TRUE
+    /\ UNCHANGED <<callers, buffer, worker, count, yielded>>
 
-\* The pull yields a batch, which serves the request; the last of an epoch ends it at once.
+\* The pull yields a batch; the last of an epoch ends it at once.
 Enqueue ==
     /\ fetching
     /\ worker # "dead"
-    /\ fetching' = FALSE
     /\ buffered' = buffered + 1
-    /\ count' = IF EpochSize > 0 THEN count + 1 ELSE count
-    /\ epoch' = IF EpochSize > 0 /\ count' = EpochSize THEN "ended" ELSE epoch
+    /\ fetching' = FALSE
     /\ yielded' = TRUE
-    /\ consumer' = "idle"
-    /\ UNCHANGED <<scope, worker, permits>>
+    /\ count' = IF EpochSize = 0 \/ count + 1 = EpochSize THEN 0 ELSE count + 1
+    /\ IF EpochSize > 0 /\ count + 1 = EpochSize
+         THEN mark' = "ended" /\ begun' = FALSE
+         ELSE UNCHANGED <<mark, begun>>
+    /\ UNCHANGED <<callers, worker>>
 
 \* The pass is over: so is the epoch if epochs are passes, or if the pass yielded nothing.
 Exhaust ==
@@ -105,98 +182,55 @@ Exhaust ==
     /\ fetching' = FALSE
     /\ yielded' = FALSE
     /\ IF EpochSize = 0 \/ ~yielded
-         THEN epoch' = "ended" /\ consumer' = "idle"
-         ELSE UNCHANGED <<epoch, consumer>>
-    /\ UNCHANGED <<scope, worker, buffered, count, permits>>
+         THEN mark' = "ended" /\ begun' = FALSE /\ count' = 0
+         ELSE UNCHANGED <<mark, begun, count>>
+    /\ UNCHANGED <<callers, buffered, worker>>
 
 \* The source raises: the error stands behind what is buffered, and its pass is dropped.
 Fail ==
     /\ fetching
     /\ worker # "dead"
+    /\ mark' = "failed"
     /\ fetching' = FALSE
-    /\ epoch' = "failed"
+    /\ begun' = FALSE
+    /\ count' = 0
     /\ yielded' = FALSE
-    /\ consumer' = "idle"
-    /\ UNCHANGED <<scope, worker, buffered, count, permits>>
+    /\ UNCHANGED <<callers, buffered, worker>>
 
------------------------------------------------------------------------------
-(* The consumer.                                                           *)
-
-\* `next' finds nothing: it waits, which permits pulls until served, and begins an epoch.
-Request ==
-    /\ consumer = "idle"
-    /\ buffered = 0
-    /\ epoch \in {"between", "begun"}
-    /\ scope # "new" \/ Capacity = 0
-    /\ epoch' = "begun"
-    /\ consumer' = "waiting"
-    /\ UNCHANGED <<scope, worker, buffered, fetching, count, yielded, permits>>
-
-\* A waiting `next' is interrupted; its own pull, if it is in one, is given up with it.
-Withdraw ==
-    /\ consumer = "waiting"
-    /\ consumer' = "idle"
-    /\ fetching' = (fetching /\ worker # "absent")
-    /\ UNCHANGED <<scope, worker, epoch, buffered, count, yielded, permits>>
-
-\* `next' takes the oldest batch, which frees its slot.
-Dequeue ==
-    /\ buffered > 0
-    /\ buffered' = buffered - 1
-    /\ UNCHANGED <<scope, worker, epoch, fetching, count, yielded, permits, consumer>>
-
-\* `next' tells the end of the epoch; nobody begins another until asked.
-EndEpoch ==
-    /\ epoch = "ended"
-    /\ buffered = 0
-    /\ epoch' = "between"
+\* A caller's own pull is interrupted without an answer: as an error that was raised already.
+Drop ==
+    /\ fetching
+    /\ worker = "absent"
+    /\ fetching' = FALSE
+    /\ begun' = FALSE
     /\ count' = 0
-    /\ UNCHANGED <<scope, worker, buffered, fetching, yielded, permits, consumer>>
-
-\* `next' raises the error; nobody begins another epoch until asked.
-Raise ==
-    /\ epoch = "failed"
-    /\ buffered = 0
-    /\ epoch' = "between"
-    /\ count' = 0
-    /\ UNCHANGED <<scope, worker, buffered, fetching, yielded, permits, consumer>>
-
------------------------------------------------------------------------------
-(* The gate.                                                               *)
-
-\* A gate is entered; gates nest.
-Allow ==
-    /\ permits < MaxPermits
-    /\ permits' = permits + 1
-    /\ UNCHANGED <<scope, worker, epoch, buffered, fetching, count, yielded, consumer>>
-
-\* A gate is left; a pull in flight goes on.
-Disallow ==
-    /\ permits > 0
-    /\ permits' = permits - 1
-    /\ UNCHANGED <<scope, worker, epoch, buffered, fetching, count, yielded, consumer>>
+    /\ yielded' = FALSE
+    /\ UNCHANGED <<callers, buffer, worker>>
 
 -----------------------------------------------------------------------------
 (* Death, which nobody chooses.                                            *)
 
-\* The worker is gone without a word, and with it the batch in its hand; a stop ends there.
+\* The worker is gone without a word, or cannot start; with it goes the batch in its hand.
 \* So is one whose pull outlasts the patience of a stop: what it still does is nobody's.
 Die ==
-    /\ worker \in {"running", "stopping"}
-    /\ scope' = IF worker = "stopping" THEN "outside" ELSE scope
+    /\ \/ worker = "running"
+       \/ worker = "absent" /\ ~fetching /\ scope # "inside" /\ Capacity > 0
     /\ worker' = "dead"
-    /\ UNCHANGED <<epoch, buffered, fetching, count, yielded, permits, consumer>>
+    /\ UNCHANGED <<callers, buffer, fetching, begun, count, yielded>>
 
-\* A request finds the worker dead: that is an error like one of the source.
+\* A request finds the worker dead and nothing buffered: that is an error like the source's.
 Bury ==
     /\ worker = "dead"
     /\ consumer = "waiting"
+    /\ buffered = 0
+    /\ mark = "none"
+    /\ mark' = "failed"
     /\ worker' = "absent"
-    /\ epoch' = "failed"
     /\ fetching' = FALSE
+    /\ begun' = FALSE
+    /\ count' = 0
     /\ yielded' = FALSE
-    /\ consumer' = "idle"
-    /\ UNCHANGED <<scope, buffered, count, permits>>
+    /\ UNCHANGED <<callers, buffered>>
 
 -----------------------------------------------------------------------------
 (* Fair are the worker (or the caller in its place) and the source, and    *)
@@ -205,13 +239,17 @@ Bury ==
 System == Halt \/ Fetch \/ Bury
 Source == Enqueue \/ Exhaust \/ Fail
 Environment ==
-    \/ Enter \/ Stop \/ Die
+    \/ Enter \/ Leave \/ Allow \/ Disallow
     \/ Request \/ Withdraw \/ Dequeue \/ EndEpoch \/ Raise
-    \/ Allow \/ Disallow
+    \/ Start \/ Drop \/ Die
 
 Next == System \/ Source \/ Environment
 
-Fairness == WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury) /\ WF_vars(Source)
+Fairness ==
+    /\ WF_vars(Halt)
+    /\ WF_vars(Fetch /\ buffered <= LowWater)
+    /\ WF_vars(Bury)
+    /\ WF_vars(Source)
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
@@ -220,113 +258,129 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 
 TypeOK ==
     /\ scope \in {"new", "inside", "outside"}
-    /\ worker \in {"absent", "running", "stopping", "dead"}
-    /\ epoch \in {"between", "begun", "ended", "failed"}
-    /\ buffered \in 0..Slots
-    /\ fetching \in BOOLEAN
-    /\ count \in 0..EpochSize
-    /\ yielded \in BOOLEAN
     /\ permits \in 0..MaxPermits
     /\ consumer \in {"idle", "waiting"}
+    /\ buffered \in 0..Slots
+    /\ mark \in {"none", "ended", "failed"}
+    /\ worker \in {"absent", "running", "dead"}
+    /\ fetching \in BOOLEAN
+    /\ begun \in BOOLEAN
+    /\ count \in 0..EpochSize
+    /\ yielded \in BOOLEAN
 
 \* The bound is on batches held and being pulled: the slot is reserved before the pull.
 Bounded == buffered + (IF fetching THEN 1 ELSE 0) <= Slots
 
 \* No epoch outgrows its size, and the batch that completes one ends it in the same step.
 EpochBounded ==
-    IF EpochSize = 0
-      THEN count = 0
-      ELSE /\ buffered <= count
-           /\ count = EpochSize => epoch = "ended"
-           /\ epoch = "between" => count = 0
+    /\ IF EpochSize = 0 THEN count = 0 ELSE count < EpochSize
+    /\ mark # "none" => ~begun
+    /\ ~begun => count = 0
 
-\* A request that is still waiting was served nothing: it stops permitting pulls when served.
-WaitsForNothing == consumer = "waiting" => buffered = 0 /\ epoch = "begun"
+\* Every pull is for an epoch that was begun; nothing is pulled behind its end or an error.
+MarkIsLast == fetching => mark = "none" /\ begun
 
-\* The worker does not run past a mark: nothing is pulled behind an epoch's end or an error.
-MarkIsLast == fetching => epoch = "begun"
-
-\* A thread lives inside `with' only, and only for a buffer.
-NoWorkerOutside ==
-    /\ worker \in {"running", "stopping"} => scope = "inside"
-    /\ Capacity = 0 => worker = "absent"
+\* An unbuffered stream has no worker, living or dead.
+UnbufferedAlone == Capacity = 0 => worker = "absent"
 
 \* A buffered stream is read only after it was entered.
 ReadAfterEntry == consumer = "waiting" /\ Capacity > 0 => scope # "new"
 
-\* What consumer, source and fate may do is never refused, nor ignored; `next' has an answer.
+\* What callers, the source and fate may do is never refused, nor ignored.
 Can(Action) == ENABLED <<Action>>_vars
 InputEnabled ==
-    /\ scope # "inside" /\ consumer = "idle" => Can(Enter)
-    /\ scope = "inside" /\ worker # "stopping" => Can(Stop)
-    /\ consumer = "idle" /\ (scope # "new" \/ Capacity = 0) =>
-        Can(Dequeue) \/ Can(EndEpoch) \/ Can(Raise) \/ Can(Request)
-    /\ consumer = "waiting" => Can(Withdraw)
+    /\ scope # "inside" /\ consumer = "idle" /\ (Capacity = 0 \/ worker # "absent") => Can(Enter)
+    /\ scope = "inside" => Can(Leave)
     /\ permits < MaxPermits => Can(Allow)
     /\ permits > 0 => Can(Disallow)
+    /\ consumer = "idle" /\ (scope # "new" \/ Capacity = 0) => Can(Request)
+    /\ consumer = "waiting" => Can(Withdraw)
+    /\ buffered > 0 => Can(Dequeue)
+    /\ buffered = 0 /\ mark # "none" => Can(EndEpoch) \/ Can(Raise)
+    /\ worker = "absent" /\ ~fetching /\ scope # "inside" /\ Capacity > 0 =>
+        Can(Start) /\ Can(Die)
     /\ fetching /\ worker # "dead" => Can(Enqueue) /\ Can(Exhaust) /\ Can(Fail)
-    /\ worker \in {"running", "stopping"} => Can(Die)
+    /\ fetching /\ worker = "absent" => Can(Drop)
+    /\ worker = "running" => Can(Die)
 
-\* Somebody can always move for a request that waits, and for a stop.
-NeverStuck == consumer = "waiting" \/ worker = "stopping" => ENABLED (System \/ Source)
+\* A request that waits for something, and a worker that should halt.
+Unserved == consumer = "waiting" /\ buffered = 0 /\ mark = "none"
+Halting == worker = "running" /\ scope # "inside"
+
+\* The system or the source can always move for these.
+NeverStuck == Unserved \/ Halting => ENABLED (System \/ Source)
 
 -----------------------------------------------------------------------------
 (* Safety, on steps.                                                       *)
 
-\* `with' is left once it was entered; a worker lives from an entry to a stop's end, or dies.
+\* A step writes for callers, or for the puller. Callers take from the buffer, the puller adds.
+SingleWriter ==
+    [][/\ UNCHANGED callers \/ UNCHANGED puller
+       /\ buffered' < buffered \/ (mark # "none" /\ mark' # mark) => UNCHANGED puller
+       /\ buffered' > buffered \/ (mark' # "none" /\ mark' # mark) => puller' # puller]_vars
+
+\* `with' is entered with a worker, and left; a worker starts, halts and ends only outside, or dies.
 LifeCycle ==
     [][/\ scope' # scope =>
             <<scope, scope'>> \in
                 {<<"new", "inside">>, <<"inside", "outside">>, <<"outside", "inside">>}
        /\ worker' # worker =>
-            <<worker, worker'>> \in
-                {<<"absent", "running">>, <<"running", "stopping">>, <<"stopping", "absent">>,
-                 <<"running", "dead">>, <<"stopping", "dead">>, <<"dead", "absent">>}
-       /\ scope' = "inside" /\ scope # "inside" /\ Capacity > 0 => worker' # "absent"
-       /\ worker' = "running" /\ worker # "running" => scope # "inside"
-       /\ worker = "stopping" /\ worker' # "stopping" => scope' = "outside"
-       /\ worker = "running" /\ worker' # "running" => scope' = "inside"]_vars
+            \/ <<worker, worker'>> \in {<<"running", "dead">>, <<"dead", "absent">>}
+            \/ /\ <<worker, worker'>> \in
+                    {<<"absent", "running">>, <<"running", "absent">>, <<"absent", "dead">>}
+               /\ scope # "inside"
+               /\ ~fetching
+       /\ scope' = "inside" /\ scope # "inside" /\ Capacity > 0 => worker # "absent"]_vars
 
-\* An epoch begins with a request, or by entering, which begins one unless a mark is to be seen.
+PullStarts == ~fetching /\ fetching'
+WorkerStarts == worker # "running" /\ worker' = "running"
+
+\* A worker begins an epoch when it starts, unless a mark is left; later only a request does.
 EpochBegins ==
-    [][/\ epoch = "between" /\ epoch' # "between" =>
-            epoch' = "begun" /\ (consumer' = "waiting" \/ scope' # scope)
-       /\ scope' = "inside" /\ scope # "inside" => epoch' # "between"]_vars
+    [][/\ ~begun /\ begun' =>
+            \/ WorkerStarts /\ mark = "none"
+            \/ PullStarts /\ consumer = "waiting"
+       /\ WorkerStarts => begun' \/ mark # "none"]_vars
 
 \* What ends up in the buffer or as a mark answers a pull of somebody living, or tells of a death.
 AnswersAPull ==
-    [][buffered' > buffered \/ (epoch = "begun" /\ epoch' \in {"ended", "failed"}) =>
+    [][buffered' > buffered \/ (mark' # "none" /\ mark' # mark) =>
         \/ fetching /\ worker # "dead"
         \/ worker = "dead" /\ worker' = "absent"]_vars
 
-PullStarts == ~fetching /\ fetching'
+\* A pull starts for an open gate, or for a request that was not served, and not otherwise.
+GateRespected ==
+    [][PullStarts =>
+        \/ permits > 0 /\ begun /\ worker = "running"
+        \/ consumer = "waiting" /\ buffered = 0]_vars
 
-\* A pull starts while a gate is open or a request waits, and not otherwise.
-GateRespected == [][PullStarts => permits > 0 \/ consumer = "waiting"]_vars
+\* A worker starts no pull outside `with', nor after its death.
+StopPullsNothing ==
+    [][PullStarts => worker = "absent" \/ (worker = "running" /\ scope = "inside")]_vars
 
-\* A worker that was told to go pulls nothing more.
-StopPullsNothing == [][PullStarts => worker \in {"running", "absent"}]_vars
-
-\* Entering, stopping, halting and dying leave what is buffered, pulled, counted and marked.
+\* Entering, leaving, starting, halting and dying leave what is buffered, pulled, counted and marked.
 StopPreserves ==
     [][(scope' # scope \/ worker' # worker) /\ ~(worker = "dead" /\ worker' = "absent") =>
-        /\ UNCHANGED <<buffered, fetching, count, yielded, consumer>>
-        /\ epoch' = epoch \/ (epoch = "between" /\ epoch' = "begun")]_vars
+        /\ UNCHANGED <<buffered, mark, fetching, count, yielded>>
+        /\ begun' = begun \/ WorkerStarts]_vars
 
 -----------------------------------------------------------------------------
 (* Liveness, under Fairness.                                               *)
 
-\* A waiting request is served (or withdrawn).
-Served == consumer = "waiting" ~> consumer = "idle"
+\* Nobody starts workers, or is interrupted in pulls, for ever.
+Undisturbed == <>[][~Start /\ ~Drop]_vars
 
-\* A stop ends.
-StopEnds == worker = "stopping" ~> worker # "stopping"
+\* A waiting request is served, or withdrawn.
+Served == Undisturbed => (Unserved ~> ~Unserved)
 
-\* A dead worker is noticed by who waits for it.
-DeathNoticed == worker = "dead" /\ consumer = "waiting" ~> worker # "dead" \/ consumer = "idle"
+\* A worker outside `with' halts, or is needed again.
+StopEnds == Halting ~> ~Halting
 
-\* An open gate lets the worker pull as long as there is room and an epoch to read.
+\* A dead worker is noticed by the consumer that waits for it.
+DeathNoticed == worker = "dead" /\ Unserved ~> worker # "dead" \/ consumer = "idle"
+
+\* An open gate lets the worker pull as long as there is room and an epoch to pull for.
 Prefetches ==
-    worker = "running" /\ epoch = "begun" /\ permits > 0 /\ buffered < Slots ~>
-        fetching \/ worker # "running" \/ epoch # "begun" \/ permits = 0
+    worker = "running" /\ scope = "inside" /\ begun /\ permits > 0 /\ buffered <= LowWater ~>
+        fetching \/ worker # "running" \/ scope # "inside" \/ ~begun \/ permits = 0
 =============================================================================

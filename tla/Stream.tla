@@ -12,27 +12,25 @@ EXTENDS Naturals, Sequences
 CONSTANTS Capacity, EpochSize, MaxPermits
 
 VARIABLES
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer,
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
     batches,  \* the buffer: numbers of the batches in it, oldest first
     pulled,   \* the number of the batch that the source gave last
     taken,    \* the number of the batch that the consumer took last
     pulls,    \* who is pulling: "worker" or "caller", once for each pull in flight
     answers,  \* what the source has answered and the consumer has not used up
+    got,      \* batches the consumer has got in this epoch; stays 0 where an epoch is a pass
     inPass,   \* the pass at the consumer's place has given it a batch
     seen      \* what `next' did last: "nothing" yet, "batch", "end", "failure"
 
 P == INSTANCE Protocol
 
-history == <<batches, pulled, taken, pulls, answers, inPass, seen>>
+history == <<batches, pulled, taken, pulls, answers, got, inPass, seen>>
 vars == <<P!vars, history>>
 
 \* More numbers than batches can be in flight, so that no two of these have the same.
 Numbers == P!Slots + 2
 
-\* What the consumer has got of this epoch is what was enqueued and is no longer buffered.
-Delivered == IF EpochSize = 0 THEN 0 ELSE count - buffered
-
-Abstract == INSTANCE Epochs WITH count <- Delivered
+Abstract == INSTANCE Epochs WITH count <- got
 
 \* Total, so that a broken protocol violates a property and does not stop the checker.
 First(sequence) == IF sequence = <<>> THEN 0 ELSE Head(sequence)
@@ -48,50 +46,25 @@ Init ==
     /\ taken = 0
     /\ pulls = <<>>
     /\ answers = <<>>
+    /\ got = 0
     /\ inPass = FALSE
     /\ seen = "nothing"
 
 Enter == P!Enter /\ UNCHANGED history
-Stop == P!Stop /\ UNCHANGED history
-Halt == P!Halt /\ UNCHANGED history
+Leave == P!Leave /\ UNCHANGED history
 
-Fetch ==
-    /\ P!Fetch
-    /\ pulls' = Append(pulls, IF worker = "running" THEN "worker" ELSE "caller")
-    /\ UNCHANGED <<batches, pulled, taken, answers, inPass, seen>>
-
-Enqueue ==
-    /\ P!Enqueue
-    /\ pulled' = (pulled + 1) % Numbers
-    /\ batches' = Append(batches, pulled')
-    /\ answers' = Append(answers, Abstract!Numbered(pulled'))
-    /\ pulls' = Rest(pulls)
-    /\ UNCHANGED <<taken, inPass, seen>>
-
-Exhaust ==
-    /\ P!Exhaust
-    /\ answers' = Append(answers, Abstract!Exhausted)
-    /\ pulls' = Rest(pulls)
-    /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
-
-Fail ==
-    /\ P!Fail
-    /\ answers' = Append(answers, Abstract!Raised)
-    /\ pulls' = Rest(pulls)
-    /\ UNCHANGED <<batches, pulled, taken, inPass, seen>>
+Allow == P!Allow /\ UNCHANGED history
+Disallow == P!Disallow /\ UNCHANGED history
 
 Request == P!Request /\ UNCHANGED history
-
-Withdraw ==
-    /\ P!Withdraw
-    /\ pulls' = IF worker = "absent" THEN <<>> ELSE pulls
-    /\ UNCHANGED <<batches, pulled, taken, answers, inPass, seen>>
+Withdraw == P!Withdraw /\ UNCHANGED history
 
 Dequeue ==
     /\ P!Dequeue
     /\ taken' = First(batches)
     /\ batches' = Rest(batches)
     /\ answers' = IF Ends THEN Rest(Rest(answers)) ELSE Rest(answers)
+    /\ got' = IF EpochSize > 0 THEN got + 1 ELSE got
     /\ inPass' = TRUE
     /\ seen' = "batch"
     /\ UNCHANGED <<pulled, pulls>>
@@ -99,38 +72,79 @@ Dequeue ==
 EndEpoch ==
     /\ P!EndEpoch
     /\ answers' = <<>>
-    /\ inPass' = (EpochSize > 0 /\ count = EpochSize /\ inPass)
+    /\ got' = 0
+    /\ inPass' = (EpochSize > 0 /\ got = EpochSize /\ inPass)
     /\ seen' = "end"
     /\ UNCHANGED <<batches, pulled, taken, pulls>>
 
 Raise ==
     /\ P!Raise
     /\ answers' = <<>>
+    /\ got' = 0
     /\ inPass' = FALSE
     /\ seen' = "failure"
     /\ UNCHANGED <<batches, pulled, taken, pulls>>
 
-Allow == P!Allow /\ UNCHANGED history
-Disallow == P!Disallow /\ UNCHANGED history
+Start == P!Start /\ UNCHANGED history
+Halt == P!Halt /\ UNCHANGED history
+
+Fetch ==
+    /\ P!Fetch
+    /\ pulls' = Append(pulls, IF worker = "running" THEN "worker" ELSE "caller")
+    /\ UNCHANGED <<batches, pulled, taken, answers, got, inPass, seen>>
+
+Enqueue ==
+    /\ P!Enqueue
+    /\ pulled' = (pulled + 1) % Numbers
+    /\ batches' = Append(batches, pulled')
+    /\ answers' = Append(answers, Abstract!Numbered(pulled'))
+    /\ pulls' = Rest(pulls)
+    /\ UNCHANGED <<taken, got, inPass, seen>>
+
+Exhaust ==
+    /\ P!Exhaust
+    /\ answers' = Append(answers, Abstract!Exhausted)
+    /\ pulls' = Rest(pulls)
+    /\ UNCHANGED <<batches, pulled, taken, got, inPass, seen>>
+
+Fail ==
+    /\ P!Fail
+    /\ answers' = Append(answers, Abstract!Raised)
+    /\ pulls' = Rest(pulls)
+    /\ UNCHANGED <<batches, pulled, taken, got, inPass, seen>>
+
+\* The interrupt is what the consumer sees, at once.
+Drop ==
+    /\ P!Drop
+    /\ answers' = <<>>
+    /\ got' = 0
+    /\ inPass' = FALSE
+    /\ seen' = "failure"
+    /\ pulls' = <<>>
+    /\ UNCHANGED <<batches, pulled, taken>>
 
 \* The worker's pull is gone with it, if it was in one.
-Die == P!Die /\ pulls' = <<>> /\ UNCHANGED <<batches, pulled, taken, answers, inPass, seen>>
+Die == P!Die /\ pulls' = <<>> /\ UNCHANGED <<batches, pulled, taken, answers, got, inPass, seen>>
 
 Bury ==
     /\ P!Bury
     /\ answers' = Append(answers, Abstract!Raised)
-    /\ UNCHANGED <<batches, pulled, taken, pulls, inPass, seen>>
+    /\ UNCHANGED <<batches, pulled, taken, pulls, got, inPass, seen>>
 
 System == Halt \/ Fetch \/ Bury
 Source == Enqueue \/ Exhaust \/ Fail
 Environment ==
-    \/ Enter \/ Stop \/ Die
+    \/ Enter \/ Leave \/ Allow \/ Disallow
     \/ Request \/ Withdraw \/ Dequeue \/ EndEpoch \/ Raise
-    \/ Allow \/ Disallow
+    \/ Start \/ Drop \/ Die
 
 Next == System \/ Source \/ Environment
 
-Fairness == WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury) /\ WF_vars(Source)
+Fairness ==
+    /\ WF_vars(Halt)
+    /\ WF_vars(Fetch /\ buffered <= P!LowWater)
+    /\ WF_vars(Bury)
+    /\ WF_vars(Source)
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
@@ -147,14 +161,14 @@ Conservation ==
 OnePuller ==
     /\ Len(pulls) <= 1
     /\ worker # "dead" => (fetching <=> pulls # <<>>)
-    /\ pulls = <<"worker">> => worker \in {"running", "stopping"}
+    /\ pulls = <<"worker">> => worker = "running"
     /\ pulls = <<"caller">> => worker = "absent"
 
 \* An error is told as an error, and the end of an epoch as an end.
 ErrorIsNotAnEnd ==
-    [][/\ epoch = "failed" /\ epoch' # "failed" => seen' = "failure"
-       /\ epoch = "ended" /\ epoch' # "ended" => seen' = "end"
-       /\ answers' = Append(answers, Abstract!Raised) => epoch' = "failed"]_vars
+    [][/\ mark = "failed" /\ mark' # "failed" => seen' = "failure"
+       /\ mark = "ended" /\ mark' # "ended" => seen' = "end"
+       /\ answers' = Append(answers, Abstract!Raised) => mark' = "failed"]_vars
 
 -----------------------------------------------------------------------------
 (* Refinement: whatever the threads do, the consumer sees what Epochs      *)
@@ -170,12 +184,12 @@ Implements == P!Spec
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded
-WaitsForNothing == P!WaitsForNothing
 MarkIsLast == P!MarkIsLast
-NoWorkerOutside == P!NoWorkerOutside
+UnbufferedAlone == P!UnbufferedAlone
 ReadAfterEntry == P!ReadAfterEntry
 InputEnabled == P!InputEnabled
 NeverStuck == P!NeverStuck
+SingleWriter == P!SingleWriter
 LifeCycle == P!LifeCycle
 EpochBegins == P!EpochBegins
 AnswersAPull == P!AnswersAPull
