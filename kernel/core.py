@@ -257,6 +257,7 @@ class Core(Generic[T]):
     def drop(self, run: Run[T]) -> None:
         """End a caller's own pull that was interrupted and left behind. For the next puller."""
         if run.progress[FETCHING]:
+            run.iterator = None
             run.advance(Drop(self.limits, self.state(run)))
             self.did("Drop")
 
