@@ -18,10 +18,13 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TextIO
 
-from .claims import Claim
+from . import machine
+from .claims import Claim, holder
 from .machine import INITIAL, Limits, Variables
 
 FORMAT = "stream-kernel trace 1"
+
+CALLERS = {action.__name__ for action in machine.CALLERS}
 
 
 class Record:
@@ -40,7 +43,9 @@ class Record:
         self._process = os.getpid()
         self._lines: deque[str] = deque()
         self._writers: list[Claim] = []
-        self._waits = False  # by the record, a request does
+        self._waits: list[int] = []  # by the record, a request of this thread does
+        self._told: list[int] = []  # threads whose Withdraw another has written
+        self._inside = False
         header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
         try:
             file.write(json.dumps(header) + "\n")
@@ -52,33 +57,72 @@ class Record:
         """Add the line of an action that this thread has taken. One thread at a time writes."""
         if self._process != os.getpid():
             return
-        thread = threading.current_thread().name
-        if action in ("Request", "Withdraw"):
-            if self._waits is (action == "Request"):  # the request that was interrupted is over
-                self._lines.append(_line("Withdraw", thread))
-            self._waits = action == "Request"
-        self._lines.append(_line(action, thread))
-        claim = Claim()
-        claim.hold(self._write(claim))
+        try:
+            self._add(action, threading.current_thread().name, threading.get_ident())
+            while self._lines and self._process:
+                claim = Claim()
+                claim.hold(self._write(claim))
+                if self._writers and self._writers[0] is not claim and holder(self._writers):
+                    break  # who writes looks once more when it is done
+        except BaseException:  # there may be a line that is missing, or half a line
+            self._end("it was interrupted")
+            raise
+
+    def _add(self, action: str, thread: str, number: int) -> None:
+        """The action's line, and those of requests that ended without a word, or began again."""
+        lines = self._lines
+        if action == "Leave":
+            if not self._inside:
+                return  # it was interrupted, and is ended
+            self._inside = False
+        elif action == "Enter":
+            self._inside = True
+        if action == "Withdraw":
+            if _removed(self._told, number):
+                return
+            if not _removed(self._waits, number):  # a handler struck in it, and made its own
+                lines.append(_line("Request", thread))
+        elif action in CALLERS:
+            if action in ("Request", "Enter") and self._waits:  # that of another thread is over
+                waited = self._waits[:]
+            else:
+                waited = [number]
+            for waiter in waited:
+                if _removed(self._waits, waiter):
+                    if waiter != number:
+                        self._told.append(waiter)
+                    lines.append(_line("Withdraw", thread))
+            if action == "Request":
+                self._waits.append(number)
+        lines.append(_line(action, thread))
 
     def _write(self, claim: Claim) -> Generator[None, None, None]:
         if claim.take(self._writers) is None:
-            while self._lines and self._process:
-                try:
-                    self._file.write(self._lines[0])
-                except (OSError, ValueError) as error:  # a full disk, a closed file
-                    self._end(str(error))
-                with suppress(IndexError):
-                    self._lines.popleft()
-            self._file.flush()
+            try:
+                while self._lines and self._process:
+                    self._file.write(self._lines.popleft())
+                self._file.flush()
+            except (OSError, ValueError) as error:  # a full disk, a closed file
+                self._end(str(error))
         return
         yield
 
     def _end(self, why: str) -> None:
-        self._process = 0
+        ended, self._process = self._process == 0, 0
+        self._lines.clear()
         with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost
-            message = f"The record of {self._label} ends early: {why}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            if not ended:
+                message = f"The record of {self._label} ends early: {why}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def _removed(numbers: list[int], number: int) -> bool:
+    """Whether it was there to be removed."""
+    try:
+        numbers.remove(number)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache
