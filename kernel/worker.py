@@ -292,4 +292,5 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     elif failure is not None:
         fail(core, run, failure)
         failure = None
+    answer(core, run)
     return False
