@@ -286,6 +286,7 @@ class Core(Generic[T]):
                 rest.progress = buried[PROGRESS:]
         rest.marks.append(error)
         self.run = rest
+        run.iterator = None  # the error's traceback may hold the run
         self.did("Bury")
 
 
