@@ -80,8 +80,10 @@ class Claim:
         return self._thread is _this_thread()
 
     def is_foreign(self, forks: list[None] = _forks) -> bool:
-        """Whether it was made before a fork, by a thread that this process does not have."""
-        return self._forks != len(forks) and not self.is_mine
+        """Whether it was in force at a fork, in a thread that this process does not have."""
+        body = self._body
+        runs = body is not None and body.gi_running  # for ever, as the fork copied it
+        return runs and self._forks != len(forks) and not self.is_mine
 
     def in_force(self, forks: list[None] = _forks) -> bool:
         """Whether its generator runs, in a thread that can go on."""

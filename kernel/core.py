@@ -12,6 +12,7 @@ from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
+from weakref import ReferenceType
 
 from . import worker
 from .claims import Claim, holder
@@ -91,11 +92,15 @@ class Core(Generic[T]):
         last, entry = self.entry, Entry()
         if claim.take(self.entering) is not None or (last is not None and not last.over):
             raise RuntimeError(f"{self.label} was entered twice.")
-        self.let_go(last)
+        self.let_go()
         if holder(self.requests) is None:
             try:
-                if self.limits.capacity and self.run.worker is None:
-                    worker.start(self, entry, claim, wrapper)
+                while self.limits.capacity and self.run.worker is None:
+                    if worker.start(self, entry, claim, wrapper):
+                        break
+                    if holder(self.requests) is not None:
+                        break
+                    self.let_go()  # it was refused by one that has halted, or was about to begin
                 if Enter(self.limits, self.state(self.run)) is not None:
                     self.entry = entry  # last: until then the worker waits, and halts if this ends
                     self.did("Enter")
@@ -105,7 +110,7 @@ class Core(Generic[T]):
         raise RuntimeError(f"{self.label} was entered while another thread reads it.")
         yield
 
-    def let_go(self, last: Entry | None) -> None:
+    def let_go(self) -> None:
         """Wait for a worker whose stop, or whose entering, was interrupted."""
         entry = self.run.worker
         if entry is not None and entry.lives():
@@ -121,7 +126,8 @@ class Core(Generic[T]):
             left = object()
             if Leave(self.limits, self.state(self.run)) is not None:
                 entry.over.append(left)
-            if entry.over[0] is left or entry.lives():
+            garbage = type(entry.over[0]) is ReferenceType  # and a finaliser leaves it
+            if entry.over[0] is left or garbage or entry.lives():
                 self.did("Leave")
                 self.join(entry, failure)
                 return
@@ -228,6 +234,8 @@ class Core(Generic[T]):
         """The request: it waits for as long as this runs."""
         first = claim.take(self.requests)
         if first is not None and not first.is_mine:  # mine: a handler that struck in a `next`
+            if self.is_source():
+                raise RuntimeError(f"{self.label} is read by its own source.")
             raise RuntimeError(f"{self.label} is being read by another thread.")
         self.did(Request.__name__)
         while True:

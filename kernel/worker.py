@@ -55,12 +55,12 @@ class Entry:
         return self.claim is not None and self.claim.in_force()
 
 
-def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> None:
+def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bool:
     """Start the worker of the entry, and wait until it has. One that cannot start has died.
 
     `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
 
-    :raises RuntimeError: if another thread is in a pull
+    Returns False if it was refused, as another thread pulls.
     """
     bell: SimpleQueue[Any] = SimpleQueue()
     # Called by the interpreter itself when the wrapper is garbage, the last one first: nothing can
@@ -76,15 +76,14 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> No
         said = _said(entry.thread, bell)
     except Exception as error:
         said = error
-    if said is STARTED:
-        return
-    if said is REFUSED:
-        raise RuntimeError(f"{core.label} was entered while another thread reads it.")
+    if said is STARTED or said is REFUSED:
+        return said is STARTED
     if not isinstance(said, Exception | None):
         raise said
     entry.death = said
     core.run.worker = entry
     core.did("Die")
+    return True
 
 
 def _said(thread: threading.Thread, bell: SimpleQueue[Any]) -> Any:
