@@ -204,15 +204,20 @@ def SingleWriter(now: Now, then: Now, limits: Limits) -> bool:
 
 
 def LifeCycle(now: Now, then: Now, limits: Limits) -> bool:
-    """`with` is entered with a worker, and left; a worker starts and halts outside, or dies."""
+    """`with` is entered with a worker, and left; a worker starts and halts outside, or dies.
+
+    The dead are buried for a request that waits.
+    """
     s, t = now.vars, then.vars
+    buried = unserved(now) and t.mark == "failed"
     entered = t.scope == "inside" != s.scope
     idle_outside = s.scope != "inside" and not s.fetching
     return (
         (s.scope == t.scope or (s.scope, t.scope) in SCOPES)
         and (
             s.worker == t.worker
-            or (s.worker, t.worker) in DEATHS
+            or (s.worker, t.worker) == ("running", "dead")
+            or (buried and (s.worker, t.worker) == ("dead", "absent"))
             or (idle_outside and (s.worker, t.worker) in STARTS_AND_HALTS)
         )
         and not (entered and limits.capacity > 0 and s.worker == "absent")
@@ -220,7 +225,6 @@ def LifeCycle(now: Now, then: Now, limits: Limits) -> bool:
 
 
 SCOPES = {("new", "inside"), ("inside", "outside"), ("outside", "inside")}
-DEATHS = {("running", "dead"), ("dead", "absent")}
 STARTS_AND_HALTS = {("absent", "running"), ("running", "absent"), ("absent", "dead")}
 
 
@@ -284,7 +288,9 @@ def StopPreserves(now: Now, then: Now, limits: Limits) -> bool:
 
 
 def ErrorIsNotAnEnd(now: Now, then: Now, limits: Limits) -> bool:
-    """An error is raised as an error, and the end of an epoch reported as an end."""
+    """An error is raised as an error, which ends the epoch, and the end of one is an end."""
+    if then.seen == "failure" != now.seen and then.vars.begun:
+        return False
     due = {"failed": "failure", "ended": "end"}.get(now.vars.mark)
     return due is None or then.vars.mark == now.vars.mark or then.seen == due
 

@@ -37,9 +37,9 @@ MUTANTS = {
         "Enqueue",
         (
             "count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1\n"
-            "    /\\ IF EpochSize > 0 /\\ count + 1 = EpochSize",
+            "    /\\ IF count + 1 = EpochSize",
             "count' = IF EpochSize = 0 \\/ count = EpochSize THEN 0 ELSE count + 1\n"
-            "    /\\ IF EpochSize > 0 /\\ count = EpochSize",
+            "    /\\ IF count = EpochSize",
         ),
         ("count == limits.epoch_size", "count == limits.epoch_size + 1"),
     ),

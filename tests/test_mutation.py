@@ -49,25 +49,36 @@ def test_sample_is_refused_by_tlc(name: str) -> None:
 
 MARK = """\\* The end of an epoch in a step of its own, after the batch that completes it.
 Mark ==
-    /\\ epoch = "begun"
+    /\\ begun
     /\\ EpochSize > 0 /\\ count = EpochSize
-    /\\ epoch' = "ended"
-    /\\ UNCHANGED <<scope, worker, buffered, fetching, count, yielded, permits, consumer>>
+    /\\ mark' = "ended"
+    /\\ begun' = FALSE
+    /\\ count' = 0
+    /\\ UNCHANGED <<callers, buffered, worker, fetching, yielded>>
 
 System == Mark \\/ """
+
+ENDS = """\
+    /\\ count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1
+    /\\ IF count + 1 = EpochSize
+         THEN mark' = "ended" /\\ begun' = FALSE
+         ELSE UNCHANGED <<mark, begun>>
+"""
+COUNTS = """\
+    /\\ count' = IF EpochSize = 0 THEN 0 ELSE count + 1
+    /\\ UNCHANGED <<mark, begun>>
+"""
+FULL = "    /\\ mark = \"none\"\n    /\\ buffered < Slots\n"
 
 
 def test_mark_in_a_step_of_its_own_is_refused(tmp_path: Path) -> None:
     """A stop could come between a batch and the end that it completes: EpochBounded forbids it."""
-    ended = "epoch' = IF EpochSize > 0 /\\ count' = EpochSize THEN \"ended\" ELSE epoch"
     for module in ("Protocol", "Stream", "Epochs"):
         text = (TLA / f"{module}.tla").read_text(encoding="utf-8")
         if module == "Protocol":
-            text = text.replace(ended, "epoch' = epoch").replace("System == ", MARK)
-            text = text.replace(
-                "/\\ ~fetching\n    /\\ epoch", "/\\ ~fetching\n    /\\ FULL /\\ epoch"
-            )
-            text = text.replace("FULL", "(EpochSize = 0 \\/ count < EpochSize)")
+            assert text.count(ENDS) == text.count(FULL) == 1
+            text = text.replace(ENDS, COUNTS).replace("System == ", MARK)
+            text = text.replace(FULL, FULL + "    /\\ EpochSize = 0 \\/ count < EpochSize\n")
         elif module == "Stream":
             text = text.replace(
                 "System == ", "Mark == P!Mark /\\ UNCHANGED history\nSystem == Mark \\/ "
@@ -90,7 +101,7 @@ def test_layers_refuse_a_mutant_and_not_the_protocol() -> None:
         return told
 
     assert set(ask("").values()) == {"unseen"}
-    broken = ask("Enqueue: consumer' = \"idle\" -> consumer' = consumer")
+    broken = ask("Enqueue: buffered' = buffered + 1 -> buffered' = buffered")
     assert set(broken.values()) <= {"refused", "hangs"}
 
 

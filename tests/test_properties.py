@@ -175,7 +175,6 @@ def test_properties_module_lists_what_it_defines() -> None:
         "INVARIANTS",
         "STEPS",
         "SCOPES",
-        "DEATHS",
         "STARTS_AND_HALTS",
         "ENABLEDNESS",
     }

@@ -170,7 +170,7 @@ Enqueue ==
     /\ fetching' = FALSE
     /\ yielded' = TRUE
     /\ count' = IF EpochSize = 0 \/ count + 1 = EpochSize THEN 0 ELSE count + 1
-    /\ IF EpochSize > 0 /\ count + 1 = EpochSize
+    /\ IF count + 1 = EpochSize
          THEN mark' = "ended" /\ begun' = FALSE
          ELSE UNCHANGED <<mark, begun>>
     /\ UNCHANGED <<callers, worker>>
@@ -319,13 +319,15 @@ SingleWriter ==
        /\ buffered' < buffered \/ (mark # "none" /\ mark' # mark) => UNCHANGED puller
        /\ buffered' > buffered \/ (mark' # "none" /\ mark' # mark) => puller' # puller]_vars
 
-\* `with' is entered with a worker, and left; a worker starts, halts and ends only outside, or dies.
+\* `with' is entered with a worker, and left; a worker starts and halts outside, or dies, and the
+\* dead are buried for a request that waits.
 LifeCycle ==
     [][/\ scope' # scope =>
             <<scope, scope'>> \in
                 {<<"new", "inside">>, <<"inside", "outside">>, <<"outside", "inside">>}
        /\ worker' # worker =>
-            \/ <<worker, worker'>> \in {<<"running", "dead">>, <<"dead", "absent">>}
+            \/ <<worker, worker'>> = <<"running", "dead">>
+            \/ <<worker, worker'>> = <<"dead", "absent">> /\ Unserved /\ mark' = "failed"
             \/ /\ <<worker, worker'>> \in
                     {<<"absent", "running">>, <<"running", "absent">>, <<"absent", "dead">>}
                /\ scope # "inside"

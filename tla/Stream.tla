@@ -164,11 +164,12 @@ OnePuller ==
     /\ pulls = <<"worker">> => worker = "running"
     /\ pulls = <<"caller">> => worker = "absent"
 
-\* An error is told as an error, and the end of an epoch as an end.
+\* An error is raised as an error, which ends the epoch, and the end of one reported as an end.
 ErrorIsNotAnEnd ==
     [][/\ mark = "failed" /\ mark' # "failed" => seen' = "failure"
        /\ mark = "ended" /\ mark' # "ended" => seen' = "end"
-       /\ answers' = Append(answers, Abstract!Raised) => mark' = "failed"]_vars
+       /\ answers' = Append(answers, Abstract!Raised) => mark' = "failed"
+       /\ seen' = "failure" /\ seen # "failure" => ~begun']_vars
 
 -----------------------------------------------------------------------------
 (* Refinement: whatever the threads do, the consumer sees what Epochs      *)

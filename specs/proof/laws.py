@@ -9,37 +9,36 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kernel.machine import Limits
-from specs.properties import FAIR, Now
+from specs.properties import FAIR, Now, halting
 
 from .moments import Moment
 
 # Lemmas: each is proved like a property. The docstring says why it holds.
 
 
-def OwnPullWaits(now: Now, limits: Limits) -> bool:
-    """A caller who pulls for himself waits for that pull: it answers or is withdrawn with him."""
+def OwnPullIsFirst(now: Now, limits: Limits) -> bool:
+    """A caller pulls for itself only while nothing is buffered, and nobody else adds anything."""
     s = now.vars
-    return s.worker != "absent" or not s.fetching or s.consumer == "waiting"
+    return s.worker != "absent" or not s.fetching or s.buffered == 0
 
 
-LEMMAS = {p.__name__: p for p in (OwnPullWaits,)}
+LEMMAS = {p.__name__: p for p in (OwnPullIsFirst,)}
 
 
 def Refines(moment: Moment, limits: Limits) -> bool:
     """The consumer saw what was due, and what is due is what is buffered and marked.
 
     What an unbuffered reading of the same answers (`specs.epochs`) gives is due, in its order. The
-    reading comes as far as the machine: it has the machine's count, but starts anew at a mark.
+    reading comes as far as the machine: it has the machine's count.
     """
     s, reading = moment.now.vars, moment.reading
     marks = {"ended": "end", "failed": "failure"}
-    marked = s.epoch in marks
     return bool(
         reading.agrees
         and reading.due == moment.now.batches
-        and reading.mark == marks.get(s.epoch, "nothing")
+        and reading.mark == marks.get(s.mark, "nothing")
         and reading.yielded == s.yielded
-        and (limits.epoch_size == 0 or reading.count == (0 if marked else s.count))
+        and (limits.epoch_size == 0 or reading.count == s.count)
     )
 
 
@@ -59,7 +58,7 @@ class Measure(NamedTuple):
 def _wait(now: Now) -> Any:
     """How much can go before a request that waits; at most 15."""
     s = now.vars
-    lives = {"running": 3, "stopping": 2, "absent": 1, "dead": 0}[s.worker]
+    lives = 2 if halting(now) else {"running": 3, "absent": 1, "dead": 0}[s.worker]
     return 4 * lives + (2 if s.yielded else 0) + (0 if s.fetching else 1)
 
 
@@ -69,20 +68,20 @@ def _server(now: Now) -> str:
         return "Bury"
     if s.fetching:
         return "Source"
-    return "Halt" if s.worker == "stopping" else "Fetch"
+    return "Halt" if halting(now) else "Fetch"
 
 
 MEASURES = {
     "Served": Measure(
         _wait,
         _server,
-        "4 (3 running, 2 stopping, 1 absent, 0 dead) + 2 (the pass has yielded) + 1 (no pull): a "
-        "pass that has yielded ends at most once without an answer, and a worker only goes",
+        "4 (3 running inside, 2 running outside, 1 absent, 0 dead) + 2 (the pass has yielded) + 1 "
+        "(no pull): a pass that has yielded ends at most once without an answer, and a worker ends",
     ),
     "StopEnds": Measure(
         lambda now: 1 if now.vars.fetching else 0,
         lambda now: "Source" if now.vars.fetching else "Halt",
-        "1 (a pull in flight): no other starts, and then the worker goes",
+        "1 (a pull in flight): no other starts, and then the worker halts",
     ),
     "DeathNoticed": Measure(lambda now: 0, lambda now: "Bury", "0: the first step concludes"),
     "Prefetches": Measure(lambda now: 0, lambda now: "Fetch", "0: the first step concludes"),
@@ -92,8 +91,9 @@ SOURCE = ("Enqueue", "Exhaust", "Fail")
 """Answers of the source: which of them comes is its own affair, but one comes."""
 
 FAIRNESS = (
-    "Halt, Fetch, Bury and some answer of the source come if they stay possible; "
-    "which answer is the source's affair, and all others may act or not"
+    "Halt, Fetch (with the buffer down to its low water), Bury and some answer of the source come "
+    "if they stay possible; which answer is the source's affair, and all others may act or not, "
+    "but Start and Drop do not come for ever while a request waits"
 )
 
 HELPERS = (*(action for action in FAIR if action not in SOURCE), "Source")

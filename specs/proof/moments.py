@@ -3,7 +3,7 @@
 The buffer is an interval of batch numbers, and so is what is due to the consumer: beside the
 machine runs the oracle itself, `specs/epochs.py`, begun in the middle, and reads each answer of the
 source as the machine gets it. That what the consumer sees is due, in order, is refinement. An
-answer to a pull that was given up (Die, Withdraw) reaches neither.
+answer to a pull that was given up (Die, Drop) reaches neither.
 """
 
 from __future__ import annotations
@@ -208,6 +208,8 @@ def follow(limits: Limits, before: Reading, action: str, then: Now) -> Reading:
         return read(limits, before, StopIteration())
     if action in ("Fail", "Bury"):
         return read(limits, before, ChildProcessError())
+    if action == "Drop":
+        return see(read(limits, before, ChildProcessError()), then.seen)
     if action in ("Dequeue", "EndEpoch", "Raise"):
         return see(before, then.seen, then.taken)
     return before
@@ -231,14 +233,15 @@ PULLS = [pulls for length in range(3) for pulls in product(("worker", "caller"),
 KINDS = {
     "scope": Kind("Scope", get_args(machine.Scope)),
     "worker": Kind("Worker", get_args(machine.Worker)),
-    "epoch": Kind("Epoch", get_args(machine.Epoch)),
     "consumer": Kind("Consumer", get_args(machine.Consumer)),
+    "mark": Kind("Mark", get_args(machine.Mark)),
     "pulls": Kind("Pulls", PULLS),
     "seen": Kind("Seen", ("nothing", "batch", "end", "failure")),
-    "reading.mark": Kind("Mark", ("nothing", "end", "failure")),
+    "reading.mark": Kind("Due", ("nothing", "end", "failure")),
 }
 TRUTHS = {
     "fetching",
+    "begun",
     "yielded",
     "batches.torn",
     "reading.yielded",

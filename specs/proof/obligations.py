@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import z3
 
 from kernel.machine import ACTIONS, Action, Variables
-from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, is_fair
 
 from .laws import HELPERS, LEMMAS, MEASURES, Refines, helps
 from .moments import (
@@ -205,10 +205,18 @@ def progress(name: str, action: str) -> Term:
     return z3.Or(later(law.concluded), z3.And(later(law.pending), z3.Or(falls, keeps)))
 
 
+@lru_cache
+def fair(action: str) -> Term:
+    """The action comes, if it stays enabled."""
+    return formula(lambda: is_fair(action, NOW.now, LIMITS), SIZES)
+
+
 def helped(name: str, actions: tuple[Action, ...]) -> Term:
     """The measure is natural, and its helper can move."""
     law = pending(name)
-    enabled = {action.__name__: table(action).enabled for action in actions}
+    enabled = {
+        action.__name__: z3.And(table(action).enabled, fair(action.__name__)) for action in actions
+    }
     able = [
         z3.Implies(now, z3.Or([enabled[action] for action in helps(helper)]))
         for helper, now in law.helpers.items()
@@ -236,7 +244,8 @@ def obligations(
         else:
             missing = z3.And(invariant(), z3.Not(helped(name, actions)))
             yield Obligation(name, CAN, missing, actions)
-            for action in actions:
+            disturbing = LIVENESS[name].undisturbed
+            for action in (a for a in actions if a.__name__ not in disturbing):
                 goes = z3.Implies(pending(name).pending, progress(name, action.__name__))
                 wrong = z3.And(came(action), z3.Not(goes))
                 yield Obligation(name, action.__name__, wrong, actions)

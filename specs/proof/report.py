@@ -202,7 +202,7 @@ def steps(large: dict[str, Model | None]) -> Table:
             shown.add_row(name, "", "", "[red]none[/red]", "")
             continue
         before, after = model.now.now.vars, model.then.now.vars._asdict()
-        state = f"{before.scope}, {before.worker}, {before.epoch}, {before.buffered} buffered"
+        state = f"{before.scope}, {before.worker}, {before.buffered} buffered, mark {before.mark}"
         changes = [
             f"{variable} {value} -> {after[variable]}"
             for variable, value in before._asdict().items()

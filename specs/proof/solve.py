@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import z3
 
 from kernel.machine import ACTIONS, Action, Limits
-from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance, is_fair
 
 from . import TIMEOUT
 from .laws import LEMMAS, MEASURES, Refines, helps
@@ -233,7 +233,11 @@ def _is_pending(name: str, now: Now, limits: Limits) -> bool:
 def _is_helped(name: str, now: Now, limits: Limits, actions: Iterable[Action]) -> bool:
     measure = MEASURES[name]
     helpers = helps(measure.helper(now))
-    can = any(a(limits, now.state) for a in actions if a.__name__ in helpers)
+    can = any(
+        a(limits, now.state) and is_fair(a.__name__, now, limits)
+        for a in actions
+        if a.__name__ in helpers
+    )
     return bool(measure.number(now) >= 0) and can
 
 

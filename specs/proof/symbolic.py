@@ -87,6 +87,11 @@ class Number(Symbol):
     def __sub__(self, other: Any) -> Number:
         return Number(self.term - number(other))
 
+    def __floordiv__(self, other: int) -> Number:
+        if other <= 0:
+            raise ValueError(f"{other} is not above 0: z3 does not round there as Python does")
+        return Number(self.term / other)
+
     def __lt__(self, other: Any) -> Truth:
         return Truth(self.term < number(other))
 

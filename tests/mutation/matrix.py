@@ -31,8 +31,11 @@ SIZES = ("Stream_E2_C0", "Stream_E1_C1", "Stream_E0_C1", "Stream_E2_C1", "Stream
 """The models that a mutant is checked in, one after the other, until one refuses it."""
 
 EQUIVALENT = {
+    'Enter: scope # "inside" -> TRUE': "who is inside already stays inside: no change",
     'Request: consumer = "idle" -> TRUE': "who waits already waits on: no change",
-    'Withdraw: consumer = "waiting" -> TRUE': "who does not wait has no pull: no change",
+    'Withdraw: consumer = "waiting" -> TRUE': "who does not wait goes on not waiting: no change",
+    "Start: begun -> FALSE": "with a mark left no epoch is begun: no change",
+    'Die: worker = "absent" -> TRUE': "who is dead already stays dead: no change",
 }
 """Mutants that violate nothing, each with the reason why no behaviour differs."""
 

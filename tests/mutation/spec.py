@@ -18,10 +18,11 @@ PROTOCOL = (TLA / "Protocol.tla").read_text(encoding="utf-8")
 NAMES = [action.__name__ for action in ACTIONS]
 
 ATOM = re.compile(
-    r"""~?\b\w+'?\ (?:=|\#|<|>|\\in)\ (?:\{[^}]*\}|"\w+"|\w+)   # a comparison
-    |~\w+|(?<![\w"'~])(?:fetching|yielded)\b(?!')             # a truth value""",
+    r"""~?\b\w+'?(?:\ \+\ 1)?\ (?:=|\#|<|>|\\in)\ (?:\{[^}]*\}|"\w+"|\w+)  # a comparison
+    |~\w+|(?<![\w"'~])(?:fetching|begun|yielded)\b(?!')               # a truth value""",
     re.VERBOSE,
 )
+UNCHANGED = re.compile(r"UNCHANGED <<[^>]*>>")
 BRANCHES = re.compile(r"IF (.*?)\s+THEN (.*)\s+ELSE (.*)", re.DOTALL)
 ASSIGNMENT = re.compile(r"(\w+)' = (.*)", re.DOTALL)
 IN_BRANCH = re.compile(r"(\w+)' = ([^/\n]+?)(?= /\\|\n|$)")
@@ -86,7 +87,10 @@ def of_item(action: str, place: int, item: str) -> Iterator[Mutant]:
         at = place + found.start()
         yield Mutant(action, "assignment dropped", at, found[0], f"{found[1]}' = {found[1]}")
     whole = not assigned and ATOM.fullmatch(item)
+    unchanged = [(u.start(), u.end()) for u in UNCHANGED.finditer(item)]
     for found in ATOM.finditer(item):
+        if any(start <= found.start() < end for start, end in unchanged):
+            continue
         atom, at = found[0], place + found.start()
         target = atom.split(" ")[0].rstrip("'")
         if atom.startswith(f"{target}'") and target in assigned:
