@@ -45,7 +45,7 @@ class Rewinds(StreamWrapper[Any]):
     """`iter` begins the pass anew."""
 
     def __iter__(self) -> Any:
-        self._core.opened = []
+        self._core.run.iterator = None
         return self
 
 
@@ -130,7 +130,8 @@ class PullsElsewhere(StreamWrapper[Any]):
     """Outside `with` the batches are pulled by another thread, which ends at once."""
 
     def __next__(self) -> Any:
-        if self._core.state[0] != "outside":
+        core = self._core
+        if core.state(core.run)[0] != "outside":
             return super().__next__()
         with self:
             return super().__next__()
@@ -245,8 +246,9 @@ class Insists(StreamWrapper[Any]):
 
     def __enter__(self) -> Any:
         super().__enter__()
-        if self._core.state[1] == "dead":
-            raise self._core.death or RuntimeError
+        entry = self._core.run.worker
+        if entry is not None and not entry.lives():
+            raise entry.death or RuntimeError
         return self
 
 

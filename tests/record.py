@@ -22,12 +22,16 @@ from unittest import mock
 
 from rich.console import Console
 
-from kernel import StreamWrapper
+from kernel import StreamWrapper, worker
+from kernel.pull import FETCHING
 from specs.epochs import FAILURE
 
 from .benchmarks.measures import hand_over
 from .benchmarks.subjects import Source, Wrapper
 from .soak import Broken, User
+
+
+PULL = worker.pull
 
 
 class Unstartable(RuntimeError):
@@ -40,17 +44,30 @@ class Faulty(User):
     def turn(self) -> None:
         """One call, or a few."""
         kind = self.random.random()
+        core = self.stream._core
         if kind < 0.02 and (self.entered or not self.size):
-            with mock.patch.object(self.stream._core, "wait", side_effect=KeyboardInterrupt):
+            with (
+                mock.patch.object(core, "sleep", side_effect=KeyboardInterrupt),
+                mock.patch.object(worker, "pull", side_effect=self.pull),
+            ):
                 try:
                     self.next()
                 except KeyboardInterrupt:
                     self.counts["interrupts"] += 1
+                    if core.run.worker is None and core.run.progress[FETCHING]:
+                        self.counts["drops"] += 1
+                        self.expect()
         elif kind < 0.03 and not self.inside:
             with mock.patch.object(threading.Thread, "start", side_effect=Unstartable):
                 self.enter()
         else:
             super().turn()
+
+    def pull(self, core: Any, run: Any) -> None:
+        """A pull, which is interrupted before it asks if it is the caller's own."""
+        if run.worker is None:
+            raise KeyboardInterrupt
+        PULL(core, run)
 
     def compare(self, kind: str, value: Any) -> str:
         """A death is told when all else has been; what comes then is a fresh pass."""

@@ -9,16 +9,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from typing import Any
+from unittest import mock
 
-from kernel import StreamWrapper
+from kernel import StreamWrapper, worker
 from kernel.machine import Variables
 from specs.epochs import FAILURE
 
-from .interrupts import HANG, LONG, Scene, Sweep
+from .interrupts import HANG, LONG, Scene, Source, Striker, Sweep
 
 STATES = {
     name: Sweep("", name, wrapper, steps, "")
@@ -49,9 +51,37 @@ class State(Scene):
     """A wrapper that was led to one of the states."""
 
     def __init__(self, name: str, subject: Any = StreamWrapper) -> None:
-        super().__init__(STATES[name], subject, 0, print)
+        self.sweep = STATES[name]
+        size, self.epoch_size, *lengths = self.sweep.wrapper
+        self.source = Source(*lengths)
+        self.subject, self.striker = subject, Striker(0, KeyboardInterrupt, lambda: None)
+        self.gates: list[Any] = []
+        self.seen: list[Any] = []
         self.asides: list[threading.Thread] = []
+        worker.GLANCE = 1000.0  # type: ignore[misc]
+        self.stream = subject(self.source, size, self.epoch_size, "swept", {})
         self.do(self.sweep.before)
+
+    @property
+    def workers(self) -> list[threading.Thread]:  # type: ignore[override]
+        """The other threads."""
+        return [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+
+    def do_enter(self) -> None:
+        self.stream.__enter__()
+
+    def do_park(self) -> None:
+        """Wait until the worker sleeps, or has ended."""
+        while True:
+            run = self.stream._core.run
+            if run.worker is None or not run.worker.lives() or run.parked > run.rung:
+                return
+            time.sleep(0.001)
+
+    def do_dead(self) -> None:
+        """Enter with a worker that cannot start."""
+        with mock.patch.object(threading.Thread, "start", lambda thread: 1 / 0):
+            self.stream.__enter__()
 
     def end(self, outcome: str) -> None:
         os.write(2, f"{outcome}\n".encode())
@@ -59,9 +89,7 @@ class State(Scene):
 
     def now(self) -> Variables:
         core = self.stream._core
-        with core.lock:
-            core.sync()
-            return Variables(*core.state)
+        return Variables(*core.state(core.run))
 
     def do_next_aside(self) -> None:
         self.aside(self.do_next)
@@ -71,7 +99,7 @@ class State(Scene):
 
     def do_leave_aside(self) -> None:
         self.aside(self.do_exit)
-        while self.now().worker != "stopping":
+        while self.now().scope != "outside":
             pass
 
     def aside(self, call: Callable[[], Any]) -> None:
@@ -84,7 +112,7 @@ class State(Scene):
         now = self.now()
         read = sum(event != (FAILURE, "ZeroDivisionError") for event in self.seen)
         plain = [*islice(self.plain(), 30)][read:]
-        marked = now.epoch in ("ended", "failed")
+        marked = now.mark != "none"
         buffered = plain[: now.buffered + marked]
         fresh = [*islice(self.plain(self.source.begun), 30)]
         if now.worker == "dead":

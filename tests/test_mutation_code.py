@@ -15,7 +15,7 @@ from .mutation.equivalent import EXPLAINED
 from .mutation.mutants import ROOT, all_mutants, mutants
 
 SAID = "kernel/stream.py:StreamWrapper.__reduce__: raise TypeError("
-SILENT = "kernel/stream.py:module: GLANCE = 0.5 -> GLANCE = 1.5"
+SILENT = "kernel/worker.py:module: GLANCE: Final = 0.5 -> GLANCE: Final = 1.5"
 FUNCTION = '''
 def at_most(a, b):
     """A document stays."""
@@ -98,7 +98,7 @@ def test_survivor_must_be_explained(
     monkeypatch.setattr(code, "EXPLAINED", {"It is a bound.": (SILENT,)})
     monkeypatch.setattr(code, "ask", None)  # it is in the file already
     assert main(words) == 0
-    monkeypatch.setattr(code, "EXPLAINED", {"It is a bound.": (SILENT, "kernel/stream.py:gone")})
+    monkeypatch.setattr(code, "EXPLAINED", {"It is a bound.": (SILENT, "kernel/core.py:gone")})
     assert main(words) == 1
     assert "does not exist (any more)" in capsys.readouterr().out
 

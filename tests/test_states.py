@@ -10,7 +10,7 @@ from ast import literal_eval
 import pytest
 
 from kernel import stream
-from kernel.machine import Limits
+from kernel.machine import Limits, Variables
 from specs.graph import explore
 
 from .states import STATES, State, alone
@@ -37,12 +37,17 @@ def test_rule_10_exit() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def kind(now: Variables) -> tuple[str, str]:
+    """The scope and the worker."""
+    return now.scope, now.worker
+
+
 def test_states_are_all_kinds() -> None:
     """Every scope with every worker that the machine can reach is among the states."""
-    kinds = {after[:2] for _, _, after in explore(Limits(2, 0), 1)}
+    kinds = {kind(Variables(*after)) for _, _, after in explore(Limits(2, 0), 1)}
     reading, writing = os.pipe()
     for name in STATES:
-        alone(lambda name=name: os.write(writing, f"{State(name).now()[:2]}\n".encode()))  # type: ignore[misc]
+        alone(lambda name=name: os.write(writing, f"{kind(State(name).now())}\n".encode()))  # type: ignore[misc]
     os.close(writing)
     with os.fdopen(reading) as pipe:
         assert {literal_eval(line) for line in pipe} == kinds
