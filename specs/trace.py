@@ -1,8 +1,10 @@
 """Trace validation: TLC judges whether a recorded run is a behaviour of the protocol.
 
-A trace is a file of JSON lines, of which this reads FORMAT. `tla/Trace.tla` takes the actions that
-the lines name, one after another, as `tla/Protocol.tla` defines them; what is done here is to write
-the lines as a module, and to read where TLC stopped. The machine in Python has no say in it.
+A trace is a file of JSON lines, of which this reads FORMAT. Lines of different threads may be a
+little out of order, so `linearize` first finds an order. `tla/Trace.tla` takes the actions that the
+lines name in this order, as `tla/Protocol.tla` defines them; what is done here is to write the
+lines as a module, and to read where TLC stopped. The machine in Python finds the order, and has no
+say in the verdict.
 """
 
 from __future__ import annotations
@@ -14,16 +16,17 @@ import shutil
 import sys
 import tempfile
 import time
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kernel.machine import ACTIONS, Limits, Variables
+from kernel.machine import ACTIONS, INITIAL, Limits, State, Variables
 
 from . import tlc
 from .tlc import Result, Step, ToolsMissing, jar, java, read_value
@@ -39,7 +42,7 @@ GREATEST = 2**31 - 1
 
 Value: TypeAlias = str | int | bool
 
-NAMES = {action.__name__ for action in ACTIONS}
+ACTION = {action.__name__: action for action in ACTIONS}
 KINDS = {name: get_args(kind) or kind for name, kind in get_type_hints(Variables).items()}
 """What each variable may be: one of some words, or a number, or a truth value."""
 
@@ -57,6 +60,16 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.action} ({self.thread})"
+
+    def agrees(self, state: State) -> bool:
+        """Whether the state is what was recorded."""
+        recorded = self.state
+        return recorded == _UNRECORDED or all(
+            value is None or value == real for value, real in zip(recorded, state, strict=True)
+        )
+
+
+_UNRECORDED = (None,) * len(KINDS)
 
 
 @dataclass(frozen=True)
@@ -156,7 +169,7 @@ def read_line(found: dict[str, Any]) -> Line:
     """Read a line of an action. Raises ValueError."""
     expect(found, ("action", "thread"), ("state",))
     action, thread = found["action"], found["thread"]
-    if not isinstance(action, str) or action not in NAMES:
+    if not isinstance(action, str) or action not in ACTION:
         raise ValueError(f'"action" must be an action of the protocol, not {action!r}')
     if not isinstance(thread, str):
         raise ValueError(f'"thread" must be a string, not {thread!r}')
@@ -187,6 +200,119 @@ def read_state(found: object) -> tuple[Value | None, ...]:
             meant = "a number" if kind is int else "true or false"
             raise ValueError(f'"{name}" must be {meant}, not {value!r}')
     return tuple(found.get(name) for name in KINDS)
+
+
+# The order of the lines.
+
+
+def linearize(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[Line]:
+    """The lines in an order that the machine accepts, or else as far as there is one.
+
+    A line is written after its action took effect and before the next action of its thread. So the
+    lines of a thread are in order; and a line may have taken effect before one that precedes it in
+    the file, unless its thread had written its last line after that one.
+
+    Where there is no order, the longest beginning of one is given, and the rest as in the file.
+    Raises RuntimeError if neither is found in some hundred steps for each line.
+    """
+    return [lines[place] for place in order(limits, lines, first)]
+
+
+STEPS_PER_LINE, STEPS = 50, 1_000_000
+"""How many actions are tried for an order: so many for each line, and so many more."""
+
+
+def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[int]:
+    """The places of the lines in the order of `linearize`: depth first, and those that precede."""
+    search = _Search(limits, lines)
+    longest: list[int] = []
+    left = STEPS + STEPS_PER_LINE * len(lines)
+    stack = [_Node(0, frozenset(), first)]
+    while stack and len(search.taken) < len(lines):
+        node = stack[-1]
+        then = search.next(node)
+        left -= 1
+        if left == 0:
+            place = max(search.taken, default=-1) + 2
+            raise RuntimeError(f"no order of the lines was found; it is hard near line {place}")
+        if then is not None:
+            stack.append(then)
+        else:
+            if len(search.taken) > len(longest):
+                longest = search.taken.copy()
+            search.back(stack.pop(), stack[-1] if stack else None)
+    if stack:
+        return search.taken
+    known = set(longest)
+    return longest + [place for place in range(len(lines)) if place not in known]
+
+
+@dataclass
+class _Node:
+    """Lines that were taken: all before `begin`, and `ahead` of it some others."""
+
+    begin: int
+    ahead: frozenset[int]
+    state: State
+    tried: int = -1  # the last line that was tried from here
+
+
+class _Search:
+    """A walk through the orders of lines, of which it can go back."""
+
+    def __init__(self, limits: Limits, lines: Sequence[Line]) -> None:
+        self.limits = limits
+        self.lines = lines
+        self.taken: list[int] = []
+        self.failed: set[tuple[int, frozenset[int], State]] = set()  # nodes that lead nowhere
+        self.after = [len(lines)] * len(lines)  # the next line of the same thread
+        last: dict[str, int] = {}
+        self.open: list[int] = []  # of each thread the line that no line before `begin` precedes
+        for place, line in enumerate(lines):
+            if line.thread in last:
+                self.after[last[line.thread]] = place
+            else:
+                self.open.append(place)
+            last[line.thread] = place
+
+    def next(self, node: _Node) -> _Node | None:
+        """Take the next line that may follow; None if there is none."""
+        for place in self.open[bisect_right(self.open, node.tried) :]:
+            node.tried = place
+            if place in node.ahead:
+                continue
+            line = self.lines[place]
+            state = ACTION[line.action](self.limits, node.state)
+            if state is None or not line.agrees(state):
+                continue
+            begin, ahead = node.begin, node.ahead
+            if place == begin:
+                begin += 1
+                while begin in ahead:
+                    begin += 1
+                ahead = frozenset(other for other in ahead if other > begin) if ahead else ahead
+            else:
+                ahead |= {place}
+            if (begin, ahead, state) in self.failed:
+                continue
+            for passed in range(node.begin, begin):
+                self.open.remove(passed)
+                if self.after[passed] < len(self.lines):
+                    insort(self.open, self.after[passed])
+            self.taken.append(place)
+            return _Node(begin, ahead, state)
+        return None
+
+    def back(self, node: _Node, before: _Node | None) -> None:
+        """Nothing follows: go back to the node before."""
+        self.failed.add((node.begin, node.ahead, node.state))
+        if before is None:
+            return
+        self.taken.pop()
+        for passed in reversed(range(before.begin, node.begin)):
+            if self.after[passed] < len(self.lines):
+                self.open.remove(self.after[passed])
+            insort(self.open, passed)
 
 
 # Judging a trace.
@@ -331,7 +457,11 @@ def report(path: Path, advance: Callable[[int, int], object] = lambda done, tota
         trace = read_trace(path)
         total = len(trace.lines)
         advance(0, total)
-        verdict = judge(trace, lambda lines: advance(lines, total))
+        places = order(trace.limits, trace.lines, trace.first)  # type: ignore[arg-type]
+        ordered = replace(trace, lines=[trace.lines[place] for place in places])
+        verdict = judge(ordered, lambda lines: advance(lines, total))
+        if verdict.line > 1:
+            verdict = replace(verdict, line=places[verdict.line - 2] + 2)
     except OSError as error:
         return Report(2, [f"{path}: cannot be read: {error.strerror}"])
     except (Malformed, RuntimeError) as error:

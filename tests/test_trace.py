@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,19 +16,20 @@ import pytest
 from kernel.machine import INITIAL, Limits, Variables
 from specs import tlc, trace
 from specs.__main__ import main
-from specs.trace import FORMAT, Malformed, Verdict, module, read_trace
+from specs.trace import FORMAT, Malformed, Verdict, linearize, module, read_trace
 
 from . import traces
 from .mutants import MUTANTS, broken_module
 
 Lines: TypeAlias = list[dict[str, Any]]
 
-START = ["Enter", "Allow", "Fetch", "Enqueue", "Disallow", "Stop", "Halt", "Dequeue", "Enter"]
-EXAMPLE = traces.script(Limits(2, 3), [*START, "Request", "Fetch", "Enqueue", "Dequeue"])
-for _line in EXAMPLE[9:]:
+START = ["Start", "Enter", "Allow", "Fetch", "Enqueue", "Disallow", "Leave", "Halt", "Dequeue"]
+AGAIN = ["Start", "Enter", "Request", "Fetch", "Enqueue", "Withdraw", "Dequeue"]
+EXAMPLE = traces.script(Limits(2, 3), [*START, *AGAIN])
+for _line in EXAMPLE[10:]:
     del _line["state"]
 
-STOP = traces.script(Limits(2, 0), ["Enter", "Allow", "Stop", "Halt"], recorded=False)
+STOP = traces.script(Limits(2, 0), ["Start", "Enter", "Allow", "Leave", "Halt"], recorded=False)
 PULL = {"action": "Fetch", "thread": "worker 1"}
 OTHER = {"buffered": 2, "yielded": False, "consumer": "idle"}
 FIRST = Variables(*INITIAL)
@@ -35,8 +37,8 @@ BROKEN = FIRST._replace(scope="inside", buffered=2, fetching=True)
 SIZES = (Limits(2, 3), Limits(0, 0), Limits(1, 1), Limits(3, 0), Limits(0, 2))
 
 CASES: dict[str, Lines] = {
-    "pull after a stop": [*STOP[:4], PULL, *STOP[4:]],
-    "wrong state": [*EXAMPLE[:4], {**EXAMPLE[4], "state": OTHER}, *EXAMPLE[5:]],
+    "pull after a stop": [*STOP[:5], PULL, *STOP[5:]],
+    "wrong state": [*EXAMPLE[:5], {**EXAMPLE[5], "state": OTHER}, *EXAMPLE[6:]],
     "no value": [traces.header(Limits(2, 0), FIRST._replace(count=-1)), *STOP[1:]],
     "no state": [traces.header(Limits(2, 0), BROKEN), *STOP[1:]],
     "not from the start": [traces.header(Limits(2, 0), FIRST._replace(permits=7))],
@@ -92,21 +94,21 @@ def test_forged_run_is_refused_where_the_machine_does(
 def test_pull_after_a_stop_is_refused(verdicts: dict[str, Verdict]) -> None:
     """The seed's own error is refused where it happens, with the state before it."""
     verdict = verdicts["pull after a stop"]
-    assert (verdict.line, verdict.why) == (5, "Fetch (worker 1) is not enabled")
+    assert (verdict.line, verdict.why) == (6, "Fetch (worker 1) is not enabled")
     assert verdict.before == FIRST._replace(
-        scope="inside", worker="stopping", epoch="begun", permits=1
+        scope="outside", worker="running", begun=True, permits=1
     )
 
 
 def test_wrong_state_is_told_by_its_variables(verdicts: dict[str, Verdict]) -> None:
     """Where the recorded state is wrong it is said what is wrong with it."""
     verdict = verdicts["wrong state"]
-    assert verdict.line == 5
+    assert verdict.line == 6
     assert verdict.why == (
         "the state recorded after Enqueue (source) is wrong: "
         "buffered is 2, and must be 1; yielded is FALSE, and must be TRUE"
     )
-    assert verdict.before == tuple(EXAMPLE[3]["state"].values())
+    assert verdict.before == tuple(EXAMPLE[4]["state"].values())
 
 
 def test_wrong_first_state_is_refused(verdicts: dict[str, Verdict]) -> None:
@@ -123,17 +125,17 @@ def test_long_run_is_judged_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A run of TLC starts where the one before ended; lines are counted from the file's first."""
     monkeypatch.setattr(trace, "LINES", 7)
     judged: list[int] = []
-    forged = write(tmp_path / "forged.jsonl", [*EXAMPLE[:13], *EXAMPLE[12:]])
+    forged = write(tmp_path / "forged.jsonl", [*EXAMPLE[:14], *EXAMPLE[13:]])
     verdict = trace.judge(read_trace(forged), judged.append)
-    assert (verdict.initial, verdict.line, judged) == (True, 14, [7])
-    assert verdict.before[:4] == ("inside", "running", "begun", 1)
+    assert (verdict.initial, verdict.line, judged) == (True, 15, [7])
+    assert verdict.before[:4] == ("inside", 0, "waiting", 0)
 
 
 @pytest.mark.parametrize(
     ("mutant", "lines", "expected"),
     [
-        ("InputEnabled", [*EXAMPLE[:9], {**EXAMPLE[9], "thread": "main"}], 10),
-        ("StopPullsNothing", CASES["pull after a stop"][:5], 0),
+        ("InputEnabled", [*EXAMPLE[:11], {**EXAMPLE[11], "thread": "main"}], 12),
+        ("StopPullsNothing", CASES["pull after a stop"][:6], 0),
     ],
 )
 def test_module_is_what_judges(
@@ -162,6 +164,102 @@ def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             trace.judge(read)
 
 
+# The order of the lines.
+
+
+def read(lines: Lines) -> list[trace.Line]:
+    """The lines of the actions."""
+    return [trace.read_line(line) for line in lines[1:]]
+
+
+def as_found(lines: Lines) -> Lines:
+    """The lines in the order that is found."""
+    limits = Limits(lines[0]["capacity"], lines[0]["epoch_size"])
+    rest = lines[1:]
+    return [lines[0], *(rest[place] for place in trace.order(limits, read(lines)))]
+
+
+def test_order_of_a_sound_file_stays() -> None:
+    """What the machine accepts as it is stays as it is."""
+    lines = read(CASES["all recorded"])
+    assert linearize(Limits(2, 3), lines) == lines
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_late_lines_are_put_in_order(seed: int) -> None:
+    """Lines that are late by a little come where the machine accepts them, each thread's in order.
+
+    As they stand in the file it refuses most.
+    """
+    limits = SIZES[seed % len(SIZES)]
+    walk = traces.late(traces.walk(limits, 300, seed, recorded=0.0), seed)
+    found = as_found(walk)
+    assert traces.judge(walk)[0] > 0
+    assert traces.judge(found)[0] == 0
+    for thread in {step["thread"] for step in walk[1:]}:
+        assert [step for step in found[1:] if step["thread"] == thread] == [
+            step for step in walk[1:] if step["thread"] == thread
+        ]
+
+
+def thread(name: str, *actions: str) -> Lines:
+    """Lines of one thread."""
+    return [{"action": action, "thread": name} for action in actions]
+
+
+def test_line_comes_no_earlier_than_its_thread_allows() -> None:
+    """Where a thread wrote a line after another's, its next action came after that, too."""
+    enter, pull = thread("main", "Allow", "Enter"), thread("worker", "Start", "Fetch")
+    head = traces.header(Limits(2, 3))
+    late = [head, pull[0], enter[0], pull[1], enter[1]]
+    found = [step["action"] for step in as_found(late)[1:]]
+    assert found == ["Start", "Allow", "Enter", "Fetch"]
+    never = [head, pull[0], pull[1], *enter]
+    found = [step["action"] for step in as_found(never)[1:]]
+    assert found == ["Start", "Allow", "Fetch", "Enter"]
+    assert traces.judge(as_found(never))[0] == 4
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_order_is_found_for_a_forged_file(seed: int) -> None:
+    """A run in which `with` is left and never entered is refused in any order, and stays whole."""
+    walk = traces.late(traces.walk(Limits(2, 3), 200, seed, recorded=0.0), seed)
+    forged = [step for step in walk if step.get("action") != "Enter"]
+    found = as_found(forged)
+    assert sorted(map(str, found)) == sorted(map(str, forged))
+    assert traces.judge(found)[0] > 0
+
+
+def test_search_for_an_order_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A search that takes too long is no verdict."""
+    monkeypatch.setattr(trace, "STEPS", 5)
+    monkeypatch.setattr(trace, "STEPS_PER_LINE", 0)
+    told = trace.report(write(tmp_path / "run.jsonl", EXAMPLE))
+    assert told.status == 2
+    assert "no order of the lines was found; it is hard near line 6" in told.lines[0]
+
+
+def test_long_file_is_put_in_order_in_linear_time() -> None:
+    """100,000 lines, of which many are late, take some seconds."""
+    limits = Limits(3, 7)
+    lines = traces.late(traces.walk(limits, 100_000, 7, recorded=0.0), 7)
+    began = time.perf_counter()
+    found = as_found(lines)
+    assert time.perf_counter() - began < 10
+    assert traces.judge(found)[0] == 0
+
+
+def test_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
+    """Lines are counted as they stand in the file, and not in the order that was found."""
+    enter, pull = thread("main", "Allow", "Enter"), thread("worker", "Start", "Fetch", "Halt")
+    lines = [traces.header(Limits(2, 3)), pull[0], enter[0], pull[1], enter[1], pull[2]]
+    told = trace.report(write(tmp_path / "run.jsonl", lines))
+    assert told.status == 1
+    assert told.lines[1].strip() == "line 6: Halt (worker) is not enabled"
+    told = trace.report(write(tmp_path / "run.jsonl", lines[:-1]))
+    assert told.status == 0
+
+
 # The command.
 
 
@@ -176,7 +274,7 @@ def test_command_tells_of_each_file(
 ) -> None:
     """Each file has a summary, in the order in which they are named; the worst is the status."""
     sound = write(tmp_path / "sound.jsonl", EXAMPLE)
-    forged = write(tmp_path / "forged.jsonl", EXAMPLE[:2] + EXAMPLE[3:])
+    forged = write(tmp_path / "forged.jsonl", EXAMPLE[:3] + EXAMPLE[4:])
     cut = tmp_path / "cut.jsonl"
     cut.write_text(traces.text(EXAMPLE)[:-5])
     assert command(monkeypatch, sound, forged) == 1
@@ -186,13 +284,13 @@ def test_command_tells_of_each_file(
 
 
 TOLD = """\
-sound.jsonl: 13 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
-forged.jsonl: 12 actions, 1.0 s: no behaviour of the protocol, from line 3 on
-  line 3: Fetch (worker) is not enabled
-  before it: scope = "inside", worker = "running", epoch = "begun", buffered = 0, \
-fetching = FALSE, count = 0, yielded = FALSE, permits = 0, consumer = "idle"
-cut.jsonl: 12 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
-  line 14: truncated, as by a crash; what is before it was judged
+sound.jsonl: 16 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
+forged.jsonl: 15 actions, 1.0 s: no behaviour of the protocol, from line 4 on
+  line 4: Fetch (worker) is not enabled
+  before it: scope = "inside", permits = 0, consumer = "idle", buffered = 0, mark = "none", \
+worker = "running", fetching = FALSE, begun = TRUE, count = 0, yielded = FALSE
+cut.jsonl: 15 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
+  line 17: truncated, as by a crash; what is before it was judged
 none.jsonl: cannot be read: No such file or directory
 """
 
@@ -217,7 +315,7 @@ MALFORMED = {
     changed(epoch_size=2**31): f'line 1: "epoch_size" {RANGE} 2147483648',
     changed(size=3): 'line 1: "size" is unknown',
     changed(state=[]): 'line 1: "state" must be an object, not []',
-    changed(state={}): 'line 1: "state" must have all variables, and lacks scope, worker, epoch,',
+    changed(state={}): 'line 1: "state" must have all variables, and lacks scope, permits, consumer,',
     f'{{"format": "{FORMAT}"}}\n': 'line 1: lacks "capacity"',
     f"{HEADER}\n{ENTER}\n\n{ENTER}\n": "line 3: not JSON at column 1: Expecting value",
     f"{HEADER}\n{ENTER}\n{ENTER[:-5]}\n": "line 3: not JSON at column ",
@@ -232,7 +330,7 @@ MALFORMED = {
     f'{HEADER}\n{{"thread": "consumer"}}\n': 'line 2: lacks "action"',
     f'{HEADER}\n{{"action": "Enter"}}\n': 'line 2: lacks "thread"',
     f"{HEADER}\n" + ENTER.replace("}", ', "stat": {}}'): 'line 2: "stat" is unknown',
-    f"{HEADER}\n" + ENTER.replace("}", ', "action": "Stop"}'): "line 2: says something twice",
+    f"{HEADER}\n" + ENTER.replace("}", ', "action": "Leave"}'): "line 2: says something twice",
     f"{HEADER}\n" + ENTER.replace("}", ', "state": {"size": 1}}'): 'line 2: "size" is unknown',
     f"{HEADER}\n" + ENTER.replace("}", ', "state": {"scope": "in"}}'): (
         "line 2: \"scope\" must be one of new, inside, outside, not 'in'"

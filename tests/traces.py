@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Die, Limits, State, Variables
-from specs.__main__ import WHO
+from specs.__main__ import PROTOCOL
 from specs.trace import FORMAT
 
 ACTION = {action.__name__: action for action in ACTIONS}
@@ -23,7 +23,7 @@ def line(action: Action, state: State | None = None) -> dict[str, Any]:
     """The line of an action, with the state after it if one is given."""
     name = action.__name__
     recorded = {} if state is None else {"state": Variables(*state)._asdict()}
-    return {"action": name, "thread": WHO.get(name, "consumer"), **recorded}
+    return {"action": name, "thread": PROTOCOL.get(name, "consumer"), **recorded}
 
 
 def script(limits: Limits, names: Iterable[str], recorded: bool = True) -> list[dict[str, Any]]:
@@ -76,6 +76,18 @@ def judge(trace: Sequence[dict[str, Any]]) -> tuple[int, State]:
 def text(trace: Iterable[dict[str, Any]]) -> str:
     """What is in the file."""
     return "".join(json.dumps(line) + "\n" for line in trace)
+
+
+def late(trace: Sequence[dict[str, Any]], seed: int, by: int = 5) -> list[dict[str, Any]]:
+    """The trace with lines written late, each before the next action of its thread."""
+    random = Random(seed)
+    following: dict[str, int] = {}
+    times = []
+    for place, step in reversed([*enumerate(trace)][1:]):
+        latest = min(following.get(step["thread"], len(trace)) - 0.5, place + by)
+        times.append((random.uniform(place, max(place, latest)), place))
+        following[step["thread"]] = place
+    return [trace[0], *(trace[place] for _, place in sorted(times))]
 
 
 # What can be wrong with a trace, at a line that is no first.

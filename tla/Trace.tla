@@ -15,7 +15,7 @@ EXTENDS Naturals, Sequences, TraceData
 CONSTANTS Capacity, EpochSize, MaxPermits
 
 VARIABLES
-    scope, worker, epoch, buffered, fetching, count, yielded, permits, consumer,
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
     place,   \* lines that were taken
     initial  \* the run began in the initial state of the protocol
 
@@ -23,33 +23,36 @@ P == INSTANCE Protocol
 
 Init ==
     /\ scope = First.scope
-    /\ worker = First.worker
-    /\ epoch = First.epoch
-    /\ buffered = First.buffered
-    /\ fetching = First.fetching
-    /\ count = First.count
-    /\ yielded = First.yielded
     /\ permits = First.permits
     /\ consumer = First.consumer
+    /\ buffered = First.buffered
+    /\ mark = First.mark
+    /\ worker = First.worker
+    /\ fetching = First.fetching
+    /\ begun = First.begun
+    /\ count = First.count
+    /\ yielded = First.yielded
     /\ place = 0
     /\ initial = P!Init
 
 \* The action of this name; there is none under another.
 Take(action) ==
     CASE action = "Enter" -> P!Enter
-      [] action = "Stop" -> P!Stop
-      [] action = "Halt" -> P!Halt
-      [] action = "Fetch" -> P!Fetch
-      [] action = "Enqueue" -> P!Enqueue
-      [] action = "Exhaust" -> P!Exhaust
-      [] action = "Fail" -> P!Fail
+      [] action = "Leave" -> P!Leave
+      [] action = "Allow" -> P!Allow
+      [] action = "Disallow" -> P!Disallow
       [] action = "Request" -> P!Request
       [] action = "Withdraw" -> P!Withdraw
       [] action = "Dequeue" -> P!Dequeue
       [] action = "EndEpoch" -> P!EndEpoch
       [] action = "Raise" -> P!Raise
-      [] action = "Allow" -> P!Allow
-      [] action = "Disallow" -> P!Disallow
+      [] action = "Start" -> P!Start
+      [] action = "Halt" -> P!Halt
+      [] action = "Fetch" -> P!Fetch
+      [] action = "Enqueue" -> P!Enqueue
+      [] action = "Exhaust" -> P!Exhaust
+      [] action = "Fail" -> P!Fail
+      [] action = "Drop" -> P!Drop
       [] action = "Die" -> P!Die
       [] action = "Bury" -> P!Bury
 
@@ -79,8 +82,7 @@ Unfinished == place < Len(Lines)
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded
-WaitsForNothing == P!WaitsForNothing
 MarkIsLast == P!MarkIsLast
-NoWorkerOutside == P!NoWorkerOutside
+UnbufferedAlone == P!UnbufferedAlone
 ReadAfterEntry == P!ReadAfterEntry
 =============================================================================
