@@ -32,7 +32,7 @@ def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyP
         readers.append(threading.get_ident())
         return next(stream)
 
-    monkeypatch.setattr("kernel.stream.SimpleQueue", Late)
+    monkeypatch.setattr("kernel.core.SimpleQueue", Late)
     source = Source(range(3), held=True)
     stream = StreamWrapper(source, 2)
     stream.__enter__()
@@ -43,23 +43,6 @@ def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyP
     left.set()
     assert reader.result() == 0
     assert epoch(stream) == [1, 2]
-
-
-def test_rule_8_a_death_that_a_stop_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 8: who finds the worker dead tells the one that waits for it, which hears it at once."""
-    stream = StreamWrapper(Source(range(3)), 2)
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", lambda thread: None)
-        stream.__enter__()
-    reader = Aside(lambda: next(stream))
-    while stream._core.consumer_bell is None:
-        pass
-    assert reader.waits
-    monkeypatch.setattr("kernel.stream.GLANCE", 0.01)
-    stream.__exit__(None, None, None)
-    with pytest.raises(ChildProcessError):
-        reader.result()
-    assert epoch(stream) == [0, 1, 2]
 
 
 def test_rule_4_thread_that_is_slow_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +72,12 @@ def test_rule_8_worker_that_ends_by_an_error(monkeypatch: pytest.MonkeyPatch) ->
     """Rule 8: an error in the worker's own lines is told as the cause, and reading can go on."""
     error = MemoryError()
 
-    def pull(core: object, opened: object) -> None:
+    def pull(core: object, run: object) -> None:
         raise error
 
     with StreamWrapper(Source(range(3)), 2) as stream:
         with monkeypatch.context() as patch:
-            patch.setattr("kernel.stream._Core.pull", pull)
+            patch.setattr("kernel.worker.pull", pull)
             with pytest.raises(ChildProcessError) as caught:
                 next(stream)
         assert caught.value.__cause__ is error
@@ -138,12 +121,19 @@ def test_rule_10_abandoned_before_the_worker_begins(monkeypatch: pytest.MonkeyPa
             assert go.wait(LONG)
             super().run()
 
+    def interrupted(*_: object) -> None:
+        while not workers:
+            pass
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(threading, "excepthook", errors.append)
     source = Source(range(3))
     stream = StreamWrapper(source, 2)
     with monkeypatch.context() as patch:
         patch.setattr("threading.Thread", Late)
-        stream.__enter__()
+        patch.setattr("kernel.worker._said", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.__enter__()
     del stream
     gc.collect()
     go.set()
