@@ -60,9 +60,8 @@ class Run(Generic[T]):
 
     def own_state(self) -> State:
         """The state as far as the answers of a pull depend on it: the puller's own side."""
-        scope, permits, consumer, _, mark, _, *_ = INITIAL
         worker: Worker = "absent" if self.worker is None else "running"
-        return scope, permits, consumer, len(self.batches), mark, worker, *self.progress
+        return "inside", 0, "idle", len(self.batches), "none", worker, *self.progress
 
     def advance(self, state: State | None) -> None:
         """Note the progress that an action has made."""
