@@ -36,6 +36,10 @@ class Boom(Exception):
 # (a) The pure machine.
 
 
+SELDOM = {"Leave", "Allow", "Disallow", "Request", "Halt", "Die", "Drop"}
+"""Steps that lead nowhere if there are many of them."""
+
+
 class PureMachine(RuleBasedStateMachine):
     """Random steps of the machine, with all properties as invariants."""
 
@@ -57,7 +61,8 @@ class PureMachine(RuleBasedStateMachine):
             for action in self.actions
             if (state := action(self.limits, self.now.state)) is not None
         ]
-        name, state = data.draw(st.sampled_from(enabled), label="step")
+        often = [step for step in enabled if step[0] not in SELDOM]
+        name, state = data.draw(st.sampled_from(enabled + often * 3), label="step")
         self.take(name, advance(self.now, name, state))
 
     def take(self, name: str, then: Now) -> None:
@@ -111,7 +116,7 @@ def test_pure_machine() -> None:
     assert set(PureMachine.fired) == {action.__name__ for action in ACTIONS}
 
 
-@pytest.mark.parametrize("name", ["Bounded", "WaitsForNothing", "GateRespected", "Refines"])
+@pytest.mark.parametrize("name", ["MarkIsLast", "EpochBegins", "GateRespected", "Refines"])
 def test_pure_machine_refuses_mutants(name: str) -> None:
     """The same runs find what is wrong with a broken machine."""
 
