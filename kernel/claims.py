@@ -79,6 +79,10 @@ class Claim:
         """Whether this thread made it."""
         return self._thread is _this_thread()
 
+    def was_forked(self, forks: list[None] = _forks) -> bool:
+        """Whether this process is a child of the one in which it was made."""
+        return self._forks != len(forks)
+
     def is_foreign(self, forks: list[None] = _forks) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
         body = self._body

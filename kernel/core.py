@@ -288,13 +288,14 @@ class Core(Generic[T]):
         else:
             error = ChildProcessError(f"The worker of {self.label} ended unexpectedly.")
             error.__cause__ = entry.death
-            entry.death = None
             buried = Bury(self.limits, self.state(run))
             if buried is not None:
                 rest.progress = buried[PROGRESS:]
         rest.marks.append(error)
         self.run = rest
         run.iterator = None  # the error's traceback may hold the run
+        if entry is not None:
+            entry.death = None  # an interrupt before this leaves the error to be told
         self.did("Bury")
 
 

@@ -34,6 +34,7 @@ LIGHT_SLEEPS: Final = 20
 GATE: Final = "gate"
 STARTED: Final = "started"
 REFUSED: Final = "refused"
+LAUNCHED: Final = "launched"
 
 
 class Entry:
@@ -73,7 +74,7 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
             target=contextvars.copy_context().run, args=work, name=core.label, daemon=True
         )
         _thread.start_new_thread(_launch, (entry.thread, bell))
-        said = _said(entry.thread, bell)
+        said = _said(entry.thread, bell, entering)
     except Exception as error:
         said = error
     if said is STARTED or said is REFUSED:
@@ -86,18 +87,28 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
     return True
 
 
-def _said(thread: threading.Thread, bell: SimpleQueue[Any]) -> Any:
+def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim) -> Any:
+    """What the worker says as it begins, or why it did not; None if it died without a word.
+
+    A thread that does not live has not died yet, unless its launcher is done, or in another process.
+    """
+    launched = False
     while True:
         try:
-            return bell.get(True, GLANCE)
-        except Empty:  # noqa: PERF203  # twice a second
-            if not thread.is_alive():
+            said = bell.get(True, GLANCE)
+        except Empty:
+            if (launched or entering.was_forked()) and not thread.is_alive():
                 return None
+        else:
+            if said is not LAUNCHED:
+                return said
+            launched = True
 
 
 def _launch(thread: threading.Thread, bell: SimpleQueue[Any]) -> None:
     try:
         thread.start()
+        bell.put(LAUNCHED)
     except BaseException as error:
         bell.put(error)
 
