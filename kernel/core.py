@@ -46,8 +46,7 @@ class Core(Generic[T]):
         self.entering: list[Claim] = []  # the role of who enters
         self.requests: list[Claim] = []  # the role of the consumer that waits
         self.gates: list[object] = []  # one for each gate that is open
-        self.sleeps = 0  # of consumers, so far
-        self.asleep = 0  # which of these goes on, or is about to; 0: the consumer is awake
+        self.sleeps = 0  # of consumers so far: the last may go on, or be about to begin
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.run: Run[T] = Run()  # the puller's side
 
@@ -272,12 +271,10 @@ class Core(Generic[T]):
     def sleep(self, run: Run[T]) -> None:
         """Sleep until something was put, or for a while."""
         self.sleeps += 1
-        self.asleep = self.sleeps
         run.ring()
         if not run.batches and not run.marks:
             with suppress(Empty):
                 self.bell.get(True, worker.GLANCE)
-        self.asleep = 0
 
     def bury(self, run: Run[T]) -> None:
         """Whoever pulled is gone: that is an error like one of the source, which drops the pass."""

@@ -130,8 +130,7 @@ def _work(
     if core is not None:
         if entry.death is not None:
             core.did("Die")
-        if core.asleep:
-            core.bell.put(None)
+        answer(core, core.run)
     for leaver in entry.leavers:
         leaver.put(None)
 
@@ -252,12 +251,13 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     core.did("Fail", run)
 
 
-def answer(core: Core[Any], run: Run[Any]) -> None:
-    """Something was put: wake the consumer if it sleeps and was not rung for yet."""
-    asleep = core.asleep
-    if asleep and asleep != run.answered:
+def answer(core: Core[Any], run: Run[Any]) -> int:
+    """Something was put: wake the consumer if it may sleep and was not rung for yet."""
+    sleeps = core.sleeps
+    if sleeps != run.answered:
         core.bell.put(None)
-        run.answered = asleep
+        run.answered = sleeps
+    return sleeps
 
 
 def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
@@ -271,7 +271,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     batches, gates, over, iterator = run.batches, core.gates, entry.over, run.iterator
     assert iterator is not None
     append = batches.append
-    at = run.progress[COUNT]
+    at, answered = run.progress[COUNT], run.answered
     last = epoch_size - 1 if epoch_size else sys.maxsize
     run.progress = True, True, at, True
     failure: BaseException | None = None
@@ -283,8 +283,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
                 if over or not gates:
                     return False
                 append(next(iterator))
-                if core.asleep and core.asleep != run.answered:
-                    answer(core, run)
+                if core.sleeps != answered:
+                    answered = answer(core, run)
             if at < stop:
                 at, parked = stop, False
             elif parked:
