@@ -6,7 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
-from kernel import profile, stream
+from kernel import profile, pull, stream
 from kernel.machine import ACTIONS, Variables
 from specs import fingerprint, source
 from specs.proof.solve import proved
@@ -15,15 +15,18 @@ from specs.tlc import TLA, models
 from .mutants import MUTANTS
 from .test_properties import NAMES
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+SPECS = ROOT / "specs" / "README.md"
 
 
 def test_example_runs() -> None:
-    """The example in the README gives what it shows."""
-    failed, tried = doctest.testfile(
-        str(README), module_relative=False, optionflags=doctest.ELLIPSIS
-    )
-    assert (failed, tried > 10) == (0, True)
+    """The examples in the pages give what they show."""
+    for page, least in ((README, 3), (SPECS, 3)):
+        failed, tried = doctest.testfile(
+            str(page), module_relative=False, optionflags=doctest.ELLIPSIS
+        )
+        assert (failed, tried >= least) == (0, True), page
 
 
 def test_docstrings_run() -> None:
@@ -35,7 +38,7 @@ def test_docstrings_run() -> None:
 
 def test_table_of_properties() -> None:
     """The table lists every property, where it is stated, and the mutant that it refuses."""
-    rows = re.findall(r"^\| `(\w+)`\*? \|(.*)\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)`\*? \|(.*)\|$", SPECS.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(name for name, _ in rows) == sorted(NAMES)
     for name, row in rows:
         _, module, _, mutant, proof = (cell.strip() for cell in row.split("|"))
@@ -49,7 +52,7 @@ def test_table_of_defects() -> None:
     """The table lists every model of the seed, its property and its recorded counterexample."""
     rows = re.findall(
         r"^\| (\d+) \| .* \| `(Seed_\w+)` \| `(\w+)` \| (\d+) \|$",
-        README.read_text(encoding="utf-8"),
+        SPECS.read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     found = {m.name: m for m in models() if m.module == "Seed"}
@@ -61,14 +64,22 @@ def test_table_of_defects() -> None:
 
 
 def test_list_of_actions() -> None:
-    """The README names the actions, in order."""
-    listed = re.search(r"in Python and in TLA\+:\n(.*?)\.\n", README.read_text("utf-8"), re.DOTALL)
+    """The page names the actions, in order."""
+    listed = re.search(r"in Python and in TLA\+:\n(.*?)\.\n", SPECS.read_text("utf-8"), re.DOTALL)
     assert listed is not None
     assert re.findall(r"`(\w+)`", listed[1]) == [action.__name__ for action in ACTIONS]
 
 
 def test_places_of_variables() -> None:
     """The shell looks for a variable where the machine puts it."""
-    for place, name in enumerate(("scope", "worker", "epoch", "buffered", "fetching")):
-        assert Variables._fields[place] == name
-        assert getattr(stream, name.upper()) == place
+    assert Variables._fields[pull.MARK] == "mark"
+    progress = Variables._fields[pull.PROGRESS :]
+    assert progress == ("fetching", "begun", "count", "yielded")
+    assert progress[pull.FETCHING] == "fetching"
+    assert progress[pull.BEGUN] == "begun"
+    assert progress[pull.COUNT] == "count"
+
+
+def test_readme_is_short() -> None:
+    """Whoever finds the project reads a page, not a book."""
+    assert len(README.read_bytes()) <= 9000
