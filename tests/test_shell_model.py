@@ -1,7 +1,9 @@
-"""Shell's steps are the machine's, and TLC refutes each Shell that lacks a look, a ring or an order.
+"""TLC refutes each Shell that lacks a look, a ring or an order.
 
 A mutant is checked in as small a model as shows it. Each model without the edit holds.
 """
+
+# ruff: noqa: E501  # lines of TLA+, which are matched as they are
 
 from __future__ import annotations
 
@@ -373,4 +375,4 @@ def test_mutant_is_refuted(mutant: Mutant, tmp_path: Path) -> None:
     """TLC refutes the property, and shows how."""
     result = check(write(tmp_path, mutant.edits, mutant.violated, mutant.constants))
     assert result.verdict == f"violates {mutant.violated}"
-    assert len(result.steps) > 5
+    assert len(result.steps) > 3
