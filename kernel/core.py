@@ -255,15 +255,22 @@ class Core(Generic[T]):
         if run.worker is not None or (run.pullers and run.pullers[0].is_foreign()):
             self.bury(run)
         elif claim.take(run.pullers) is None and run is self.run:
+            self.drop(run)
             while not run.batches and not run.marks:
-                self.drop(run)
+                run.hand = None
                 run.advance(Fetch(self.limits, self.state(run)))
                 self.did("Fetch")
                 worker.pull(self, run)
 
     def drop(self, run: Run[T]) -> None:
         """End a caller's own pull that was interrupted and left behind. For the next puller."""
-        if run.progress[FETCHING]:
+        if run.progress[FETCHING] and run.hand is not None:  # its batch was put, or is lost
+            run.progress, mark = run.hand
+            if mark is not None and mark.__traceback__ is None and not run.marks:
+                run.marks.append(mark)  # it was not told yet
+            run.hand = None
+            self.did("Enqueue", run)
+        elif run.progress[FETCHING]:
             run.iterator = None
             run.advance(Drop(self.limits, self.state(run)))
             self.did("Drop")

@@ -43,6 +43,8 @@ class Run(Generic[T]):
         self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]
         self.iterator: Iterator[T] | None = None
         """The pass. None in a pull that may turn out to be its last."""
+        self.hand: tuple[Any, StopIteration | None] | None = None
+        """While a batch is put: the progress after it, and the mark behind it."""
         self.parked = 0
         """How often the worker has parked: it sleeps, or is about to and looks once more first."""
         self.rung = 0

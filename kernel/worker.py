@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .claims import Claim
 from .machine import Enqueue, Exhaust, Fail, Fetch, Halt, Start
-from .pull import COUNT, MARK, Run, ask, reported
+from .pull import COUNT, MARK, PROGRESS, Run, ask, reported
 
 if TYPE_CHECKING:
     from .core import Core
@@ -224,10 +224,13 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     """The source gave a batch."""
     put = Enqueue(core.limits, run.own_state())
     assert put is not None
+    mark = StopIteration() if put[MARK] == "ended" else None
+    run.hand = put[PROGRESS:], mark
     run.batches.append(batch)
-    if put[MARK] == "ended":
-        run.marks.append(StopIteration())
+    if mark is not None:
+        run.marks.append(mark)
     run.advance(put)
+    run.hand = None
     core.did("Enqueue", run)
 
 
