@@ -198,8 +198,8 @@ def SingleWriter(now: Now, then: Now, limits: Limits) -> bool:
         t.count,
         t.yielded,
     )
-    takes = t.buffered < s.buffered or (s.mark != "none" and s.mark != t.mark)
-    adds = t.buffered > s.buffered or (t.mark != "none" and s.mark != t.mark)
+    takes = t.buffered < s.buffered or s.mark not in ("none", t.mark)
+    adds = t.buffered > s.buffered or t.mark not in ("none", s.mark)
     return not (calls and pulls) and not (takes and pulls) and (not adds or pulls)
 
 
@@ -252,7 +252,7 @@ def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
 def AnswersAPull(now: Now, then: Now, limits: Limits) -> bool:
     """What is buffered or marked answers a pull of somebody living, or tells of a death."""
     s, t = now.vars, then.vars
-    marked = t.mark != "none" and s.mark != t.mark
+    marked = t.mark not in ("none", s.mark)
     if t.buffered <= s.buffered and not marked:
         return True
     return (s.worker, t.worker) == ("dead", "absent") or (s.fetching and s.worker != "dead")

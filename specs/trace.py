@@ -16,7 +16,8 @@ import shutil
 import sys
 import tempfile
 import time
-from bisect import bisect_right, insort
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -213,12 +214,12 @@ def linearize(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> 
     the file, unless its thread had written its last line after that one.
 
     Where there is no order, the longest beginning of one is given, and the rest as in the file.
-    Raises RuntimeError if neither is found in some hundred steps for each line.
+    Raises RuntimeError if that takes too long (TRIES).
     """
     return [lines[place] for place in order(limits, lines, first)]
 
 
-STEPS_PER_LINE, STEPS = 50, 1_000_000
+TRIES_PER_LINE, TRIES = 20, 100_000
 """How many actions are tried for an order: so many for each line, and so many more."""
 
 
@@ -226,15 +227,9 @@ def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list
     """The places of the lines in the order of `linearize`: depth first, and those that precede."""
     search = _Search(limits, lines)
     longest: list[int] = []
-    left = STEPS + STEPS_PER_LINE * len(lines)
     stack = [_Node(0, frozenset(), first)]
     while stack and len(search.taken) < len(lines):
-        node = stack[-1]
-        then = search.next(node)
-        left -= 1
-        if left == 0:
-            place = max(search.taken, default=-1) + 2
-            raise RuntimeError(f"no order of the lines was found; it is hard near line {place}")
+        then = search.next(stack[-1])
         if then is not None:
             stack.append(then)
         else:
@@ -254,7 +249,8 @@ class _Node:
     begin: int
     ahead: frozenset[int]
     state: State
-    tried: int = -1  # the last line that was tried from here
+    tried: bool = False  # `begin` was
+    others: list[int] | None = None  # lines to try instead of it, the first one last
 
 
 class _Search:
@@ -263,45 +259,76 @@ class _Search:
     def __init__(self, limits: Limits, lines: Sequence[Line]) -> None:
         self.limits = limits
         self.lines = lines
+        self.tries = TRIES + TRIES_PER_LINE * len(lines)
+        self.farthest = 0  # the first line that no beginning of an order has
         self.taken: list[int] = []
         self.failed: set[tuple[int, frozenset[int], State]] = set()  # nodes that lead nowhere
         self.after = [len(lines)] * len(lines)  # the next line of the same thread
+        self.open: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        """Lines that may be next: of each thread one, by what they say."""
         last: dict[str, int] = {}
-        self.open: list[int] = []  # of each thread the line that no line before `begin` precedes
         for place, line in enumerate(lines):
             if line.thread in last:
                 self.after[last[line.thread]] = place
             else:
-                self.open.append(place)
+                self.open[line.action, line.state].append(place)
             last[line.thread] = place
 
     def next(self, node: _Node) -> _Node | None:
         """Take the next line that may follow; None if there is none."""
-        for place in self.open[bisect_right(self.open, node.tried) :]:
-            node.tried = place
-            if place in node.ahead:
-                continue
-            line = self.lines[place]
-            state = ACTION[line.action](self.limits, node.state)
-            if state is None or not line.agrees(state):
-                continue
-            begin, ahead = node.begin, node.ahead
-            if place == begin:
-                begin += 1
-                while begin in ahead:
-                    begin += 1
-                ahead = frozenset(other for other in ahead if other > begin) if ahead else ahead
-            else:
-                ahead |= {place}
-            if (begin, ahead, state) in self.failed:
-                continue
-            for passed in range(node.begin, begin):
-                self.open.remove(passed)
-                if self.after[passed] < len(self.lines):
-                    insort(self.open, self.after[passed])
-            self.taken.append(place)
-            return _Node(begin, ahead, state)
+        if not node.tried:
+            node.tried = True
+            then = self.take(node, node.begin)
+            if then is not None:
+                return then
+        if node.others is None:
+            node.others = self.alternatives(node)
+        while node.others:
+            then = self.take(node, node.others.pop())
+            if then is not None:
+                return then
         return None
+
+    def alternatives(self, node: _Node) -> list[int]:
+        """Lines to try instead of the first, of those that say the same only the first.
+
+        Where another of these comes first in an order, the two can change places in it: whatever
+        must come after the other must come after this one, too.
+        """
+        found = []
+        for places in self.open.values():
+            place = next((place for place in places if place not in node.ahead), node.begin)
+            if place != node.begin:
+                found.append(place)
+        return sorted(found, reverse=True)
+
+    def take(self, node: _Node, place: int) -> _Node | None:
+        """The node after this line; None if it cannot be next, or leads nowhere."""
+        self.tries -= 1
+        if self.tries < 0:
+            raise RuntimeError(
+                f"no order of the lines was found in time; see line {self.farthest + 2}"
+            )
+        line = self.lines[place]
+        state = ACTION[line.action](self.limits, node.state)
+        if state is None or not line.agrees(state):
+            return None
+        begin, ahead = node.begin, node.ahead
+        if place == begin:
+            begin += 1
+            while begin in ahead:
+                begin += 1
+            ahead = frozenset(other for other in ahead if other > begin) if ahead else ahead
+        else:
+            ahead |= {place}
+        if (begin, ahead, state) in self.failed:
+            return None
+        self.farthest = max(self.farthest, begin)
+        for passed in range(node.begin, begin):
+            self.shut(passed)
+            self.admit(self.after[passed])
+        self.taken.append(place)
+        return _Node(begin, ahead, state)
 
     def back(self, node: _Node, before: _Node | None) -> None:
         """Nothing follows: go back to the node before."""
@@ -310,9 +337,21 @@ class _Search:
             return
         self.taken.pop()
         for passed in reversed(range(before.begin, node.begin)):
-            if self.after[passed] < len(self.lines):
-                self.open.remove(self.after[passed])
-            insort(self.open, passed)
+            self.shut(self.after[passed])
+            self.admit(passed)
+
+    def admit(self, place: int) -> None:
+        if place < len(self.lines):
+            line = self.lines[place]
+            insort(self.open[line.action, line.state], place)
+
+    def shut(self, place: int) -> None:
+        if place < len(self.lines):
+            line = self.lines[place]
+            places = self.open[line.action, line.state]
+            places.pop(bisect_left(places, place))
+            if not places:
+                del self.open[line.action, line.state]
 
 
 # Judging a trace.

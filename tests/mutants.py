@@ -19,6 +19,10 @@ class Mutant(NamedTuple):
     capacity: int = 2  # of a buffer with which the property fails
 
 
+ENDS = """count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1
+    /\\ IF count + 1 = EpochSize"""
+COUNT = "begun, count, yielded>>"
+
 MUTANTS = {
     "TypeOK": Mutant(
         "Disallow without its guard",
@@ -35,12 +39,7 @@ MUTANTS = {
     "EpochBounded": Mutant(
         "Enqueue ends the epoch a batch late",
         "Enqueue",
-        (
-            "count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1\n"
-            "    /\\ IF count + 1 = EpochSize",
-            "count' = IF EpochSize = 0 \\/ count = EpochSize THEN 0 ELSE count + 1\n"
-            "    /\\ IF count = EpochSize",
-        ),
+        (ENDS, ENDS.replace("count + 1 = EpochSize", "count = EpochSize")),
         ("count == limits.epoch_size", "count == limits.epoch_size + 1"),
     ),
     "MarkIsLast": Mutant(
@@ -125,7 +124,7 @@ MUTANTS = {
     "StopPreserves": Mutant(
         "Halt forgets the count",
         "Halt",
-        ("begun, count, yielded>>", "begun, yielded>> /\\ count' = 0"),
+        (COUNT, "begun, yielded>> /\\ count' = 0"),
         ('worker = "absent"', 'worker, count = "absent", 0'),
     ),
     "ErrorIsNotAnEnd": Mutant(
@@ -169,7 +168,7 @@ MUTANTS = {
         "Withdraw",
         (
             "UNCHANGED <<scope, permits, buffer, puller>>",
-            "fetching' = FALSE /\\ UNCHANGED <<scope, permits, buffer, worker, begun, count, yielded>>",
+            f"fetching' = FALSE /\\ UNCHANGED <<scope, permits, buffer, worker, {COUNT}",
         ),
         ('consumer = "idle"', 'consumer, fetching = "idle", False'),
     ),

@@ -73,7 +73,8 @@ def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
     kind = next(k for k, names in MODELS["Stream_E3_C2"].properties.items() if name in names)
     (tmp_path / "Stream_Mutant.cfg").write_text(
         "\\* A broken protocol.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
-        f"CONSTANTS\n    Capacity = {MUTANTS[name].capacity}\n    EpochSize = 3\n    MaxPermits = 1\n\n"
+        f"CONSTANTS\n    Capacity = {MUTANTS[name].capacity}\n"
+        "    EpochSize = 3\n    MaxPermits = 1\n\n"
         "SPECIFICATION Spec\n\n"
         + (f"INVARIANTS\n    {name}\n" if kind == "invariants" else "")
         + (f"PROPERTIES\n    \\* {kind}\n    {name}\n" if kind != "invariants" else ""),

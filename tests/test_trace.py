@@ -232,11 +232,11 @@ def test_no_order_is_found_for_a_forged_file(seed: int) -> None:
 
 def test_search_for_an_order_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A search that takes too long is no verdict."""
-    monkeypatch.setattr(trace, "STEPS", 5)
-    monkeypatch.setattr(trace, "STEPS_PER_LINE", 0)
+    monkeypatch.setattr(trace, "TRIES", 5)
+    monkeypatch.setattr(trace, "TRIES_PER_LINE", 0)
     told = trace.report(write(tmp_path / "run.jsonl", EXAMPLE))
     assert told.status == 2
-    assert "no order of the lines was found; it is hard near line 6" in told.lines[0]
+    assert "no order of the lines was found in time; see line 7" in told.lines[0]
 
 
 def test_long_file_is_put_in_order_in_linear_time() -> None:
@@ -315,7 +315,9 @@ MALFORMED = {
     changed(epoch_size=2**31): f'line 1: "epoch_size" {RANGE} 2147483648',
     changed(size=3): 'line 1: "size" is unknown',
     changed(state=[]): 'line 1: "state" must be an object, not []',
-    changed(state={}): 'line 1: "state" must have all variables, and lacks scope, permits, consumer,',
+    changed(
+        state={}
+    ): 'line 1: "state" must have all variables, and lacks scope, permits, consumer,',
     f'{{"format": "{FORMAT}"}}\n': 'line 1: lacks "capacity"',
     f"{HEADER}\n{ENTER}\n\n{ENTER}\n": "line 3: not JSON at column 1: Expecting value",
     f"{HEADER}\n{ENTER}\n{ENTER[:-5]}\n": "line 3: not JSON at column ",

@@ -9,15 +9,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from random import Random
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from kernel import stream
+from kernel import core, worker
 from kernel.machine import Action
 from specs.graph import explore
 
@@ -78,10 +78,14 @@ LAYERS: dict[str, Callable[[tuple[Action, ...]], None]] = {
 }
 
 
-def patched(broken: tuple[Action, ...]) -> AbstractContextManager[object]:
+@contextmanager
+def patched(broken: tuple[Action, ...]) -> Iterator[None]:
     """The shell with these actions."""
-    used = (action for action in broken if hasattr(stream, action.__name__))
-    return patch.multiple(stream, **{action.__name__: action for action in used})
+    with ExitStack() as patches:
+        for module in (core, worker):
+            used = {a.__name__: a for a in broken if hasattr(module, a.__name__)}
+            patches.enter_context(patch.multiple(module, **used))
+        yield
 
 
 def verdict(layer: str, broken: tuple[Action, ...]) -> str:
