@@ -54,14 +54,16 @@ class Core(Generic[T]):
         """The state of the protocol, as this thread sees it.
 
         The buffer is read before the request: who was served withdraws before it takes, so what
-        looks empty with a request waits for something.
+        looks empty with a request waits for something. The scope is read last: a gate or a request
+        that comes after a stop permits nothing.
         """
         held, mark = len(run.batches), run.mark()
+        permits, waits = len(self.gates), holder(self.requests) is not None
         entry, entered = run.worker, self.entry
         return (
             "new" if entered is None else "outside" if entered.over else "inside",
-            len(self.gates),
-            "idle" if holder(self.requests) is None else "waiting",
+            permits,
+            "waiting" if waits else "idle",
             held,
             mark,
             "absent" if entry is None else "running" if entry.lives() else "dead",
@@ -161,8 +163,10 @@ class Core(Generic[T]):
             f"{self.stop_timeout} seconds after the worker was told to go."
         )
         rest.worker, rest.progress = entry, run.progress
-        rest.marks.extend(run.marks)  # before the batches: it comes behind them
-        rest.batches.extend(run.batches.copy())
+        while True:  # until nothing was put meanwhile: a mark comes behind its batches
+            rest.marks, rest.batches = run.marks.copy(), run.batches.copy()
+            if len(run.marks) == len(rest.marks):
+                break
         entry.claim = None
         self.run = rest
         self.did("Die")
@@ -197,7 +201,7 @@ class Core(Generic[T]):
                 return batch
             if not run.marks:
                 self.ask()
-            elif not run.batches:  # looked at once more: the mark comes behind the batches
+            else:
                 self.tell(run)
 
     def took(self, run: Run[T]) -> None:
@@ -206,17 +210,19 @@ class Core(Generic[T]):
             run.ring()
 
     def tell(self, run: Run[T]) -> None:
-        """Raise what the mark stands for, and take it away, last: no interrupt comes between."""
-        try:
-            mark = run.marks[0]
-        except IndexError:
-            return  # another thread took it
-        self.did("EndEpoch" if type(mark) is StopIteration else "Raise")
+        """Raise what the mark stands for, unless a batch was put before it, and take it away."""
+        marks = run.marks
+        if self.record is not None and marks:
+            self.did("EndEpoch" if run.mark() == "ended" else "Raise")
+        # No call from here on: CPython lets neither a signal nor another thread in.
+        if run.batches or not marks:
+            return
+        mark = marks[0]
         try:
             raise mark
         finally:
             mark = None  # type: ignore[assignment]  # its traceback holds this frame
-            del run.marks[0]
+            del marks[0]
 
     def ask(self) -> None:
         """Wait until something is buffered, or pull."""
@@ -252,8 +258,11 @@ class Core(Generic[T]):
 
     def pull(self, claim: Claim, run: Run[T]) -> None:
         """Pull until something is put, unless another thread came first. Or bury who pulled."""
-        if run.worker is not None or (run.pullers and run.pullers[0].is_foreign()):
-            self.bury(run)
+        entry = run.worker
+        if entry is not None or (run.pullers and run.pullers[0].is_foreign()):
+            # A worker may have claimed, or halted, since it was looked for.
+            if entry is None or (not entry.lives() and run.worker is entry):
+                self.bury(run)
         elif claim.take(run.pullers) is None and run is self.run:
             self.drop(run)
             while not run.batches and not run.marks:

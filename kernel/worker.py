@@ -181,7 +181,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
     run = core.run
     parked = False
     while True:
-        if entry.over or (core.entry is not entry and not entering.in_force()):
+        if entry.over or (not entering.in_force() and core.entry is not entry):
             halted = Halt(core.limits, core.state(run))
             if halted is not None:  # not for one that was given up: to the others it is dead
                 run.advance(halted)
@@ -283,7 +283,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
         while at < last:
             stop = min(at + capacity - len(batches), last)
             for at in range(at, stop):  # noqa: B007, B020  # on from where it stopped
-                if over or not gates:
+                if not gates or over:  # in this order: a gate may be opened after the stop
                     return False
                 append(next(iterator))
                 if core.sleeps != answered:
