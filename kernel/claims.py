@@ -15,6 +15,7 @@ import threading
 from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 _local = threading.local()
 
@@ -50,7 +51,7 @@ class Claim:
     __slots__ = ("_body", "_forks", "_thread")
 
     def __init__(self, forks: list[None] = _forks) -> None:
-        self._body: Generator[None, None, None] | None = None
+        self._body: Any = None  # a generator; its type in typeshed lacks gi_running
         self._thread = _this_thread()
         self._forks = len(forks)
 
@@ -92,7 +93,7 @@ class Claim:
     def in_force(self, forks: list[None] = _forks) -> bool:
         """Whether its generator runs, in a thread that can go on."""
         body = self._body
-        if body is None or not body.gi_running:  # type: ignore[attr-defined]  # it is a generator
+        if body is None or not body.gi_running:
             return False
         return (self._forks == len(forks) and not sys.is_finalizing()) or self.is_mine
 

@@ -83,11 +83,8 @@ class Record:
             if not _removed(self._waits, number):  # a handler struck in it, and made its own
                 lines.append(_line("Request", thread))
         elif action in CALLERS:
-            if action in ("Request", "Enter") and self._waits:  # that of another thread is over
-                waited = self._waits[:]
-            else:
-                waited = [number]
-            for waiter in waited:
+            ends = action in ("Request", "Enter")  # those of other threads are over, too
+            for waiter in self._waits[:] if ends else [number]:
                 if _removed(self._waits, waiter):
                     if waiter != number:
                         self._told.append(waiter)

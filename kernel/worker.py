@@ -90,13 +90,13 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
 def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim) -> Any:
     """What the worker says as it begins, or why it did not; None if it died without a word.
 
-    A thread that does not live has not died yet, unless its launcher is done, or in another process.
+    A thread that does not live has not died yet, unless its launcher is done, or another process's.
     """
     launched = False
     while True:
         try:
             said = bell.get(True, GLANCE)
-        except Empty:
+        except Empty:  # noqa: PERF203  # twice a second
             if (launched or entering.was_forked()) and not thread.is_alive():
                 return None
         else:
