@@ -12,7 +12,6 @@ from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
-from weakref import ReferenceType
 
 from . import worker
 from .claims import Claim, holder
@@ -127,8 +126,7 @@ class Core(Generic[T]):
             left = object()
             if Leave(self.limits, self.state(self.run)) is not None:
                 entry.over.append(left)
-            garbage = type(entry.over[0]) is ReferenceType  # and a finaliser leaves it
-            if entry.over[0] is left or garbage or entry.lives():
+            if entry.over[0] is left or entry.halted_as_garbage() or entry.lives():
                 self.did("Leave")
                 self.join(entry, failure)
                 return
@@ -252,6 +250,9 @@ class Core(Generic[T]):
                 self.pull(claim, run)
             elif puller.is_mine:
                 raise RuntimeError(f"{self.label} is read by its own source.")
+            elif (entering := holder(self.entering)) is not None and entering.is_mine:
+                # a handler that struck there: the worker waits for the thread that it interrupts
+                raise RuntimeError(f"{self.label} is read while it is entered.")
             else:
                 self.sleep(run)
         yield
@@ -259,7 +260,9 @@ class Core(Generic[T]):
     def pull(self, claim: Claim, run: Run[T]) -> None:
         """Pull until something is put, unless another thread came first. Or bury who pulled."""
         entry = run.worker
-        if entry is not None or (run.pullers and run.pullers[0].is_foreign()):
+        if entry is not None and not entry.lives() and entry.halted_as_garbage():
+            run.worker = None  # a finaliser reads on
+        elif entry is not None or (run.pullers and run.pullers[0].is_foreign()):
             # A worker may have claimed, or halted, since it was looked for.
             if entry is None or (not entry.lives() and run.worker is entry):
                 self.bury(run)

@@ -51,6 +51,11 @@ class Entry:
         self.light = False
         """The worker sleeps so shortly that the opening of a gate need not ring."""
 
+    def halted_as_garbage(self) -> bool:
+        """Whether its wrapper was garbage; a finaliser may use it all the same."""
+        alarmed = bool(self.over) and type(self.over[0]) is weakref.ReferenceType
+        return alarmed and self.death is None
+
     def lives(self) -> bool:
         """Whether its worker does."""
         return self.claim is not None and self.claim.in_force()
