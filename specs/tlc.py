@@ -166,6 +166,7 @@ def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     """
     options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={scratch}"]
     words = [java(), *options, "-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
+    words += ["-lncheck", "final"]  # and not at times that depend on how fast it is
     words += ["-metadir", str(scratch / "meta"), "-config", model.config.name]
     if dump is not None:
         words += ["-dump", "dot,actionlabels", str(dump)]
