@@ -393,7 +393,7 @@ class Scene:
         while (
             quiet < 2 and not self.striker.struck and self.workers and self.workers[-1].is_alive()
         ):
-            threading.Event().wait(0.0003)
+            threading.Event().wait(0.001)
             bell = self.stream._core.entry.bell
             quiet = quiet + 1 if self.watch.naps and bell.empty() else 0
 
@@ -677,14 +677,6 @@ EXCUSES = (
         f"{END} lost",
         lambda place: (place.file, place.function) == ("core.py", "tell"),
         "It was taken, and is on its way out. No signal is taken there.",
-    ),
-    Excuse(
-        "wrong",
-        lambda place: (
-            (place.file, place.function) in (("worker.py", "put"), ("pull.py", "advance"))
-        ),
-        "A FAULT: its batch was put, its progress not noted, so the pass is dropped after it.",
-        "__next__",
     ),
     Excuse(
         "gate open",

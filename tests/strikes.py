@@ -7,10 +7,12 @@ the numbers of the batches tell whether anything else was lost, doubled or reord
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
@@ -21,6 +23,7 @@ from kernel import StreamWrapper
 from .interrupts import positive
 
 STRIKE, END, TOLD = "strike", "end", "told"
+LAST = 200  # batches in a pass of a storm
 EACH = 25  # strikes of one wrapper
 LONG = 60.0  # seconds that the programs between two strikes may take
 
@@ -149,13 +152,165 @@ def works(thread: threading.Thread) -> bool:
     return frame is not None
 
 
+def whole(stream: StreamWrapper[Any], seen: list[int], last: int, lost: int) -> str:
+    """Leave, enter and drain by another thread, and say what is wrong, if anything."""
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def finish() -> None:
+        try:
+            with suppress(RuntimeError):
+                stream.__exit__(None, None, None)
+            with stream:
+                seen.extend(stream)
+        except BaseException as error:
+            wrong.append(repr(error))
+        done.set()
+
+    threading.Thread(target=finish, daemon=True).start()
+    if not done.wait(10):
+        return "hung"
+    if wrong:
+        return wrong[0]
+    if len(set(seen)) < len(seen):
+        return "doubled"
+    return "lost" if last - len(seen) > lost else "" if seen == sorted(seen) else "reordered"
+
+
+def storms(number: int, random: Random) -> str:
+    """So many times five interrupts, 20 us apart. Returns what is wrong, if anything."""
+    left = 0
+
+    def strike(_: int, frame: Any) -> None:
+        nonlocal left
+        while frame is not None and frame.f_code is not calls.__code__:
+            frame = frame.f_back
+        if left:
+            left -= frame is not None
+            signal.setitimer(signal.ITIMER_REAL, 0.00002 if left else 0)
+            if frame is not None:
+                raise KeyboardInterrupt
+
+    def calls(stream: StreamWrapper[Any], seen: list[int]) -> None:
+        with suppress(RuntimeError):
+            stream.__exit__(None, None, None)
+        with stream, stream.allow_buffering:
+            while left and len(seen) < LAST // 2:
+                seen += [next(stream)]
+
+    signal.signal(signal.SIGALRM, strike)
+    for _ in range(number):
+        stream = StreamWrapper(lambda: iter(range(LAST)), random.choice((1, 2, 8)))
+        seen: list[int] = []
+        left = 5
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.000001, 0.0006))
+        while left:
+            with suppress(KeyboardInterrupt):
+                calls(stream, seen)
+        wrong = whole(stream, seen, LAST, 5)
+        if wrong:
+            return wrong
+    return ""
+
+
+def consumers(number: int, random: Random) -> str:
+    """Two consumers, of which the main thread is interrupted. Returns what is wrong."""
+    struck = [0]
+
+    def strike(*_: object) -> None:
+        struck[0] += 1
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, strike)
+    last = 200 * number
+    stream = StreamWrapper(lambda: iter(range(last)), 4)
+    mine: list[int] = []
+    others: list[int] = []
+    errors: list[BaseException] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                others.append(next(stream))
+            except RuntimeError:
+                time.sleep(0)
+            except StopIteration:
+                return
+            except BaseException as error:
+                errors.append(error)
+                return
+
+    with stream, stream.allow_buffering:
+        other = threading.Thread(target=read, daemon=True)
+        other.start()
+        end = time.monotonic() + LONG + number / 100
+        while struck[0] < number and time.monotonic() < end:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00002, 0.0005))
+                while True:
+                    try:
+                        mine.append(next(stream))
+                    except RuntimeError:
+                        time.sleep(0)
+                    except StopIteration:
+                        struck[0] = number
+                        break
+            except KeyboardInterrupt:
+                continue
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        over.set()
+        other.join(10)
+        if other.is_alive() or time.monotonic() > end:
+            return "hung"
+    if errors:
+        return repr(errors[0])
+    both = mine + others
+    if len(set(both)) < len(both):
+        return "doubled"
+    if mine != sorted(mine) or others != sorted(others):
+        return "reordered"
+    return "lost" if max(both) + 1 - len(both) > struck[0] else ""
+
+
+def polls(number: int, random: Random) -> str:
+    """A waiting next that is left again and again leaves nothing behind."""
+    ready = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 0
+        ready.wait()
+
+    signal.signal(signal.SIGALRM, interrupt)
+    stream = StreamWrapper(source, 2)
+    with stream, stream.allow_buffering:
+        assert next(stream) == 0
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(number):
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0003, 0.0006))
+                next(stream)
+        more = tracemalloc.get_traced_memory()[0] - before
+        ready.set()
+    return f"{more} bytes more" if more > 40_000 else ""
+
+
+KINDS = {"storms": storms, "consumers": consumers, "polls": polls}
+
+
 def main() -> int:
     """Strike so many times. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.strikes", description=__doc__)
     parser.add_argument("--strikes", type=positive, default=10_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--kind", choices=KINDS, help="of strikes; else random programs are struck")
     options = parser.parse_args()
     random = Random(options.seed)
+    if options.kind:
+        wrong = KINDS[options.kind](options.strikes, random)
+        print(f"{options.strikes} {options.kind}: {wrong or 'whole'}", flush=True)  # noqa: T201
+        os._exit(int(bool(wrong)))
     signal.signal(signal.SIGALRM, interrupt)
     sys.unraisablehook = arrived.append
     strikes = events = 0

@@ -6,7 +6,9 @@ They use nothing but the public interface, so that they run on any class that ha
 
 from __future__ import annotations
 
+import contextvars
 import copy
+import decimal
 import gc
 import pickle
 import threading
@@ -836,3 +838,44 @@ def test_integers_of_numpy_are_integers(wrapper: Any) -> None:
     """Sizes may be of any type that stands for an integer."""
     with wrapper(Source(range(3)), np.int64(2), np.int32(2)) as stream:
         assert epoch(stream) == [0, 1]
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_rule_1_context_reaches_the_source(size: int, wrapper: Any) -> None:
+    """Rule 1: the source runs in a copy of the context in which the `with` was entered."""
+    variable = contextvars.ContextVar("variable", default="outside")
+
+    def source() -> Any:
+        for _ in range(2):
+            yield variable.get(), str(decimal.Decimal(1) / 7)
+
+    with decimal.localcontext() as context:
+        context.prec = 5
+        token = variable.set("inside")
+        with wrapper(source, size) as stream:
+            read = list(stream)
+        variable.reset(token)
+    assert read == [("inside", "0.14286")] * 2
+
+
+def test_rule_10_abandoned_with_an_open_gate(wrapper: Any) -> None:
+    """Rule 10: the worker of a garbage wrapper ends before its next pull, a gate open or not."""
+    source = Source(range(10**6), held=True)
+
+    def use() -> Any:
+        stream = wrapper(source, 10**9)
+        stream.__enter__()
+        stream.allow_buffering.__enter__()
+        source.await_start()
+        source.go()
+        assert next(stream) == 0
+        source.await_start()
+        return weakref.ref(stream), stream._core.entry
+
+    garbage, entry = use()
+    gc.collect()
+    assert garbage() is None
+    source.free()
+    entry.thread.join(20)
+    assert not entry.thread.is_alive()
+    assert source.pulls == 2

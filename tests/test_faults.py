@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import textwrap
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -156,17 +161,18 @@ def test_a_pull_that_returns_at_the_last_moment_is_kept(monkeypatch: pytest.Monk
     assert epoch(wrapped) == FRESH
 
 
-def test_the_error_of_the_body_is_not_hidden() -> None:
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+def test_rule_10_the_error_of_the_body_is_not_hidden(kind: type[BaseException]) -> None:
     """Rule 10: a stop that takes too long lets the error pass that the body raised."""
     source = Stuck(0)
-    body = ValueError()
+    body = kind()
 
     def use() -> None:
         with StreamWrapper(source, 2, stop_timeout=0) as wrapped, wrapped.allow_buffering:
             assert source.hangs.wait(LONG)
             raise body
 
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  # it is that one
+    with pytest.raises(kind) as caught:
         use()
     assert caught.value is body
     source.let_go()
@@ -292,12 +298,12 @@ def test_rule_8_no_memory_for_a_batch_of_the_worker() -> None:
 
 @pytest.mark.parametrize("refusals", [1, 2])
 def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
-    """Rules 7 and 10: the error is told, as one of the source, after which a fresh pass comes."""
+    """Rule 10: the error is told; the batch in hand is lost at most, the others come in order."""
     wrapped = StreamWrapper(Source([0, 1, 2, 3]))
     assert next(wrapped) == 0
     wrapped._core.run.batches = Full()
     wrapped._core.run.batches.refusals = refusals  # type: ignore[attr-defined]
-    assert settled(wrapped, refusals + 5) == [MemoryError] * refusals + [0, 1, 2, 3, "end"]
+    assert settled(wrapped, 4) == [MemoryError] * refusals + [1, 2, 3, "end"][refusals:]
 
 
 @pytest.mark.parametrize("size", [0, 2])
@@ -403,3 +409,92 @@ def test_rule_9_closed_while_it_is_read(size: int) -> None:
     if scope(wrapped) == "inside":
         wrapped.__exit__(None, None, None)
     assert source.most_active == 1
+
+
+# A stack that ends.
+
+
+def at_depth(depth: int, call: Callable[[], Any]) -> Any:
+    return call() if depth == 0 else at_depth(depth - 1, call)
+
+
+def left_whole(wrapped: Any, passes: int) -> None:
+    """It can be left, entered and read: the rest of a pass, or an error and a fresh one."""
+    with suppress(RuntimeError):
+        wrapped.__exit__(None, None, None)
+    with wrapped:
+        seen = settled(wrapped, passes + 2)
+    numbers = [item for item in seen if isinstance(item, int)]
+    assert numbers
+    assert all(b - a == 1 for a, b in pairwise(numbers) if b), seen
+
+
+@pytest.mark.parametrize("call", ["enter", "exit", "next"])
+@pytest.mark.parametrize("mode", ["unbuffered", "shut", "open", "outside"])
+def test_rule_10_recursion_error_at_every_depth(mode: str, call: str) -> None:
+    """Rule 10: after a RecursionError out of any line of ours the wrapper works."""
+    frame: Any = sys._getframe()
+    used = 0
+    while frame is not None:
+        used, frame = used + 1, frame.f_back
+    limit, failed = sys.getrecursionlimit(), 0
+    for depth in range(10, 100):
+        wrapped = StreamWrapper(Source(range(100)), 0 if mode == "unbuffered" else 2)
+        if call != "enter":
+            wrapped.__enter__()
+        if mode == "outside" and call == "next":
+            wrapped.__exit__(None, None, None)
+        gate = wrapped.allow_buffering
+        if mode == "open":
+            gate.__enter__()
+        sys.setrecursionlimit(used + 110)
+        try:
+            at_depth(depth, lambda wrapped=wrapped: CALLS[call](wrapped))  # type: ignore[misc]
+        except RecursionError:
+            failed += 1
+        except ChildProcessError as error:  # it struck the worker as it began, or the source
+            failed += isinstance(error.__cause__, RecursionError)
+        finally:
+            sys.setrecursionlimit(limit)
+        if mode == "open":
+            gate.__exit__(None, None, None)
+        left_whole(wrapped, 10)
+    assert failed
+
+
+def test_rule_10_memory_error_at_every_allocation() -> None:
+    """Rule 10: after a MemoryError out of any line of ours the wrapper works."""
+    testcapi = pytest.importorskip("_testcapi")
+    if not hasattr(testcapi, "set_nomemory") or sys.version_info < (3, 11):
+        pytest.skip("needs _testcapi.set_nomemory")
+    program = """
+        import _testcapi, sys, itertools
+        from contextlib import suppress
+        from kernel import StreamWrapper
+        at, call = int(sys.argv[1]), sys.argv[2]
+        stream = StreamWrapper(lambda: iter(range(9)))
+        with suppress(MemoryError):
+            if call == "enter":
+                _testcapi.set_nomemory(at, at + 1)
+                stream.__enter__()
+            else:
+                stream.__enter__()
+                _testcapi.set_nomemory(at, at + 1)
+                next(stream) if call == "next" else stream.__exit__()
+        _testcapi.remove_mem_hooks()
+        with suppress(RuntimeError):
+            stream.__exit__()
+        with stream:
+            read = list(stream)
+        assert read in (list(range(9)), list(range(1, 9))), read
+    """
+    for call in ("enter", "next", "exit"):
+        for at in range(1, 40, 4):
+            done = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(program), str(at), call],
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+            assert done.returncode == 0, (call, at, done.stderr)

@@ -152,3 +152,11 @@ def test_rule_10_interrupts_by_a_timer() -> None:
 def test_rule_10_interrupts_are_prompt() -> None:
     """Rule 10: one that CPython misses, since it came just before a sleep, comes a moment later."""
     assert 0 < GLANCE <= 0.5
+
+
+@pytest.mark.parametrize("kind", ["storms", "consumers", "polls"])
+def test_rule_10_strikes(kind: str) -> None:
+    """Rule 10: five interrupts in a row, one consumer of two, and a next that is left again."""
+    command = [sys.executable, "-m", "tests.strikes", "--kind", kind, "--strikes", "300"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

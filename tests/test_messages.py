@@ -102,3 +102,39 @@ def test_thread_bears_the_name() -> None:
     """A worker is known by its stream's name wherever threads are listed."""
     with StreamWrapper(Source([1]), 2, name="s"):
         assert "StreamWrapper 's'" in {thread.name for thread in threading.enumerate()}
+
+
+class Hostile(Exception):
+    """An error whose message cannot be had."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Unnamed(type):
+    """A class whose name cannot be had."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise KeyboardInterrupt
+
+
+class Hidden(Exception, metaclass=Unnamed):
+    """An error whose class hides its name."""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(2, "No such file", "a.npy"), "[Errno 2] No such file: 'a.npy'."),
+        (KeyError("b"), "KeyError: 'b'."),
+        (Hostile(), "Hostile: (its message cannot be told)."),
+        (Hidden("why"), "Hidden: why."),
+    ],
+)
+def test_rule_7_the_error_names_its_cause(error: Exception, told: str) -> None:
+    """Rule 7: the ChildProcessError says what the source raised, whatever its class does."""
+    with StreamWrapper(Source([error]), 2) as stream, pytest.raises(ChildProcessError) as caught:
+        next(stream)
+    assert str(caught.value).endswith(told)
+    assert caught.value.__cause__ is error

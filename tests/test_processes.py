@@ -334,3 +334,315 @@ def test_signal_handlers_are_left_alone() -> None:
     """The library takes no signal, and starts no thread when it is imported."""
     assert run("print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)") == "True"
     assert run("print(threading.active_count())") == "1"
+
+
+HANDLER = """
+import random
+
+stream = None
+calls = [0]
+
+def use(number, frame):
+    calls[0] += 1
+    other = StreamWrapper(lambda: range(3), 2)
+    with other:
+        assert list(other) == [0, 1, 2]
+    try:
+        kind = calls[0] % KINDS
+        if kind == 0:
+            with stream.allow_buffering:
+                stream.empty()
+        elif kind == 1:
+            taken.append(next(stream))
+        elif kind == 2:
+            stream.__exit__()
+        elif kind == 3:
+            stream.__enter__()
+        elif kind == 4:
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    except (RuntimeError, StopIteration, ValueError):
+        pass
+
+KINDS = 5
+taken = []
+"""
+
+
+@needs_fork
+def test_rule_13_handler_that_uses_what_it_interrupts() -> None:
+    """Rule 13: a handler makes, gates, reads, leaves, enters and forks in the midst of any call."""
+    assert (
+        run(
+            HANDLER
+            + textwrap.dedent("""
+            signal.signal(signal.SIGUSR1, use)
+            for turn in range(150):
+                stream = StreamWrapper(lambda: range(40), 2)
+                del taken[:]
+                before = calls[0]
+                at = random.Random(turn).uniform(1e-6, 1e-3)
+                signal.signal(signal.SIGVTALRM, use)
+                signal.setitimer(signal.ITIMER_VIRTUAL, at)
+                read = []
+                while calls[0] == before and len(read) < 30:
+                    try:
+                        with stream, stream.allow_buffering:
+                            read += [next(stream), next(stream)]
+                    except (RuntimeError, ValueError):
+                        pass
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+                try:
+                    stream.__exit__()
+                except RuntimeError:
+                    pass
+                with stream:
+                    rest = list(stream)
+                every = read + taken + rest
+                assert len(set(every)) == len(every), every
+                assert len(every) == 40, every
+            print("end")
+            """)
+        )
+        == "end"
+    )
+
+
+def test_rule_13_nested_handlers() -> None:
+    """Rule 13: a handler that is interrupted in its own call of the stream, by one that reads."""
+    assert (
+        run(
+            """
+            read = []
+
+            def outer(number, frame):
+                signal.raise_signal(signal.SIGUSR2)
+                read.append(next(stream))
+
+            def inner(number, frame):
+                read.append(next(stream))
+
+            signal.signal(signal.SIGUSR1, outer)
+            signal.signal(signal.SIGUSR2, inner)
+
+            def source():
+                yield 0
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+                yield from range(1, 9)
+
+            stream = StreamWrapper(source, 2)
+            with stream:
+                read += stream
+            print(*sorted(read))
+            """
+        )
+        == "0 1 2 3 4 5 6 7 8"
+    )
+
+
+def test_rule_13_finaliser_in_the_worker() -> None:
+    """Rule 13: a finaliser that runs in a worker gates, drops and leaves other streams."""
+    assert (
+        run(
+            """
+            class Last:
+                def __init__(self):
+                    self.me = self
+                    self.stream = StreamWrapper(lambda: range(3), 2).__enter__()
+
+                def __del__(self):
+                    with self.stream.allow_buffering, outer.allow_buffering:
+                        outer.empty()
+                        assert next(self.stream) == 0
+                    self.stream.__exit__()
+                    ended.append(threading.current_thread() is not threading.main_thread())
+
+            import gc
+            ended = []
+
+            def source():
+                for n in range(5):
+                    Last()
+                    gc.collect()
+                    yield n
+
+            with StreamWrapper(source, 2) as outer, outer.allow_buffering:
+                print(*outer)
+            print(ended == [True] * 5)
+            """
+        )
+        == "0 1 2 3 4\nTrue"
+    )
+
+
+@pytest.mark.parametrize("call", ["next(self.stream)", "self.gate()", "self.stream.__exit__()"])
+def test_rule_13_del_at_exit(call: str) -> None:
+    """Rule 13: `__del__` at exit may read, gate and leave; nothing waits for a frozen thread."""
+    for _ in range(3):
+        run(
+            f"""
+            class Reader:
+                def __init__(self):
+                    self.stream = StreamWrapper(Source(), 2, stop_timeout=0.1).__enter__()
+
+                def gate(self):
+                    with self.stream.allow_buffering:
+                        pass
+
+                def __del__(self):
+                    try:
+                        {call}
+                    except (StopIteration, RuntimeError, OSError):
+                        pass
+
+            class Source:
+                def __call__(self):
+                    return iter(range(10 ** 9))
+
+            reader = Reader()
+            reader.stream.allow_buffering.__enter__()
+            assert next(reader.stream) == 0
+            """
+        )
+
+
+@needs_fork
+def test_rule_13_fork_after_reload_and_another_fork() -> None:
+    """Rule 13: after a reload of any module, and in a child's child, reading goes on."""
+    assert (
+        run(
+            """
+            import importlib
+            import kernel.claims, kernel.core, kernel.stream, kernel.worker, kernel.pull
+
+            for module in (None, kernel.claims, kernel.pull, kernel.worker, kernel.core):
+                stream = StreamWrapper(lambda: range(9), 2)
+                with stream, stream.allow_buffering:
+                    assert next(stream) == 0
+                    if module is not None:
+                        importlib.reload(module)
+                    children = []
+                    for generation in range(3):
+                        child = os.fork()
+                        children.append(child)
+                        if child:
+                            break
+                        signal.alarm(10)
+                        try:
+                            while next(stream) < 4:
+                                pass
+                            raise AssertionError("no error")
+                        except ChildProcessError:
+                            pass
+                        stream.__exit__()
+                        stream.__enter__()
+                        assert next(stream) == 0
+                    last = children[-1]
+                    if last:
+                        assert os.waitpid(last, 0)[1] == 0
+                    if len(children) > 1 or not last:
+                        os._exit(0)
+                    assert list(stream) == list(range(1, 9))
+            print("end")
+            """
+        )
+        == "end"
+    )
+
+
+@needs_fork
+def test_rule_13_fork_with_a_slow_record() -> None:
+    """Rule 13: a child forked while the worker writes to a slow record file can go on."""
+    assert (
+        run(
+            """
+            import io, time
+
+            class Slow(io.StringIO):
+                def write(self, text):
+                    time.sleep(0.002)
+                    return super().write(text)
+
+            stream = StreamWrapper(lambda: range(10 ** 6), 3, record=Slow())
+            with stream, stream.allow_buffering:
+                for position in range(10):
+                    assert next(stream) == position
+                    child = os.fork()
+                    if not child:
+                        signal.alarm(10)
+                        try:
+                            for _ in range(9):
+                                next(stream)
+                        except ChildProcessError:
+                            stream.__exit__()
+                            with stream:
+                                assert next(stream) == 0
+                            os._exit(0)
+                        os._exit(2)
+                    assert os.waitpid(child, 0)[1] == 0
+            print("end")
+            """
+        )
+        == "end"
+    )
+
+
+@needs_fork
+def test_rule_13_interrupt_in_a_fork() -> None:
+    """Rules 10 and 13: an interrupt that comes while fork is at work is told, and harms nobody."""
+    assert (
+        run(
+            """
+            ballast = bytearray(10 ** 8)
+            ballast[::4096] = b"x" * len(ballast[::4096])
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            told = 0
+            for delay in (0.0001, 0.0005, 0.001):
+                stream = StreamWrapper(lambda: range(9), 2)
+                with stream:
+                    assert next(stream) == 0
+                    try:
+                        signal.setitimer(signal.ITIMER_REAL, delay)
+                        if not os.fork():
+                            os._exit(0)
+                        while True:
+                            pass
+                    except KeyboardInterrupt:
+                        told += 1
+                    assert next(stream) == 1
+            print(told)
+            """
+        )
+        == "3"
+    )
+
+
+@needs_fork
+def test_rule_13_handler_that_only_forks() -> None:
+    """Rule 13: a handler forks in the midst of the making of a wrapper."""
+    assert (
+        run(
+            """
+            struck = 0
+
+            def fork(*_):
+                global struck
+                child = os.fork()
+                if not child:
+                    os._exit(0)
+                os.waitpid(child, 0)
+                struck += 1
+
+            signal.signal(signal.SIGVTALRM, fork)
+            for _ in range(100):
+                seen = struck
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0.0001)
+                while struck == seen:
+                    StreamWrapper(list, 2)
+            print(struck)
+            """
+        )
+        == "100"
+    )
