@@ -68,7 +68,7 @@ COUNTS = """\
     /\\ count' = IF EpochSize = 0 THEN 0 ELSE count + 1
     /\\ UNCHANGED <<mark, begun>>
 """
-FULL = "    /\\ mark = \"none\"\n    /\\ buffered < Slots\n"
+FULL = '    /\\ mark = "none"\n    /\\ buffered < Slots\n'
 
 
 def test_mark_in_a_step_of_its_own_is_refused(tmp_path: Path) -> None:
