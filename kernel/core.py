@@ -147,7 +147,8 @@ class Core(Generic[T]):
                 bell.get(True, min(left, worker.GLANCE) if left > 0 else worker.GLANCE)
         thread = entry.thread
         if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
-            thread.join(worker.GLANCE)
+            with suppress(RuntimeError):  # at exit; from 3.14 on it cannot be joined there
+                thread.join(worker.GLANCE)
 
     def give_up(self, entry: Entry, failure: object) -> None:
         """Leave the worker, in a pull that does not return, to itself, with all that it writes.
@@ -156,7 +157,7 @@ class Core(Generic[T]):
         """
         run = self.run
         rest: Run[T] = Run()
-        entry.death = TimeoutError(
+        error = entry.death = TimeoutError(
             f"A pull from the source of {self.label} has not returned for "
             f"{self.stop_timeout} seconds after the worker was told to go."
         )
@@ -170,7 +171,7 @@ class Core(Generic[T]):
         self.did("Die")
         self.bell.put(None)
         if failure is None:
-            raise entry.death
+            raise error  # who buries the worker clears its death
 
     # The gate.
 
