@@ -30,7 +30,6 @@ from .benchmarks.measures import hand_over
 from .benchmarks.subjects import Source, Wrapper
 from .soak import Broken, User
 
-
 PULL = worker.pull
 
 
