@@ -31,8 +31,8 @@ from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, mode
 
 ACTORS = {
     "worker": "GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave "
-    "Tell Settle Commit Decide Choose Recheck WakeUp Slots Look WakeWaiters",
-    "source": "Yield YieldNone OwnYield OwnExhaust OwnFail Answer OwnAnswer",
+    "Start Await Length Look Gone",
+    "source": "Yield YieldNone OwnYield OwnExhaust OwnFail Pulled Answered",
     "nobody": "Die",
     "another thread": "OthersTurn",
 }

@@ -105,7 +105,9 @@ Next ==
     \/ EndComplete
     \/ EndShort
     \/ Failure
-    \/ Interrupted
 
 Spec == Init /\ [][Next]_vars
+
+\* The same where callers may be interrupted.
+SpecWithInterrupts == Init /\ [][Next \/ Interrupted]_vars
 =============================================================================

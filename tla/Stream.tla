@@ -175,7 +175,7 @@ ErrorIsNotAnEnd ==
 (* Refinement: whatever the threads do, the consumer sees what Epochs      *)
 (* allows, in which there are none.                                        *)
 
-Refines == Abstract!Spec
+Refines == Abstract!SpecWithInterrupts
 
 Implements == P!Spec
 
