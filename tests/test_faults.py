@@ -447,7 +447,7 @@ def test_rule_10_recursion_error_at_every_depth(mode: str, call: str) -> None:
         gate = wrapped.allow_buffering
         if mode == "open":
             gate.__enter__()
-        sys.setrecursionlimit(used + 110)
+        sys.setrecursionlimit(used + 95)
         try:
             at_depth(depth, lambda wrapped=wrapped: CALLS[call](wrapped))  # type: ignore[misc]
         except RecursionError:
