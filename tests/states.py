@@ -74,13 +74,15 @@ class State(Scene):
         """Wait until the worker sleeps, or has ended."""
         while True:
             run = self.stream._core.run
-            if run.worker is None or not run.worker.lives() or run.parked > run.rung:
+            if run.worker is None or not run.worker.lives():
+                return
+            if run.parked > run.rung and run.worker.bell.empty():
                 return
             time.sleep(0.001)
 
     def do_dead(self) -> None:
         """Enter with a worker that cannot start."""
-        with mock.patch.object(threading.Thread, "start", lambda thread: 1 / 0):
+        with mock.patch.object(threading.Thread, "start", side_effect=ZeroDivisionError):
             self.stream.__enter__()
 
     def end(self, outcome: str) -> None:

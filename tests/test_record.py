@@ -466,7 +466,7 @@ def test_forked_child_writes_nothing(tmp_path: Path) -> None:
                         with pytest.raises(ChildProcessError):
                             take(wrapper, 9)
                         next(wrapper)
-                        file.close()
+                        # Not closed: its buffer's lock may be another thread's, which is Python's.
                         os._exit(0)
                     finally:
                         os._exit(1)

@@ -68,7 +68,9 @@ def test_a_fork_that_is_not_noticed_is_found(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_thread_that_is_left_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrapper whose worker does not hear that nobody wants it."""
-    unheard = SimpleNamespace(ref=lambda thing, _=None: weakref.ref(thing))
+    unheard = SimpleNamespace(
+        ref=lambda thing, _=None: weakref.ref(thing), ReferenceType=weakref.ReferenceType
+    )
     monkeypatch.setattr(worker, "weakref", unheard)
     monkeypatch.setattr("tests.interrupts.HANG", 0.1)
     assert alone(lambda: State("worker asleep").collect()) != 0
