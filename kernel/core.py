@@ -255,7 +255,7 @@ class Core(Generic[T]):
                 # a handler that struck there: the worker waits for the thread that it interrupts
                 raise RuntimeError(f"{self.label} is read while it is entered.")
             else:
-                self.sleep(run)
+                self.sleep(run, puller)
         yield
 
     def pull(self, claim: Claim, run: Run[T]) -> None:
@@ -288,11 +288,11 @@ class Core(Generic[T]):
             run.advance(Drop(self.limits, self.state(run)))
             self.did("Drop")
 
-    def sleep(self, run: Run[T]) -> None:
-        """Sleep until something was put, or for a while."""
+    def sleep(self, run: Run[T], puller: Claim) -> None:
+        """Sleep until something was put, or the puller is gone, or for a while."""
         self.sleeps += 1
         run.ring()
-        if not run.batches and not run.marks:
+        if not run.batches and not run.marks and puller.in_force():
             with suppress(Empty):
                 self.bell.get(True, worker.GLANCE)
 
