@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from queue import Empty
 from types import SimpleNamespace
@@ -26,12 +26,10 @@ class Actor:
         self.operation = "begin"
         self.target: Any = None  # what the operation is on
         self.timeout: float | None = None  # of the operation, in seconds
-        self.locks = 0  # held
         self.works = False  # it was started by the code under test
         self.handling: BaseException | None = None  # the exception that it is handling
         self.options: tuple[str, ...] = ()  # what the operation may give, if that is open
         self.chosen = ""  # one of them
-        self.skipped = 0  # points that it has passed since it parked
         self.ready: Callable[[], bool] = lambda: True
         self.ended = False
         self.error: BaseException | None = None
@@ -103,7 +101,6 @@ class Control:
         assert expire or interrupt or actor.ready(), f"{actor.operation} has to wait"
         actor.greenlet.parent = getcurrent()
         actor.chosen = chosen
-        actor.skipped = 0
         self.running = actor
         try:
             if interrupt:
@@ -122,7 +119,6 @@ class Control:
     def threading(self) -> SimpleNamespace:
         """What stands in for the module `threading`."""
         return SimpleNamespace(
-            Lock=partial(Lock, self),
             Thread=partial(Thread, self),
             Semaphore=partial(Semaphore, self),
             Event=partial(Event, self),
@@ -132,151 +128,85 @@ class Control:
 
 
 class Races:
-    """What threads have been seen to touch without holding a lock (Eraser's rule, Savage 1997).
-
-    All else is touched by one thread at a time, so that its order among other things makes no
-    difference. What is learned holds for the runs to come: a search repeats until nothing is new.
-    """
-
-    def __init__(self) -> None:
-        self.changing = {"batches", "waiters"}  # attributes that are not set once and for all
-        self.read: set[str] = set()
-        self.written: set[str] = set()
-        self.touched: set[tuple[str, int]] = set()  # attributes, and by whom: 0 for the workers,
-        # of whom there is one at a time
-        self.shared: set[str] = set()  # attributes touched by more than one
-
-    def __len__(self) -> int:
-        return len(self.changing) + len(self.read) + len(self.written) + len(self.shared)
-
-    def needed(self, actor: Actor, name: str, write: bool) -> bool:
-        """Whether another thread may touch the same at the same time, as far as is known."""
-        if write:
-            self.changing.add(name)
-        elif name not in self.changing:
-            return False
-        who = 0 if actor.works else actor.ident
-        if (name, who) not in self.touched:
-            self.touched.add((name, who))
-            if any(other != who for known, other in self.touched if known == name):
-                self.shared.add(name)
-        if name not in self.shared:
-            return False
-        if actor.locks == 0:
-            (self.written if write else self.read).add(name)
-            return True
-        return name in self.written or (write and name in self.read)
+    """Which places are points of the schedule: all that threads can share."""
 
     def touch(self, control: Control, name: str, write: bool) -> None:
         """A point of the schedule, where it is needed."""
-        actor = control.running
-        if actor is None:
-            return
-        if self.needed(actor, name, write):
+        if control.running is not None:
             control.point(f"{'write' if write else 'read'} {name}")
-        else:
-            actor.skipped += 1
-
-
-class Everywhere(Races):
-    """Whatever is touched is a point: a schedule means the same, whatever has been learned."""
-
-    def needed(self, actor: Actor, name: str, write: bool) -> bool:
-        return True
 
 
 class Nowhere(Races):
-    """Nothing is a point but locks, queues, threads and pulls."""
+    """Nothing is a point but queues, threads and pulls."""
 
-    def needed(self, actor: Actor, name: str, write: bool) -> bool:
-        return False
-
-
-FIXED = {"stream_fn", "stop_timeout", "limits", "label", "lock", "batches", "waiters", "bell"}
-"""Attributes of a core that are never set again. To look at them is no point."""
+    def touch(self, control: Control, name: str, write: bool) -> None:
+        pass
 
 
-def watch(core: Any, control: Control, races: Races, witness: Any) -> None:
-    """Put points in front of the core's attributes; `witness` sees what becomes of the state."""
-    core.__class__ = type(type(core).__name__, (type(core),), {})
-    for name in vars(core).keys() - FIXED:
-        setattr(core.__class__, name, watched(name, control, races, witness))
+WATCHED = {
+    "Core": ("entry", "run", "sleeps"),
+    "Run": ("worker", "progress", "parked", "rung", "answered", "iterator"),
+    "Entry": ("claim", "light", "death"),
+}
+"""Attributes of the shell that threads share: to touch one is a point of the schedule."""
 
 
-def watched(name: str, control: Control, races: Races, witness: Any) -> property:
+def watched(name: str, control: Control, races: Races) -> property:
     """An attribute with points in front of it."""
 
-    def get(core: Any) -> Any:
-        races.touch(control, name, write=type(core.__dict__[name]) is list)  # in place
-        return core.__dict__[name]
+    def get(holder: Any) -> Any:
+        races.touch(control, name, write=False)
+        return holder.__dict__[name]
 
-    def put(core: Any, value: Any) -> None:
+    def put(holder: Any, value: Any) -> None:
         races.touch(control, name, write=True)
-        core.__dict__[name] = value
-        if control.running is not None:
-            if name == "state":
-                witness.changed(value)
-            elif name == "ticket":
-                witness.runs_ahead(value)
+        holder.__dict__[name] = value
 
     return property(get, put)
 
 
 class Deque(deque[Any]):
-    """`deque`, whose every operation is one step; `witness` sees what becomes of it.
+    """`deque`, whose every operation is one step. To read its first is none: see `Core.tell`."""
 
-    A core has two, made in this order: its batches, and the bells of who waits.
-    """
-
-    def __init__(self, control: Control, races: Races, witness: Any, names: Iterator[str]) -> None:
-        super().__init__()
-        self.name = next(names)
-        self.touch = partial(races.touch, control, self.name)
-        self.witness = witness
+    def __init__(self, control: Control, races: Races, items: Iterable[Any] = ()) -> None:
+        super().__init__(items)
+        self.touch = partial(races.touch, control, "deque")
 
     def append(self, item: Any) -> None:
         self.touch(write=True)
         super().append(item)
-        self.witness.appended(self.name, item)
 
     def popleft(self) -> Any:
         self.touch(write=True)
-        self.witness.pops(self.name)
-        item = super().popleft()
-        self.witness.popped(self.name)
-        return item
+        return super().popleft()
 
     def __len__(self) -> int:
         self.touch(write=False)
         return super().__len__()
 
 
-class Lock:
-    """`threading.Lock`. Only taking it is a point: to let go of it hands nothing over."""
+class List(list[Any]):
+    """`list`, whose every operation is one step."""
 
-    def __init__(self, control: Control) -> None:
-        self.control = control
-        self.locked = False
-        self.owner: Actor | None = None
+    def __init__(self, control: Control, races: Races) -> None:
+        super().__init__()
+        self.touch = partial(races.touch, control, "list")
 
-    def acquire(self, timeout: float = -1) -> bool:
-        self.locked = self.control.point("acquire", lambda: not self.locked, self)
-        self.owner = self.control.running
-        if self.owner is not None:
-            self.owner.locks += 1
-        return self.locked
+    def append(self, item: Any) -> None:
+        self.touch(write=True)
+        super().append(item)
 
-    def release(self) -> None:
-        assert self.locked
-        if self.owner is not None:
-            self.owner.locks -= 1
-        self.locked, self.owner = False, None
+    def remove(self, item: Any) -> None:
+        self.touch(write=True)
+        super().remove(item)
 
-    def __enter__(self) -> None:
-        self.acquire()
+    def __getitem__(self, place: Any) -> Any:
+        self.touch(write=False)
+        return super().__getitem__(place)
 
-    def __exit__(self, *args: object) -> None:
-        self.release()
+    def __len__(self) -> int:
+        self.touch(write=False)
+        return super().__len__()
 
 
 class Semaphore:
@@ -354,7 +284,7 @@ class Thread:
         self.control.point("thread.is_alive", target=self)
         return self.actor is not None and not self.actor.ended
 
-    def join(self) -> None:
+    def join(self, timeout: float | None = None) -> None:
         self.control.point("thread.join", lambda: self.actor is not None and self.actor.ended, self)
 
 
@@ -367,6 +297,9 @@ class SimpleQueue:
 
     def put(self, item: Any) -> None:
         self.items.append(item)
+
+    def empty(self) -> bool:
+        return not self.items
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not self.control.point("queue.get", lambda: bool(self.items), self, timeout):

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
-from kernel import StreamWrapper, machine, stream
-from kernel.machine import ACTIONS, INITIAL, Action, Limits, State, Variables
+from kernel import StreamWrapper, claims, core, pull, worker
 from specs.epochs import BATCH, END, FAILURE, epochs
-from specs.properties import INVARIANTS, Now
 
 from .control import (
-    FIXED,
+    WATCHED,
     Actor,
     Control,
     Deque,
+    List,
     Nowhere,
     Races,
     SimpleQueue,
     Thread,
     Unstartable,
-    watch,
+    watched,
 )
 
 
@@ -38,9 +37,7 @@ class Wrong(AssertionError):
     """What a schedule has shown, of one of these kinds.
 
     observation: something else than the oracle's; leaked thread: one that outlives `with`; lost
-    wake-up: only a time-out could go on; deadlock: not even that; livelock: no way to the end;
-    outside the lock: a step that is taken by who does not hold it; not an action: one that the
-    machine does not have; invariant: a state that is none of the machine's.
+    wake-up: only a time-out could go on; deadlock: not even that; livelock: no way to the end.
     """
 
     def __init__(self, kind: str, text: str) -> None:
@@ -168,9 +165,7 @@ class User:
         self.at = 0  # the call that it is in
         self.call = ""
         self.wants = False  # it is in `next`
-        self.quiet: Any = None  # the bell by which it waits there, if it has not told
         self.together = False  # and so was another, meanwhile
-        self.due: tuple[str, Any] | None = None  # what the machine has told it, by the oracle
         self.actor = run.control.spawn(self.use)
         run.users_by_actor[self.actor] = self
 
@@ -281,7 +276,7 @@ class User:
     def call_Next(self) -> None:
         """One `next`, which must give what the oracle gives."""
         run = self.run
-        new = run.now[stream.SCOPE] == "new" and run.program.capacity > 0
+        new = run.core.__dict__["entry"] is None and run.program.capacity > 0
         others = [user for user in run.users if user.wants]
         self.wants, self.together = True, bool(others)
         for user in others:
@@ -301,11 +296,8 @@ class User:
                 raise
             got = None
         self.wants = False
-        due, self.due = self.due, None
-        if got is None and due is None:
-            return
-        if got is None or due is None or not same(got, due):
-            run.fail("observation", f"{got}, where an unbuffered reading gives {due}")
+        if got is not None:
+            run.got(got)
 
 
 def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
@@ -316,38 +308,52 @@ def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
 
 
 class Run:
-    """One run of a program, by threads under control.
-
-    Beside it goes the protocol: each thing that the shell does, with its lock or without, is seen
-    as the step of the machine that it means, or as none. `races` says which places are points of
-    the schedule beside locks, bells, threads and pulls.
-    """
+    """One run of a program, by threads under control. `races` says what is a point of it."""
 
     def __init__(self, program: Program, patch: pytest.MonkeyPatch, races: Races) -> None:
         self.program = program
-        self.control = Control()
+        self.control = control = Control()
         self.refused = False  # whether threads can start
         self.pulls = 0  # in flight
         self.gates: list[Any] = []  # that a user has entered
         self.inside = False
-        self.now: State = INITIAL  # of the protocol
-        self.edges: list[tuple[State, State]] = []  # the steps that it took
-        self.ahead = 0  # batches that the worker has put, and not told of
-        self.untold = False  # and it is in a pull that it has not told of
-        self.settling = False  # a batch was put with the lock, and the state does not say so yet
-        self.buried = False  # the next error is about a dead worker
         self.wrong: Wrong | None = None
-        threading = self.control.threading()
-        threading.Thread = partial(Thread, self.control, refused=lambda: self.refused)
-        patch.setattr(stream, "threading", threading)
-        patch.setattr(stream, "SimpleQueue", partial(SimpleQueue, self.control))
-        patch.setattr(stream, "_cores", weakref.WeakSet())  # no fork should look for its lock
-        names = iter(("batches", "waiters"))
-        patch.setattr(stream, "deque", partial(Deque, self.control, races, self, names))
+        self.given: list[Any] = []  # batches
+        threading = control.threading()
+        threading.Thread = partial(Thread, control, refused=lambda: self.refused)
+        started = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
+        here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
+        patch.setattr(worker, "threading", threading)
+        patch.setattr(worker, "_thread", started)
+        patch.setattr(worker, "contextvars", SimpleNamespace(copy_context=lambda: here))
+        outside = object()
+        patch.setattr(claims, "_this_thread", lambda: control.running or outside)
+        for module in (core, worker):
+            patch.setattr(module, "SimpleQueue", partial(SimpleQueue, control))
+        patch.setattr(pull, "deque", partial(Deque, control, races))
+        for kind in (core.Core, pull.Run, worker.Entry):
+            for name in WATCHED[kind.__name__]:
+                patch.setattr(kind, name, watched(name, control, races), raising=False)
         self.source = Source(program.answers, self)
+        listed = partial(List, control, races)
+        made: Any = worker.Entry.__init__
+
+        def entry(self: Any) -> None:
+            made(self)
+            self.over = listed()
+
+        patch.setattr(worker.Entry, "__init__", entry)
+        begun: Any = pull.Run.__init__
+
+        def run(self: Any) -> None:
+            begun(self)
+            self.pullers = listed()
+
+        patch.setattr(pull.Run, "__init__", run)
         self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
-        self.core = self.wrapper._core
-        watch(self.core, self.control, races, self)
+        self.core: Any = self.wrapper._core
+        for name in ("entering", "requests", "gates"):
+            setattr(self.core, name, listed())
         self.read_from_here()
         self.users_by_actor: dict[Actor, User] = {}
         self.users = [User(self, program.script)]
@@ -361,158 +367,36 @@ class Run:
         """Let the oracle begin an epoch, with a pass of its own."""
         self.expected = epochs(self.source.one_pass, self.program.epoch_size)  # type: ignore[no-untyped-call]
 
-    # The protocol beside the shell.
-
-    def hidden(self, name: str) -> Any:
-        """An attribute of the core. To look at it is no point of the schedule."""
-        return self.core.__dict__[name]
-
     @property
     def held(self) -> int:
         """Batches that are buffered."""
-        return deque.__len__(self.core.__dict__["batches"])
-
-    def meant(self, state: State) -> State:
-        """The state of the protocol that the shell's means, with what is not in it yet."""
-        scope, worker, epoch, _, fetching, count, yielded, permits, consumer = state
-        held = self.held
-        if held:
-            consumer = "idle"  # it was served
-        elif epoch == "begun" and any(user.quiet for user in self.users):
-            consumer = "waiting"
-        if self.program.epoch_size:
-            count += self.ahead
-        fetching = fetching or self.untold
-        return scope, worker, epoch, held, fetching, count, yielded, permits, consumer
-
-    def take(self, action: str) -> None:
-        """Something meant this action."""
-        then = used(action)(self.core.limits, self.now)
-        if then is None:
-            self.fail("not an action", f"{action} in {self.now}")
-        self.edges.append((self.now, then))
-        self.now = then
-        if action == "Bury":
-            self.buried = True
-            self.read_from_here()
-        elif action in ("Dequeue", "EndEpoch", "Raise"):
-            self.tell()
-
-    def tell(self) -> None:
-        """Who is running is told the next that the oracle tells."""
-        user = self.user
-        if user is None or user.due is not None:
-            self.fail("observation", f"nobody gets {user.due if user else 'what is taken'}")
-        if self.buried:
-            self.buried, user.due = False, (FAILURE, Unstartable())
-        else:
-            user.due = next(self.expected)
-
-    def appended(self, name: str, item: Any) -> None:
-        """A batch was put: an Enqueue. Or a bell, which is a request where nothing is buffered."""
-        if name == "waiters":
-            if self.user is not None:
-                self.user.quiet = item
-            self.ask(self.user)
-            return
-        if self.running.locks == 0:
-            self.ahead += 1
-            self.untold = False
-        else:
-            self.settling = True
-        self.take("Enqueue")
-
-    def popped(self, name: str) -> None:
-        """A batch was taken: a Dequeue; if it would have served another's request, that goes on."""
-        if name == "batches":
-            self.take("Dequeue")
-            self.ask(self.user)
-
-    def pops(self, name: str) -> None:
-        """Somebody is to take a batch: he no longer waits, if he had left a bell."""
-        if name == "batches" and self.user is not None:
-            self.goes_on(self.user)
-
-    def goes_on(self, user: User) -> None:
-        """The user no longer waits, if he had left a bell."""
-        if user.quiet:
-            user.quiet = None
-            self.ask(user)
-
-    def ask(self, who: User | None) -> None:
-        """Somebody waits without having told: a Request. Or nobody does any more: a Withdraw."""
-        now = Variables(*self.now)
-        if now.buffered or now.epoch != "begun":
-            return
-        told = self.hidden("state")[stream.CONSUMER] == "waiting" and not self.settling
-        others = [user for user in self.users if user is not who]
-        waits = any(user.quiet for user in self.users) or (told and any(u.wants for u in others))
-        if waits and now.consumer == "idle":
-            self.take("Request")
-        elif not waits and not told and now.consumer == "waiting":
-            self.take("Withdraw")
-
-    def runs_ahead(self, ticket: State | None) -> None:
-        """The worker is to run ahead: if there is a slot, that is a Fetch which nobody is told."""
-        if ticket is not None and stream.Fetch(self.core.limits, ticket) is not None:
-            self.pull_starts()
+        return deque.__len__(self.core.__dict__["run"].batches)
 
     def pull_starts(self) -> None:
-        """A pull starts: a Fetch, unless that was taken before."""
-        if not self.now[stream.FETCHING]:
-            self.untold = True
-            self.permitted()
-            self.take("Fetch")
-
-    def changed(self, state: State) -> None:
-        """The state was replaced: by an action, or to say what has been done without the lock."""
-        if self.running.locks == 0:
-            self.fail("outside the lock", f"{self.now} becomes {self.meant(state)}")
-        self.settling = False
-        if self.user is None:
-            self.ahead = 0
-            self.untold = self.untold and not state[stream.FETCHING]
-        then = self.meant(state)
-        if then == self.now:
-            return
-        quiet = then[stream.CONSUMER] == "waiting" and any(user.quiet for user in self.users)
-        for action in ACTIONS:
-            taken = used(action.__name__)(self.core.limits, self.now)
-            if taken == then:
-                break
-            if quiet and taken and stream.Request(self.core.limits, taken) == then:
-                break  # whoever waits without having told goes on in another epoch
-        else:
-            rung = [u for u in self.users if u.quiet and u.quiet not in self.hidden("waiters")]
-            if not rung:
-                self.fail("not an action", f"{self.now} becomes {then}")
-            for user in rung:  # it does not wait any more, although it has not looked yet
-                user.quiet = None
-            self.ask(self.user)
-            self.changed(state)
-            return
-        if action.__name__ == "Fetch":
-            self.permitted()
-        self.take(action.__name__)
-        if taken != then:
-            self.take("Request")
-
-    def permitted(self) -> None:
         """A pull starts: there is a gate open, or a request that was not served."""
+        gated = isinstance(self.program.calls, int) or "Allow" in self.program.calls
         asked = self.held == 0 and any(user.wants for user in self.users)
-        if not self.gates and not asked:
+        if not gated and not asked:  # where there is a gate, one pull may be on its way
             self.fail("observation", "a pull starts, shut as the gate is, and unasked for")
+
+    def got(self, got: tuple[str, Any]) -> None:
+        """A user was given this. Where there are two, each batch goes to one of them."""
+        if got[0] == BATCH:
+            if any(got[1] is given for given in self.given):
+                self.fail("observation", "a batch is given twice")
+            self.given.append(got[1])
+        if got[0] == FAILURE and type(got[1]) is Unstartable:
+            self.read_from_here()
+        elif not self.program.other:
+            due = next(self.expected)
+            if not same(got, due):
+                self.fail("observation", f"{got}, where an unbuffered reading gives {due}")
 
     @property
     def running(self) -> Actor:
         """Who does all this."""
         assert self.control.running is not None
         return self.control.running
-
-    @property
-    def user(self) -> User | None:
-        """Which user that is, if it is not a worker."""
-        return self.users_by_actor.get(self.running)
 
     @property
     def ended(self) -> bool:
@@ -546,30 +430,15 @@ class Run:
                 moves.append(f"{user.actor.ident}!")
         return moves
 
-    def move(self, move: str, checked: bool = True) -> int:
-        """Let somebody go on; returns how many points that is. Raises `Wrong` if anything is."""
+    def move(self, move: str) -> None:
+        """Let somebody go on. Raises `Wrong` if anything is."""
         who, _, chosen = move.rstrip("!~").partition("=")
         actor = self.control.actors[int(who) - 1]
-        if move[-1] == "!":
-            self.goes_on(self.users_by_actor[actor])
         self.control.step(actor, move[-1] == "~", move[-1] == "!", chosen)
         if self.wrong is not None:
             raise self.wrong
         if actor.error is not None:
             raise Wrong("observation", f"{actor.error!r} in {actor.ident}") from actor.error
-        if checked:
-            self.check()
-        return 1 + actor.skipped
-
-    def check(self) -> None:
-        """The invariants of the machine, and that the shell means what it should."""
-        if (name := violated(self.now, self.core.limits)) is not None:
-            raise Wrong("invariant", f"{name} in {self.now}")
-        if not self.hidden("lock").locked:
-            if self.meant(self.hidden("state")) != self.now:
-                raise Wrong("invariant", f"the shell means {self.hidden('state')}, not {self.now}")
-            if (self.hidden("error") is None) != (self.now[stream.EPOCH] != "failed"):
-                raise Wrong("invariant", "an error beside the machine")
         sleeps = any(user.wants and user.actor.operation == "queue.get" for user in self.users)
         if sleeps and self.held and all(map(self.rests, self.control.actors)):
             raise Wrong("lost wake-up", "a consumer sleeps beside a batch")
@@ -579,42 +448,26 @@ class Run:
         return actor.ended or actor.operation in ("pull", "end") or not actor.ready()
 
 
-def used(name: str) -> Action:
-    """The action as the shell has it, which may be a broken one; Dequeue it takes by `popleft`."""
-    action: Action = getattr(stream, name, None) or getattr(machine, name)
-    return action
-
-
-@cache
-def violated(state: State, limits: Limits) -> str | None:
-    """An invariant that the state violates, of those that ask for no history; if there is one."""
-    invariants = INVARIANTS.items()
-    asked = ((n, holds) for n, holds in invariants if n not in ("Conservation", "OnePuller"))
-    return next((n for n, holds in asked if not holds(Now(state), limits)), None)
-
-
 @contextmanager
 def running(program: Program, races: Races) -> Iterator[Run]:
     """A run of the program, to be moved. Its threads end with the context."""
     with pytest.MonkeyPatch.context() as patch:
         run = Run(program, patch, races)
-        before = {name: run.hidden(name) for name in FIXED}
         try:
             yield run
         finally:
             run.control.close()
-        assert all(run.hidden(name) is before[name] for name in FIXED), "points are missing"
 
 
 def run(
     program: Program,
     choose: Callable[[list[str]], str],
     races: Races | None = None,
-    most: int = 5000,
+    most: int = 20_000,
 ) -> list[str]:
     """Run the program once, by moves of choice. Returns the moves; raises `Wrong`.
 
-    Without `races`, nothing is a point of the schedule but locks, bells, threads and pulls.
+    Without `races`, nothing is a point of the schedule but queues, threads and pulls.
     """
     schedule: list[str] = []
     with running(program, Nowhere() if races is None else races) as going:
