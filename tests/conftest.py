@@ -21,13 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--programs", type=int, default=2000, help="random programs on real threads to run"
     )
     parser.addoption(
-        "--schedules", type=int, default=200, help="random schedules of each standard program"
+        "--schedules", type=int, default=100, help="random schedules of each standard program"
     )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The searches come last: they leave a heap that makes every fork after them slow."""
-    items.sort(key=lambda item: "test_explore" in item.nodeid)
 
 
 @pytest.hookimpl(trylast=True)

@@ -382,7 +382,7 @@ class Run:
     def got(self, got: tuple[str, Any]) -> None:
         """A user was given this. Where there are two, each batch goes to one of them."""
         if got[0] == BATCH:
-            if any(got[1] is given for given in self.given):
+            if got[1] is not None and any(got[1] is given for given in self.given):
                 self.fail("observation", "a batch is given twice")
             self.given.append(got[1])
         if got[0] == FAILURE and type(got[1]) is Unstartable:

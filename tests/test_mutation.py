@@ -101,7 +101,7 @@ def test_layers_refuse_a_mutant_and_not_the_protocol() -> None:
         return told
 
     assert set(ask("").values()) == {"unseen"}
-    broken = ask("Enqueue: buffered' = buffered + 1 -> buffered' = buffered")
+    broken = ask("Exhaust: EpochSize = 0 -> ~(EpochSize = 0)")
     assert set(broken.values()) <= {"refused", "hangs"}
 
 
