@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--programs", type=int, default=2000, help="random programs on real threads to run"
     )
     parser.addoption(
-        "--schedules", type=int, default=100, help="random schedules of each standard program"
+        "--schedules", type=int, default=50, help="random schedules of each standard program"
     )
 
 

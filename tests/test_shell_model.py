@@ -17,6 +17,8 @@ from specs.tlc import TLA, Model, check, read_model
 
 from .mutants import mutate
 
+pytestmark = pytest.mark.timeout(400)  # TLC may have to search for a while
+
 MODULE = (TLA / "Shell.tla").read_text(encoding="utf-8")
 INVARIANTS = ("TypeOK", "Bounded", "OnePuller", "NoLostWakeUp", "ReturnsAlone")
 STEPS = ("GateRespected", "StopPullsNothing")
