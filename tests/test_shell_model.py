@@ -233,25 +233,6 @@ MUTANTS = [
         {"Interrupts": 1},
     ),
     Mutant(
-        "two consumers share one request, which an interrupt of one withdraws for both",
-        "Returns",
-        [
-            (
-                '/\\ scope = "inside" /\\ ~garbage /\\ scope\' =',
-                "/\\ FALSE /\\ scope' =",
-            ),  # smaller
-            ('IF \\E d \\in Threads : IsConsumer(d) THEN "user" ELSE "ask"', '"ask"'),
-            (
-                'CallTo(c, IF call[c] \\in {"own", "inHand"} THEN "ending" ELSE "user")',
-                (
-                    'call\' = [d \\in Threads |-> IF d = c THEN "user" ELSE\n'
-                    '                IF call[d] = "asleep" THEN "asleep, for nothing" ELSE call[d]]'
-                ),
-            ),
-        ],
-        {"Consumers": 2, "Interrupts": 1},
-    ),
-    Mutant(
         "two consumers look for a mark at once",
         "Implements",
         [
