@@ -369,7 +369,7 @@ class Scene:
         module: Any = shell
         module.threading = SimpleNamespace(**names)
         module.GLANCE = 0.05 if sweep.worker else 1000.0  # a strike may be a death without a word
-        module.GATE = None  # no light sleeps
+        module.GATE = object()  # no ring is one of these, so no sleep is light
         self.subject = subject
         self.stream = subject(self.source, size, epoch_size, "swept", {})
 
@@ -394,8 +394,9 @@ class Scene:
             quiet < 2 and not self.striker.struck and self.workers and self.workers[-1].is_alive()
         ):
             threading.Event().wait(0.001)
-            bell = self.stream._core.entry.bell
-            quiet = quiet + 1 if self.watch.naps and bell.empty() else 0
+            bell, run = self.stream._core.entry.bell, self.stream._core.run
+            heard = bell.empty() and run.parked > run.rung  # it has parked since the last ring
+            quiet = quiet + 1 if self.watch.naps and heard else 0
 
     def do_pulling(self) -> None:
         """Wait until one more pull has begun."""
