@@ -19,12 +19,6 @@ from typing import Any
 
 _local = threading.local()
 
-_process = [os.getpid()]
-"""The number of this process, which is asked for only after a fork."""
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.getpid()))
-
 _forks: list[None] = []
 """One entry for each fork between the first process and this one."""
 
@@ -84,11 +78,11 @@ class Claim:
         """Whether this process is a child of the one in which it was made."""
         return self._forks != len(forks)
 
-    def is_foreign(self, forks: list[None] = _forks) -> bool:
+    def is_foreign(self) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
         body = self._body
         runs = body is not None and body.gi_running  # for ever, as the fork copied it
-        return runs and self._forks != len(forks) and not self.is_mine
+        return runs and self.was_forked() and not self.is_mine
 
     def in_force(self, forks: list[None] = _forks) -> bool:
         """Whether its generator runs, in a thread that can go on."""

@@ -1,7 +1,8 @@
 """The callers' side: entering, leaving, gates, and `next`.
 
 What a call changes, it changes by one atomic operation, which finds the call done or not done,
-whatever interrupts it. No lock is shared by two threads, and nothing is put right in a handler.
+whatever interrupts it. No lock is shared by two threads. One handler puts something right, by one
+such operation: a gate that was interrupted as it opened, which its `with` would leave open.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Places of variables in a state; a test compares them with `Variables`.
-BUFFERED: Final = 3
 MARK: Final = 4
 PROGRESS: Final = 6  # and all that follow
 
@@ -49,7 +48,6 @@ class Run(Generic[T]):
         """How often the worker has parked: it sleeps, or is about to and looks once more first."""
         self.rung = 0
         """Which of these sleeps was rung for; written by callers, after the ring."""
-
         self.answered = 0
         """The last sleep of a consumer that the worker has rung for."""
 
@@ -89,7 +87,7 @@ def ask(run: Run[T], stream_fn: Callable[[], Iterable[T]]) -> T:
     """One `next` on the pass, or on a new one.
 
     :raises StopIteration: if the pass is over
-    :raises RuntimeError: if `stream_fn` or `iter` raises StopIteration, which would look like it
+    :raises NotAnEnd: if `stream_fn` or `iter` raises StopIteration, which would look like it
     """
     iterator, run.iterator = run.iterator, None
     if iterator is None:

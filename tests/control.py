@@ -7,7 +7,6 @@ holds the `Control` chooses who goes on. The primitives below stand in for those
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -24,10 +23,7 @@ class Actor:
     def __init__(self, control: Control, function: Callable[[], Any], ident: int) -> None:
         self.ident = ident
         self.operation = "begin"
-        self.target: Any = None  # what the operation is on
         self.timeout: float | None = None  # of the operation, in seconds
-        self.works = False  # it was started by the code under test
-        self.handling: BaseException | None = None  # the exception that it is handling
         self.options: tuple[str, ...] = ()  # what the operation may give, if that is open
         self.chosen = ""  # one of them
         self.ready: Callable[[], bool] = lambda: True
@@ -66,7 +62,6 @@ class Control:
         self,
         operation: str,
         ready: Callable[[], bool] = lambda: True,
-        target: Any = None,
         timeout: float | None = None,
         options: tuple[str, ...] = (),
     ) -> bool:
@@ -80,13 +75,9 @@ class Control:
         if actor is None:  # set-up and inspection, from outside
             assert ready(), f"{operation} would wait, and nobody is running"
             return True
-        actor.operation, actor.ready, actor.target = operation, ready, target
+        actor.operation, actor.ready = operation, ready
         actor.timeout, actor.options = timeout, options
-        actor.handling = sys.exc_info()[1]
-        try:
-            expired: bool = actor.greenlet.parent.switch()
-        finally:
-            actor.handling = None  # whose traceback has this frame
+        expired: bool = actor.greenlet.parent.switch()
         return not expired
 
     def choices(self) -> list[Actor]:
@@ -273,19 +264,18 @@ class Thread:
         return self.actor.ident if self.actor else None
 
     def start(self) -> None:
-        self.control.point("thread.start", target=self)
+        self.control.point("thread.start")
         if self.refused():
             raise Unstartable
         self.actor = self.control.spawn(self.function)
-        self.actor.works = True
         self.control.threads[self.actor] = self
 
     def is_alive(self) -> bool:
-        self.control.point("thread.is_alive", target=self)
+        self.control.point("thread.is_alive")
         return self.actor is not None and not self.actor.ended
 
     def join(self, timeout: float | None = None) -> None:
-        self.control.point("thread.join", lambda: self.actor is not None and self.actor.ended, self)
+        self.control.point("thread.join", lambda: self.actor is not None and self.actor.ended)
 
 
 class SimpleQueue:
@@ -302,7 +292,7 @@ class SimpleQueue:
         return not self.items
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self.control.point("queue.get", lambda: bool(self.items), self, timeout):
+        if not self.control.point("queue.get", lambda: bool(self.items), timeout):
             raise Empty
         return self.items.popleft()
 

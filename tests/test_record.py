@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import io
 import itertools
 import json
@@ -11,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 import warnings
@@ -31,6 +29,7 @@ from specs.trace import Line, Verdict, linearize, read_trace
 
 from . import traces
 from .mutants import MUTANTS, broken_actions
+from .planted import plant
 from .record import record
 from .sources import Source, epoch, take
 
@@ -134,16 +133,7 @@ Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 
 def edited(name: str, old: str, new: str) -> Break:
     """A function of the worker, with an edit in its source."""
-
-    def edit(patch: pytest.MonkeyPatch) -> None:
-        source = textwrap.dedent(inspect.getsource(getattr(worker, name)))
-        assert source.count(old) == 1
-        found: dict[str, Any] = {}
-        text = "from __future__ import annotations\n" + source.replace(old, new)
-        exec(text, vars(worker), found)  # noqa: S102  # our own source
-        patch.setattr(worker, name, found[name])
-
-    return edit
+    return partial(plant, function=f"worker.{name}", old=old, new=new)
 
 
 def fetches(mutant: str) -> Break:
