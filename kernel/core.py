@@ -8,7 +8,7 @@ such operation: a gate that was interrupted as it opened, which its `with` would
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
@@ -85,9 +85,9 @@ class Core(Generic[T]):
     def enter(self, wrapper: object) -> None:
         """Enter, once the worker has started if there is a buffer to fill."""
         claim = Claim()
-        claim.hold(self._enter(claim, wrapper))
+        claim.hold(self._enter, claim, wrapper)
 
-    def _enter(self, claim: Claim, wrapper: object) -> Generator[None, None, None]:
+    def _enter(self, claim: Claim, wrapper: object) -> None:
         if self.is_source():
             raise RuntimeError(f"{self.label} was entered by its own source.")
         last, entry = self.entry, Entry()
@@ -105,11 +105,11 @@ class Core(Generic[T]):
                 if Enter(self.limits, self.state(self.run)) is not None:
                     self.entry = entry  # last: until then the worker waits, and halts if this ends
                     self.did("Enter")
+                    claim.give_back(self.entering)
                     return
             finally:
                 entry.bell.put(None)
         raise RuntimeError(f"{self.label} was entered while another thread reads it.")
-        yield
 
     def let_go(self) -> None:
         """Wait for a worker whose stop, or whose entering, was interrupted."""
@@ -232,10 +232,10 @@ class Core(Generic[T]):
                 "enter it by `with` before reading it."
             )
         claim = Claim()
-        claim.hold(self._wait(claim))
+        claim.hold(self._wait, claim)
         self.did("Withdraw")
 
-    def _wait(self, claim: Claim) -> Generator[None, None, None]:
+    def _wait(self, claim: Claim) -> None:
         """The request: it waits for as long as this runs."""
         first = claim.take(self.requests)
         if first is not None and not first.is_mine:  # mine: a handler that struck in a `next`
@@ -243,21 +243,13 @@ class Core(Generic[T]):
                 raise RuntimeError(f"{self.label} is read by its own source.")
             raise RuntimeError(f"{self.label} is being read by another thread.")
         self.did(Request.__name__)
-        while True:
-            run = self.run
-            puller = holder(run.pullers)  # before the buffer: it may put something, and be gone
-            if run.batches or run.marks:
-                return
-            if puller is None:
-                self.pull(claim, run)
-            elif puller.is_mine:
-                raise RuntimeError(f"{self.label} is read by its own source.")
-            elif (entering := holder(self.entering)) is not None and entering.is_mine:
-                # a handler that struck there: the worker waits for the thread that it interrupts
-                raise RuntimeError(f"{self.label} is read while it is entered.")
-            else:
+        while not (run := self.run).batches and not run.marks:
+            puller = holder(run.pullers)
+            if puller is not None:
                 self.sleep(run, puller)
-        yield
+            elif not run.batches and not run.marks:  # it may have put something, and be gone
+                self.pull(claim, run)
+        claim.give_back(self.requests)
 
     def pull(self, claim: Claim, run: Run[T]) -> None:
         """Pull until something is put, unless another thread came first. Or bury who pulled."""
@@ -275,6 +267,7 @@ class Core(Generic[T]):
                 run.advance(Fetch(self.limits, self.state(run)))
                 self.did("Fetch")
                 worker.pull(self, run)
+            claim.give_back(run.pullers)
 
     def drop(self, run: Run[T]) -> None:
         """End a caller's own pull that was interrupted and left behind. For the next puller."""
@@ -291,6 +284,11 @@ class Core(Generic[T]):
 
     def sleep(self, run: Run[T], puller: Claim) -> None:
         """Sleep until something was put, or the puller is gone, or for a while."""
+        if puller.is_mine:
+            raise RuntimeError(f"{self.label} is read by its own source.")
+        if (entering := holder(self.entering)) is not None and entering.is_mine:
+            # a handler that struck there: the worker waits for the thread that it interrupts
+            raise RuntimeError(f"{self.label} is read while it is entered.")
         self.sleeps += 1
         run.ring()
         if not run.batches and not run.marks and puller.in_force():

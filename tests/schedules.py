@@ -70,6 +70,18 @@ class Program(NamedTuple):
         return self.calls if isinstance(self.calls, int) else (*self.calls, "Next", "Next")
 
 
+class Local:
+    """`threading.local` with one attribute: a thread's own object, also of whoever is no actor."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.threads: dict[Actor | None, claims.Thread] = {}
+
+    @property
+    def thread(self) -> claims.Thread:
+        return self.threads.setdefault(self.control.running, claims.Thread())
+
+
 class Batch:
     """A batch, which is itself and no other."""
 
@@ -326,8 +338,7 @@ class Run:
         patch.setattr(worker, "threading", threading)
         patch.setattr(worker, "_thread", started)
         patch.setattr(worker, "contextvars", SimpleNamespace(copy_context=lambda: here))
-        outside = object()
-        patch.setattr(claims, "_this_thread", lambda: control.running or outside)
+        patch.setattr(claims._this_thread, "__defaults__", (Local(control), claims.Thread))
         for module in (core, worker):
             patch.setattr(module, "SimpleQueue", partial(SimpleQueue, control))
         patch.setattr(pull, "deque", partial(Deque, control, races))

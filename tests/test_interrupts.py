@@ -55,20 +55,20 @@ class NeverWithdraws(StreamWrapper[Any]):
         try:
             return super().__next__()
         except KeyboardInterrupt:
-            claim = Claim()
             started = threading.Event()
-            threading.Thread(target=self.stay, args=(claim, started), daemon=True).start()
+            threading.Thread(target=self.stay, args=(started,), daemon=True).start()
             started.wait()
             raise
 
-    def stay(self, claim: Claim, started: threading.Event) -> None:
-        def waits() -> Any:
+    def stay(self, started: threading.Event) -> None:
+        claim = Claim()
+
+        def waits() -> None:
             claim.take(self._core.requests)
             started.set()
             threading.Event().wait()
-            yield
 
-        claim.hold(waits())
+        claim.hold(waits)
 
 
 class LosesTwo(StreamWrapper[Any]):
