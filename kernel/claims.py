@@ -78,7 +78,7 @@ def _frame(
     new: type[Frame] = Frame,
     this_thread: Callable[[], Thread] = _this_thread,
 ) -> Frame:
-    """This thread's last frame, if that can be used again, or a new one."""
+    """The last frame of this thread, if that can be used again, or a new one."""
     thread = this_thread()
     frame = thread.frame
     if frame is None or not frame.whole or frame.forks != len(forks):
@@ -121,7 +121,6 @@ class Claim:
         with suppress(ValueError):  # it was refused: a handler's call struck in another
             role.remove(self)
 
-    @property
     def is_mine(self, this_thread: Callable[[], Thread] = _this_thread) -> bool:
         """Whether this thread made it."""
         return self._frame.thread is this_thread()
@@ -133,7 +132,7 @@ class Claim:
     def is_foreign(self) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
         runs = self._frame.calls.gi_running  # for ever, as the fork copied it
-        return runs and self.was_forked() and not self.is_mine
+        return runs and self.was_forked() and not self.is_mine()
 
     def in_force(
         self, forks: list[None] = _forks, is_finalizing: Callable[[], bool] = sys.is_finalizing
@@ -142,7 +141,7 @@ class Claim:
         frame = self._frame
         if not frame.calls.gi_running:
             return False
-        return (frame.forks == len(forks) and not is_finalizing()) or self.is_mine
+        return (frame.forks == len(forks) and not is_finalizing()) or self.is_mine()
 
 
 def holder(role: list[Claim]) -> Claim | None:

@@ -78,7 +78,7 @@ class Core(Generic[T]):
     def is_source(self) -> bool:
         """Whether this thread is in a pull of this stream: its source calls back."""
         puller = holder(self.run.pullers)
-        return puller is not None and puller.is_mine
+        return puller is not None and puller.is_mine()
 
     # The scope.
 
@@ -238,7 +238,7 @@ class Core(Generic[T]):
     def _wait(self, claim: Claim) -> None:
         """The request: it waits for as long as this runs."""
         first = claim.take(self.requests)
-        if first is not None and not first.is_mine:  # mine: a handler that struck in a `next`
+        if first is not None and not first.is_mine():  # mine: a handler that struck in a `next`
             if self.is_source():
                 raise RuntimeError(f"{self.label} is read by its own source.")
             raise RuntimeError(f"{self.label} is being read by another thread.")
@@ -284,9 +284,9 @@ class Core(Generic[T]):
 
     def sleep(self, run: Run[T], puller: Claim) -> None:
         """Sleep until something was put, or the puller is gone, or for a while."""
-        if puller.is_mine:
+        if puller.is_mine():
             raise RuntimeError(f"{self.label} is read by its own source.")
-        if (entering := holder(self.entering)) is not None and entering.is_mine:
+        if (entering := holder(self.entering)) is not None and entering.is_mine():
             # a handler that struck there: the worker waits for the thread that it interrupts
             raise RuntimeError(f"{self.label} is read while it is entered.")
         self.sleeps += 1
