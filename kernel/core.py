@@ -112,11 +112,11 @@ class Core(Generic[T]):
         raise RuntimeError(f"{self.label} was entered while another thread reads it.")
 
     def let_go(self) -> None:
-        """Wait for a worker whose stop, or whose entering, was interrupted."""
-        entry = self.run.worker
-        if entry is not None and entry.lives():
-            entry.over.append(None)
-            self.join(entry, None)
+        """Wait for workers whose stop, or whose entering, was interrupted; to their last line."""
+        for entry in {self.run.worker, self.entry}:
+            if entry is not None and entry.claim is not None:
+                entry.over.append(None)
+                self.join(entry, None)
 
     def leave(self, failure: object) -> None:
         """Leave, and wait until the worker has halted."""
@@ -212,7 +212,7 @@ class Core(Generic[T]):
     def tell(self, run: Run[T]) -> None:
         """Raise what the mark stands for, unless a batch was put before it, and take it away."""
         marks = run.marks
-        if self.record is not None and marks:
+        if self.record is not None and marks and not run.batches:
             self.did("EndEpoch" if run.mark() == "ended" else "Raise")
         # No call from here on: CPython lets neither a signal nor another thread in.
         if run.batches or not marks:
@@ -232,8 +232,10 @@ class Core(Generic[T]):
                 "enter it by `with` before reading it."
             )
         claim = Claim()
-        claim.hold(self._wait, claim)
-        self.did("Withdraw")
+        try:
+            claim.hold(self._wait, claim)
+        finally:  # for a record that an interrupt, too, ends the request
+            self.did("Withdraw")
 
     def _wait(self, claim: Claim) -> None:
         """The request: it waits for as long as this runs."""
