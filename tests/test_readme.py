@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kernel import profile, pull, stream
 from kernel.machine import ACTIONS, Variables
-from specs import fingerprint, source
+from specs import source
 from specs.proof.solve import proved
+from specs.source import fingerprint
 from specs.tlc import TLA, models
 
 from .machine.test_properties import NAMES

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from specs.adapters import find_emloop
+from specs.conform.adapters import find_emloop
 
 from . import __main__ as command
 from . import measures

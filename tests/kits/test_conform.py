@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from kernel import StreamWrapper
-from specs import adapters
 from specs import conform as kit
-from specs.adapters import find_emloop
-from specs.conform import Conformance, check, conform
-from specs.programs import CannotRun, Observed, Program, Run, Runner, Step
-from specs.rules import RULES
+from specs.conform import Conformance, adapters, check, conform
+from specs.conform.adapters import find_emloop
+from specs.conform.programs import CannotRun, Observed, Program, Run, Runner, Step
+from specs.conform.rules import RULES
 
 from . import broken
 
@@ -320,7 +319,7 @@ if find_emloop():
     @pytest.mark.parametrize("rule", [3, 4, 5, 11])
     def test_emloop(rule: int) -> None:
         """The published emloop breaks the rules; here are those that it breaks fast."""
-        (verdict,) = conform("specs.adapters:Emloop", [rule])
+        (verdict,) = conform("specs.conform.adapters:Emloop", [rule])
         assert verdict.word == "violated"
         assert verdict.program is not None
         assert len(verdict.program.steps) <= 6, str(verdict)
@@ -338,7 +337,7 @@ if INSTALLED:
     @pytest.mark.parametrize("name", INSTALLED)
     def test_adapter(name: str) -> None:
         """A smaller interface is read where it applies, and not accused of what it has not."""
-        verdicts = conform(f"specs.adapters:{name}", [1, 2, 3, 4, 5, 12], examples=10)
+        verdicts = conform(f"specs.conform.adapters:{name}", [1, 2, 3, 4, 5, 12], examples=10)
         words = [verdict.word for verdict in verdicts]
         assert words == ["holds"] * 2 + ["not applicable"] * 4, list(map(str, verdicts))
 

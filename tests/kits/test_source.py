@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from specs import source
-from specs.fingerprint import fingerprint
 from specs.source import Report, check_source
+from specs.source.fingerprint import fingerprint
 
 
 def kinds(report: Report) -> list[str]:

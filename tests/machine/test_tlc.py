@@ -119,7 +119,7 @@ def test_command_fails_if_counts_differ(
 ) -> None:
     """A model whose counts changed is not as expected, although nothing is violated."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    config = tmp_path / "Stream_E1_C0.cfg"
+    config = tmp_path / "stream" / "Stream_E1_C0.cfg"
     model = MODELS["Stream_E1_C0"]
     changed = config.read_text().replace(f"{model.distinct} distinct", "7 distinct")
     config.write_text(changed)
@@ -136,7 +136,7 @@ def test_command_prints_an_unexpected_counterexample(
 ) -> None:
     """What differs is shown step by step: number, action, who took it, what changed."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    config = tmp_path / "NonProperties_StopDrains.cfg"
+    config = tmp_path / "nonproperties" / "NonProperties_StopDrains.cfg"
     config.write_text(config.read_text().replace("expect: violates StopDrains", "expect: holds"))
     monkeypatch.setattr(tlc, "TLA", tmp_path)
     monkeypatch.setattr(sys, "argv", ["specs", "--only", "NonProperties_StopDrains"])
@@ -198,7 +198,7 @@ def test_syntax_error_is_no_verdict(tmp_path: Path) -> None:
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
     module = tmp_path / "Protocol.tla"
     module.write_text(module.read_text().replace("Fetch ==", "Fetch = ="))
-    result = check(read_model(tmp_path / "Stream_E1_C0.cfg"))
+    result = check(read_model(tmp_path / "stream" / "Stream_E1_C0.cfg"))
     assert result.verdict.startswith(("is in error", "stopped without a verdict"))
     assert result.differences(MODELS["Stream_E1_C0"])
 

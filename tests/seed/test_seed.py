@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from specs.adapters import find_emloop
+from specs.conform.adapters import find_emloop
 
 from ..shell import test_contract
 from . import test_seed_defects

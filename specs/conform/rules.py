@@ -15,7 +15,8 @@ from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
-from .epochs import BATCH, END, epochs
+from specs.epochs import BATCH, END, epochs
+
 from .programs import PATIENCE, VALUES, Observed, Program, Run, Source, Step
 
 NOTIONS = {

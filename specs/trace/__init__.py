@@ -28,9 +28,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kernel.machine import ACTIONS, INITIAL, Limits, State, Variables
-
-from . import tlc
-from .tlc import Result, Step, ToolsMissing, jar, java, read_value
+from specs import tlc
+from specs.tlc import Result, Step, ToolsMissing, jar, java, read_value
 
 FORMAT = "stream-kernel trace 1"
 """What the first line of a file must call its format."""
@@ -372,7 +371,7 @@ def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -
     }
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
         shutil.copytree(tlc.TLA, folder, dirs_exist_ok=True)
-        config = Path(folder) / "Trace_Example.cfg"
+        config = Path(folder) / "trace" / "Trace_Example.cfg"
         text = config.read_text(encoding="utf-8")
         for name, value in constants.items():
             text = re.sub(rf"^ +{name} = .*", f"    {name} = {value}", text, flags=re.MULTILINE)
@@ -455,7 +454,7 @@ def module(first: Sequence[Value], lines: Sequence[Line]) -> str:
     gap = ",\n    "
     return f"""\
 {" MODULE TraceData ":-^77}
-\\* A run that was recorded, as specs/trace.py writes it.
+\\* A run that was recorded, as `python -m specs trace` writes it.
 EXTENDS Integers
 
 CONSTANT Unrecorded

@@ -1,8 +1,8 @@
 """Programs that exercise a wrapper, and their runner: each in a process of its own.
 
 A program is plain data: a source, the wrapper's sizes, and steps. `Runner` starts a server
-(`python -m specs.programs`) that imports the wrapper once, and plays every program in a fresh copy
-of itself: a hang, a crash or a thread that is left is something observed, and not the end.
+(`python -m specs.conform.serve`) that imports the wrapper once, and plays every program in a fresh
+copy of itself: a hang, a crash or a thread that is left is something observed, and not the end.
 """
 
 from __future__ import annotations
@@ -628,7 +628,7 @@ class Runner:
 
     def __init__(self, subject: str) -> None:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "specs.programs"],
+            [sys.executable, "-m", "specs.conform.serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -681,7 +681,3 @@ class Runner:
 
     def __exit__(self, *args: object) -> None:
         self.close()
-
-
-if __name__ == "__main__":
-    serve()

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 TLA = next(path for path in (HERE / "tla", HERE.parent / "tla") if path.is_dir())
 """The folder of the modules: inside the package if it is installed, beside it in a checkout."""
 
@@ -68,7 +68,7 @@ def jar() -> str:
 class Model:
     """One .cfg: a module, its constants, what is checked and what is expected."""
 
-    config: Path  # the file, beside its module
+    config: Path  # the file, in a folder beside its module, or beside the module itself
     module: str
     title: str
     expected: str  # "holds", "violates NAME", or "deadlocks"
@@ -82,6 +82,12 @@ class Model:
     def name(self) -> str:
         """The name of the file without its suffix."""
         return self.config.stem
+
+    @property
+    def folder(self) -> Path:
+        """Where its module is, and those that this one extends."""
+        beside = self.config.parent
+        return beside if (beside / f"{self.module}.tla").exists() else beside.parent
 
 
 def read_model(config: Path) -> Model:
@@ -118,7 +124,9 @@ def read_model(config: Path) -> Model:
 
 def models() -> list[Model]:
     """All models, in the order of their names."""
-    return [read_model(config) for config in sorted(TLA.glob("*.cfg"))]
+    return [
+        read_model(config) for config in sorted(TLA.glob("*/*.cfg"), key=lambda path: path.name)
+    ]
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Resul
     """
     with tempfile.TemporaryDirectory(prefix="tlc-") as folder:
         scratch = Path(folder)
-        for module in model.config.parent.glob("*.tla"):  # beside the .cfg, where TLC looks
+        for module in model.folder.glob("*.tla"):
             shutil.copy(module, scratch)
         config = model.config.read_text(encoding="utf-8")
         if dump is not None:

@@ -1,6 +1,6 @@
 """Runs the rules of the contract against any class with the interface of `StreamWrapper`.
 
-For each rule programs are drawn and played (`specs.programs`) until one breaks it (`specs.rules`);
+For each rule programs are drawn and played (`programs`) until one breaks it (`rules`);
 of a rule that is broken the smallest such program is shown.
 """
 
