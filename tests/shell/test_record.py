@@ -24,8 +24,10 @@ import pytest
 
 from kernel import StreamWrapper, worker
 from kernel.machine import Limits, State, Variables
-from specs import trace
-from specs.trace import Line, Verdict, linearize, read_trace
+from specs.trace import judging
+from specs.trace.judging import Verdict
+from specs.trace.lines import Line, read_trace
+from specs.trace.ordering import linearize
 
 from ..schedules.planted import plant
 from ..support import traces
@@ -197,7 +199,7 @@ def verdicts(
     for name in JUDGED:
         (folder / name).write_text(traces.text(records[name]), encoding="utf-8")
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: trace.judge(read_trace(folder / name)), JUDGED)
+        found = pool.map(lambda name: judging.judge(read_trace(folder / name)), JUDGED)
         return dict(zip(JUDGED, found, strict=True))
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Die, Limits, State, Variables
 from specs.__main__ import PROTOCOL
-from specs.trace import FORMAT
+from specs.trace.lines import FORMAT
 
 ACTION = {action.__name__: action for action in ACTIONS}
 
