@@ -31,10 +31,11 @@ except ModuleNotFoundError as lacking:
     print(f"{lacking.name} is missing: pip install 'stream-kernel[bench]'", file=sys.stderr)
     sys.exit(2)
 
-from .measures import MEASURES, QUICK, Answer, Effort, Work, answer, calibrate, deaf, needs_two
+from .measures import MEASURES, Answer, answer, deaf, needs_two
 from .report import plot, tables
 from .results import Key, Results, missed
 from .subjects import SUBJECTS, Ideal
+from .work import QUICK, Effort, Work, calibrate
 
 PATIENCE = 300.0  # seconds after which an answer is given up, and with it its subject
 

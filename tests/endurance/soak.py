@@ -26,6 +26,9 @@ from rich.table import Table
 from kernel import StreamWrapper
 from specs.epochs import BATCH, END, FAILURE, epochs
 
+from ..support.arguments import seconds
+from ..support.sources import Boom
+
 SLACK = 128 * 1024  # bytes
 WARM = 0.25  # of the time, until the steps that a wrapper remembers are remembered
 LOOKS = 20  # at memory and threads, in one run
@@ -35,10 +38,6 @@ LONG = 20.0  # seconds that a thread may take to end
 
 class Broken(Exception):
     """The wrapper did what it must not."""
-
-
-class Boom(Exception):
-    """What the sources raise."""
 
 
 class Script:
@@ -256,20 +255,10 @@ def table(figures: Figures) -> Table:
     return shown
 
 
-def positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return number
-
-
 def main() -> int:
     """Soak as long as was asked for. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.endurance.soak", description=__doc__)
-    parser.add_argument("--seconds", type=positive, default=120.0, metavar="S")
+    parser.add_argument("--seconds", type=seconds, default=120.0, metavar="S")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     options = parser.parse_args()
     console = Console(highlight=False)

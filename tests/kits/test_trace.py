@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,8 @@ from specs.trace.judging import Verdict, module
 from specs.trace.lines import FORMAT, Line, Malformed, read_line, read_trace
 from specs.trace.ordering import linearize
 
-from ..support import traces
-from ..support.mutants import MUTANTS, broken_module
+from ..support import models, traces
+from ..support.mutants import MUTANTS
 
 Lines: TypeAlias = list[dict[str, Any]]
 
@@ -145,11 +144,7 @@ def test_module_is_what_judges(
     mutant: str, lines: Lines, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A protocol that is broken in TLA+ refuses a sound run, or accepts a forged one."""
-    shutil.copytree(tlc.TLA, tmp_path / "tla")
-    protocol = tmp_path / "tla" / "Protocol.tla"
-    broken = broken_module(protocol.read_text(encoding="utf-8"), MUTANTS[mutant])
-    protocol.write_text(broken, encoding="utf-8")
-    monkeypatch.setattr(tlc, "TLA", tmp_path / "tla")
+    monkeypatch.setattr(tlc, "TLA", models.plant(tmp_path / "tla", "Protocol", MUTANTS[mutant]))
     assert (traces.judge(lines)[0] == 0) is (expected > 0)
     assert judging.judge(read_trace(write(tmp_path / "run.jsonl", lines))).line == expected
 

@@ -21,17 +21,13 @@ from hypothesis.stateful import (
 )
 
 from kernel import StreamWrapper
-from kernel.machine import ACTIONS, INITIAL, Action, Limits
-from specs.epochs import BATCH, END, FAILURE, epochs
-from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, Refines, advance
+from kernel.machine import ACTIONS, Action, Limits
+from specs.epochs import BATCH, END, epochs
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, advance
 
 from ..support.mutants import MUTANTS, broken_actions
-from ..support.sources import Source, Uniterable
-
-
-class Boom(Exception):
-    """What drawn sources raise."""
-
+from ..support.sources import Boom, Source, Uniterable
+from ..support.walks import Walk
 
 # (a) The pure machine.
 
@@ -49,62 +45,33 @@ class PureMachine(RuleBasedStateMachine):
     @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5))
     def begin(self, capacity: int, epoch_size: int) -> None:
         self.limits = Limits(capacity, epoch_size)
-        self.before = self.now = Now(INITIAL)
-        self.passes: list[list[Any]] = [[]]
-        self.errors: list[Exception] = []
-        self.seen: list[Any] = []
+        self.walk = Walk()
 
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
         enabled = [
             (action.__name__, state)
             for action in self.actions
-            if (state := action(self.limits, self.now.state)) is not None
+            if (state := action(self.limits, self.walk.now.state)) is not None
         ]
         often = [step for step in enabled if step[0] not in SELDOM]
         name, state = data.draw(st.sampled_from(enabled + often * 3), label="step")
-        self.take(name, advance(self.now, name, state))
-
-    def take(self, name: str, then: Now) -> None:
         self.fired[name] += 1
-        self.before, self.now = self.now, then
-        if name == "Enqueue":
-            self.passes[-1].append(then.pulled)
-        elif name in ("Fail", "Bury"):
-            self.errors.append(Boom())
-            self.passes[-1].append(self.errors[-1])
-        elif name == "Dequeue":
-            self.seen.append((BATCH, then.taken))
-        elif name == "EndEpoch":
-            self.seen.append((END, None))
-        elif name == "Raise":
-            self.seen.append((FAILURE, self.errors.pop(0)))
-        elif name == "Drop":  # an error that the caller has seen already
-            self.passes[-1].append(Boom())
-            self.seen.append((FAILURE, self.passes[-1][-1]))
-        if name in ("Exhaust", "Fail", "Bury", "Drop"):
-            self.passes.append([])
+        self.walk.take(name, advance(self.walk.now, name, state))
 
     @invariant()
     def properties_hold(self) -> None:
+        before, now = self.walk.before, self.walk.now
         for name, holds in INVARIANTS.items():
-            assert holds(self.now, self.limits), name
+            assert holds(now, self.limits), name
         for name, can in ENABLEDNESS.items():
-            assert can(self.now, self.limits, self.actions), name
+            assert can(now, self.limits, self.actions), name
         for name, keeps in STEPS.items():
-            assert keeps(self.before, self.now, self.limits), name
+            assert keeps(before, now, self.limits), name
 
     def teardown(self) -> None:
-        if hasattr(self, "now"):
-            assert Refines(self.seen, [replay(items) for items in self.passes], self.limits)
-
-
-def replay(items: list[Any]) -> Any:
-    """A pass that gives these, and raises those that are exceptions."""
-    for item in items:
-        if isinstance(item, Exception):
-            raise item
-        yield item
+        if hasattr(self, "walk"):
+            assert self.walk.refines(self.limits)
 
 
 def test_pure_machine() -> None:

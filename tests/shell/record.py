@@ -29,6 +29,7 @@ from specs.epochs import FAILURE
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Source, Wrapper
 from ..endurance.soak import Broken, User
+from ..support.arguments import positive
 
 PULL = worker.pull
 
@@ -116,13 +117,6 @@ def cost(batches: int = 50_000, size: int = 16) -> tuple[float, float]:
     runs = [[hand_over(s, size, batches) for s in (Wrapper, Recorded)] for _ in range(9)]
     plain, recorded = (batches / statistics.median(times) for times in zip(*runs, strict=True))
     return plain, recorded
-
-
-def positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
-    return number
 
 
 def main() -> int:
