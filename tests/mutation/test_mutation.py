@@ -34,9 +34,13 @@ def test_every_guard_and_assignment_is_mutated() -> None:
     for name, mutant in ALL.items():
         text = mutated(mutant)
         assert text != PROTOCOL, name
-        assert len(text) == len(PROTOCOL) - len(mutant.old) + len(mutant.new)
-    guards = {(m.action, m.start) for m in ALL.values() if m.kind == "guard dropped"}
-    assert guards == {(m.action, m.start) for m in ALL.values() if m.kind == "guard negated"}
+        ((old, new),) = mutant.edits
+        assert len(text) == len(PROTOCOL) - len(old) + len(new)
+    dropped, negated = (
+        {name.partition(" -> ")[0] for name, m in ALL.items() if m.violated == f"guard {kind}"}
+        for kind in ("dropped", "negated")
+    )
+    assert dropped == negated
 
 
 @pytest.mark.parametrize("name", SAMPLE)

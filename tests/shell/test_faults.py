@@ -15,9 +15,10 @@ import pytest
 
 from kernel import StreamWrapper, worker
 from kernel.machine import Enqueue, Variables
+from specs.epochs import BATCH, FAILURE
 
 from ..support.processes import python
-from ..support.sources import Aside, Source, epoch
+from ..support.sources import Aside, Source, epoch, event
 
 # Memory that ends.
 
@@ -37,15 +38,9 @@ class Full(deque[Any]):
 def settled(wrapped: Any, events: int) -> list[Any]:
     """So many events; an error by what caused it."""
     seen: list[Any] = []
-    for _ in range(events):
-        try:
-            seen.append(next(wrapped))
-        except StopIteration:
-            seen.append("end")
-        except ChildProcessError as error:
-            seen.append(type(error.__cause__))
-        except MemoryError:
-            seen.append(MemoryError)
+    for kind, value in (event(wrapped) for _ in range(events)):
+        told = value if kind == BATCH else kind
+        seen.append(type(value.__cause__ or value) if kind == FAILURE else told)
     return seen
 
 

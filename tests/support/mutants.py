@@ -16,11 +16,11 @@ class Mutant(NamedTuple):
     """Edits that a property must catch."""
 
     name: str
-    violated: str  # the property
+    violated: str  # the property, if it is known; else the kind of edit
     action: str  # in whose definition the edits are; anywhere if empty
     edits: list[Edit]  # of the TLA+ module
-    python: list[Edit]  # of the same action of the machine, if it is one
-    constants: dict[str, int]  # with which the property fails
+    python: list[Edit] = []  # of the same action of the machine, if it is one  # noqa: RUF012
+    constants: dict[str, int] = {}  # with which the property fails  # noqa: RUF012
 
     @property
     def capacity(self) -> int:

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from kernel import worker as shell
-from specs.epochs import BATCH, END, FAILURE, epochs
+from specs.epochs import BATCH, FAILURE, epochs
 
-from .sources import Boom, Numbered
+from .sources import Boom, Numbered, event
 from .striker import Striker
 
 HANG = 10  # seconds after which a child hangs
@@ -207,14 +207,10 @@ class Scene:
 
     def event(self) -> Any:
         """One `next`, as the oracle tells it; an error by the name of its cause."""
-        try:
-            return BATCH, next(self.stream)
-        except StopIteration:
-            return END, None
-        except ChildProcessError as error:
-            return FAILURE, type(error.__cause__).__name__
-        except Boom:
-            return FAILURE, "Boom"
+        kind, value = event(self.stream)
+        if kind == FAILURE:
+            value = type(value if isinstance(value, Boom) else value.__cause__).__name__
+        return kind, value
 
     def plain(self, begun: int = 0, without: Any = None) -> Iterator[Any]:
         """The events of an unbuffered reading, from the pass of this number on."""

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from specs.epochs import BATCH, END, FAILURE
+
 LONG = 20.0  # seconds; what must come is waited for this long, and comes at once
 SHORT = 0.2  # seconds; what must not come is waited for this long
 
@@ -183,6 +185,16 @@ class Aside:
         if kind == "raised":
             raise value
         return value
+
+
+def event(stream: Any) -> tuple[str, Any]:
+    """One `next`, as the oracle tells it; an error as it is raised."""
+    try:
+        return BATCH, next(stream)
+    except StopIteration:
+        return END, None
+    except (Boom, ChildProcessError, MemoryError) as error:
+        return FAILURE, error
 
 
 def take(stream: Any, count: int) -> list[Any]:
