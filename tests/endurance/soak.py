@@ -27,7 +27,7 @@ from kernel import StreamWrapper
 from specs.epochs import BATCH, END, FAILURE
 
 from ..support.arguments import seconds
-from ..support.users import Broken, User, use
+from ..support.users import Broken, RandomUser
 
 SLACK = 128 * 1024  # bytes
 WARM = 0.25  # of the time, until the steps that a wrapper remembers are remembered
@@ -89,13 +89,13 @@ def soak(
     gc.freeze()  # what was there before is not looked through at each look
     tracemalloc.start()
     try:
-        old = User(random, counts, subject)
+        old = RandomUser(random, counts, subject)
         first = now = None
         for number in range(1, LOOKS + 1):
             while True:
-                use(old, random, 50)
-                young = User(random, counts, subject)
-                use(young, random, random.choice((0, 1, 5, 20, 100)))
+                old.use(50)
+                young = RandomUser(random, counts, subject)
+                young.use(random.choice((0, 1, 5, 20, 100)))
                 if random.random() < 0.5:
                     young.settle()
                 else:

@@ -29,10 +29,10 @@ class Mutant(NamedTuple):
 
     def module(self, text: str) -> str:
         """The TLA+ module with the edits."""
-        head, name, rest = (
-            text.partition(f"\n{self.action} ==\n") if self.action else ("", "", text)
-        )
-        body, gap, tail = rest.partition("\n\n") if self.action else (text, "", "")
+        if not self.action:
+            return edited(text, self.edits)
+        head, name, rest = text.partition(f"\n{self.action} ==\n")
+        body, gap, tail = rest.partition("\n\n")
         return head + name + edited(body, self.edits) + gap + tail
 
 
