@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from math import inf
 from queue import Empty
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from . import place
 from .claims import Claim, holder
@@ -19,11 +19,25 @@ from .run import FETCHING, PROGRESS, Mark, Run
 T = TypeVar("T")
 
 
-def read(core: Core[T], end: float = inf) -> T:
-    """One `next`: a batch, or StopIteration at the end of an epoch, or an error.
+Limit: TypeAlias = Callable[[float], float]
+"""How long a sleep may be, if it would be so long; raises an error if it may be no longer."""
 
-    :param end: monotonic time at which it stops waiting for a worker, with a TimeoutError
-    """
+
+def deadline(label: str, timeout: float) -> Limit:
+    """A limit of so many seconds from now. Raises TimeoutError then."""
+    end = time.monotonic() + timeout
+
+    def left(longest: float) -> float:
+        seconds = end - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError(f"{label} has given no batch for {timeout} seconds.")
+        return min(seconds, longest)
+
+    return left
+
+
+def read(core: Core[T], limit: Limit | None = None) -> T:
+    """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
     while True:
         run = core.run
         try:
@@ -32,7 +46,7 @@ def read(core: Core[T], end: float = inf) -> T:
             if run.marks:
                 tell(core, run)
             else:
-                ask(core, end)
+                await_something(core, limit)
         else:
             core.did("Dequeue")
             if run.parked > run.rung:
@@ -64,18 +78,16 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
         mark.error = None  # its traceback holds this frame
 
 
-def ask(core: Core[Any], end: float = inf) -> None:
+def await_something(core: Core[Any], limit: Limit | None = None) -> None:
     """Wait until something is buffered, or pull."""
-    if core.closed:
-        raise ValueError(f"{core.label} is closed.")
-    if core.limits.capacity and core.entry is None:
+    if core.limits.capacity and core.entry is None and not core.closed:
         raise ValueError(
             f"{core.label} has a buffer of size {core.limits.capacity}: "
             "enter it by `with` before reading it."
         )
     claim = Claim()
     try:
-        claim.hold(_wait, core, claim, end)
+        claim.hold(_wait, core, claim, limit)
     except BaseException:
         if core.record is not None:
             core.record.withdraw()
@@ -83,7 +95,7 @@ def ask(core: Core[Any], end: float = inf) -> None:
     core.did("Withdraw")
 
 
-def _wait(core: Core[Any], claim: Claim, end: float) -> None:
+def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it waits for as long as this runs."""
     first = claim.take(core.requests)
     if first is not None and not first.is_mine():  # mine: a handler that struck in a `next`
@@ -94,7 +106,9 @@ def _wait(core: Core[Any], claim: Claim, end: float) -> None:
     while not (run := core.run).batches and not run.marks:
         puller = holder(run.pullers)
         if puller is not None:
-            sleep(core, run, puller, end)
+            sleep(core, run, puller, limit)
+        elif core.closed:
+            raise ValueError(f"{core.label} is closed.")
         elif not run.batches and not run.marks:  # it may have put something, and be gone
             pull(core, claim, run)
     claim.give_back(core.requests)
@@ -135,7 +149,7 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
         core.did("Drop")
 
 
-def sleep(core: Core[Any], run: Run[Any], puller: Claim, end: float) -> None:
+def sleep(core: Core[Any], run: Run[Any], puller: Claim, limit: Limit | None) -> None:
     """Sleep until something was put, or the puller is gone, or for a while."""
     if puller.is_mine():
         raise RuntimeError(f"{core.label} is read by its own source.")
@@ -145,11 +159,9 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, end: float) -> None:
     core.sleeps += 1
     run.ring()
     if not run.batches and not run.marks and puller.in_force():
-        left = core.glance
-        if end is not inf and (left := min(left, end - time.monotonic())) <= 0:
-            raise TimeoutError(f"{core.label} has given no batch in time.")
+        seconds = core.glance if limit is None else limit(core.glance)
         with suppress(Empty):
-            core.bell.get(True, left)
+            core.bell.get(True, seconds)
 
 
 def bury(core: Core[Any], run: Run[Any]) -> None:

@@ -81,6 +81,7 @@ class Core(Generic[T]):
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.told = Told(None, Place(), Place())  # the last mark, and where the consumer is since
         self.closed = False
+        self.waiting: object = None  # for an event loop: the last thread that did
         self.run: Run[T] = Run()  # the puller's side
 
     def state(self, run: Run[T]) -> State:
@@ -107,6 +108,10 @@ class Core(Generic[T]):
         """An action has taken effect, unless it was in a run that was given up."""
         if self.record is not None and (run is None or run is self.run):
             self.record.write(action)
+
+    def is_inside(self) -> bool:
+        """Whether a `with` is entered and not left."""
+        return self.entry is not None and not self.entry.over
 
     def is_source(self) -> bool:
         """Whether this thread is in a pull of this stream: its source calls back."""

@@ -6,6 +6,7 @@ and both count from the first batch of this wrapper; so nothing has to be kept b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .claims import holder
@@ -53,11 +54,22 @@ def in_epoch(core: Core[Any]) -> int:
     return core.run.given() - place(core).epoch_start
 
 
+def is_broken_off(core: Core[Any]) -> bool:
+    """Whether a pull of a caller's own was interrupted: its epoch is over, its pass is dropped."""
+    run = core.run
+    return (
+        bool(run.progress[FETCHING])
+        and run.hand is None
+        and run.worker is None
+        and holder(run.pullers) is None
+    )
+
+
 def state_dict(core: Core[Any]) -> dict[str, Any]:
     """The place as plain values."""
     run, here, given = core.run, place(core), core.run.given()
-    if run.progress[FETCHING] and run.hand is None and not (run.worker or holder(run.pullers)):
-        here = Place(here.epoch + 1, given, given)  # a pull was interrupted, and is to be dropped
+    if is_broken_off(core):
+        here = Place(here.epoch + 1, given, given)
     start = max((s for s in run.starts.copy() if s < given), default=here.pass_start)
     start = max(start, here.pass_start)
     known = [s for s in run.snapshots.copy() if start < s.number <= given]
@@ -76,8 +88,8 @@ def load_state_dict(core: Core[Any], state: Any) -> None:
     """Go on from there. Raises ValueError, which names the key, RuntimeError if it is too late."""
     if core.entry is not None or core.run.is_used() or core.told.after != Place():
         raise RuntimeError(f"{core.label} was read already: load its state before.")
-    if not isinstance(state, dict):
-        raise ValueError(f"state must be a dict as state_dict gives it, not {state!r}.")
+    if not isinstance(state, Mapping):
+        raise ValueError(f"state must be a mapping as state_dict gives it, not {state!r}.")
     found = {}
     names = "version epoch_size epoch batches_in_epoch batches_in_pass batches_after_source"
     for name in names.split():

@@ -27,10 +27,12 @@ def enter(core: Core[Any], wrapper: object) -> None:
 
 
 def _enter(core: Core[Any], claim: Claim, wrapper: object) -> None:
+    if core.closed:
+        raise ValueError(f"{core.label} is closed.")
     if core.is_source():
         raise RuntimeError(f"{core.label} was entered by its own source.")
-    last, entry = core.entry, Entry()
-    if claim.take(core.entering) is not None or (last is not None and not last.over):
+    entry = Entry()
+    if claim.take(core.entering) is not None or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
     if holder(core.requests) is None:
@@ -63,6 +65,8 @@ def leave(core: Core[Any], failure: object) -> None:
     """Leave, and wait until the worker has halted."""
     if core.is_source():
         raise RuntimeError(f"{core.label} was left by its own source.")
+    if core.closed:
+        return  # which left it
     entry = core.entry
     if entry is not None:
         left = object()
@@ -72,7 +76,8 @@ def leave(core: Core[Any], failure: object) -> None:
             core.did("Leave")
             join(core, entry, failure)
             return
-    raise RuntimeError(f"{core.label} was left without having been entered.")
+    if entry is None or failure is None:  # the body's own exception is not replaced
+        raise RuntimeError(f"{core.label} was left without having been entered.")
 
 
 def join(core: Core[Any], entry: Entry, failure: object) -> None:
