@@ -9,7 +9,8 @@ A failing schedule of an explorer is shown by
     html = page.report(own=[from_schedule(title, [(thread, operation, changes), ...])])
 """
 
+from . import page
 from .lanes import Leaves, Swimlane
 from .schedule import Move, from_schedule, from_trace
 
-__all__ = ["Leaves", "Move", "Swimlane", "from_schedule", "from_trace"]
+__all__ = ["Leaves", "Move", "Swimlane", "from_schedule", "from_trace", "page"]

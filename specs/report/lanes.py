@@ -69,6 +69,7 @@ class Swimlane:
     rows: tuple[Row, ...]
     broken: str = ""  # the property that the run breaks
     meaning: str = ""  # the property, in English
+    breaks: str = ""  # what is wrong with the last step, where no story says it
     story: Story | None = None
     then: str = ""  # how the run goes on for ever
     settings: str = ""  # the sizes of the wrapper
@@ -79,6 +80,11 @@ class Swimlane:
         """The row to whose state it goes back, and from which on it repeats; 0 if it does not."""
         found = re.search(r"back to step (\d+)", self.then)
         return int(found[1]) if found else 0
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with the last step."""
+        return self.story.breaks if self.story else self.breaks or self.meaning
 
     @property
     def switches(self) -> int:
@@ -109,6 +115,11 @@ def sizes(capacity: int, epoch_size: int) -> str:
     return f"{buffer}, {f'epochs of {epoch_size}' if epoch_size else 'an epoch is a pass'}"
 
 
+def sentence(text: str) -> str:
+    """Text with a capital at its beginning, if that is a word."""
+    return text[:1].upper() + text[1:]
+
+
 def numbers(found: Iterable[int]) -> str:
     """Numbers in a sentence: "3, 5 and 9"."""
     words = [str(number) for number in found]
@@ -125,7 +136,9 @@ def summary(lane: Swimlane) -> str:
     if any(row.leaves and row.leaves.why == "unknown" for row in lane.rows):
         return f"{lane.switches} switches between threads."
     if not forced:
-        return "Nobody is preempted: a thread is left only where it waits or its call is over."
+        return (
+            "Nobody is preempted: a thread is left only where it waits, or where its call is over."
+        )
     if len(forced) == 1:
         return (
             "Threads run until they wait or their call is over, but for one switch: "

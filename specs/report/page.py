@@ -20,7 +20,7 @@ from kernel.machine import ACTIONS, Variables
 
 from . import known
 from .groups import VIEWS, Space, grouped, writer
-from .lanes import Swimlane, sizes, summary
+from .lanes import Swimlane, sentence, sizes, summary
 from .layout import EngineMissing, draw, words
 from .protocol import SAY
 
@@ -44,11 +44,6 @@ def ticks(text: str) -> Markup:
 def plain(text: str) -> str:
     """The same without the backticks."""
     return str(text).replace("`", "")
-
-
-def sentence(text: str) -> str:
-    """Text with a capital at its beginning, if that is a word."""
-    return text[:1].upper() + text[1:]
 
 
 def anchor(name: str) -> str:

@@ -7,14 +7,16 @@ own, a step says what the comment at its action says.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
-from kernel.machine import Variables
+from kernel.machine import ACTIONS, Limits, Variables
 
 from .. import tlc
 from ..tlc import Model, Result
-from .lanes import Leaves, Row, Swimlane, changes
+from .lanes import Leaves, Row, Swimlane, changes, sentence
 from .values import read, words
+
+State: TypeAlias = dict[str, Any]
 
 CALLERS = (
     "Enter Leave Allow Disallow Request Withdraw Dequeue EndEpoch Raise Bury".split()  # noqa: SIM905
@@ -55,7 +57,7 @@ def lane_of(action: str, worker: object) -> int:
     return 0 if action in CALLERS else 1
 
 
-def leaves(lane: int, state: dict[str, Any]) -> Leaves:  # noqa: PLR0911  # a case for each reason
+def leaves(lane: int, state: State) -> Leaves:  # noqa: PLR0911  # a case for each reason
     """Why a lane of the protocol does not go on in this state."""
     nothing = state["buffered"] == 0 and state["mark"] == "none"
     if lane == 0:
@@ -95,7 +97,27 @@ def comments(module: str) -> dict[str, str]:
     return found
 
 
-def others(before: dict[str, Any], after: dict[str, Any]) -> str:
+def stated(model: Model, name: str) -> tuple[str, str]:
+    """What a property says that is stated in the model's module, and what is wrong with it.
+
+    A statement that is false on purpose has the former in the model's title, the latter at itself.
+    """
+    comment = comments(model.module).get(name, "")
+    said, false = sentence(model.title.removeprefix("False: ")), comment.partition("False: ")[2]
+    return (said, sentence(false)) if false else (comment, "")
+
+
+def recognised(model: Model, before: State, action: str, after: State) -> str:
+    """The action of the machine that a step takes, where the module has a name of its own."""
+    if action in SAY:
+        return action
+    limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
+    state, then = (tuple(of[name] for name in Variables._fields) for of in (before, after))
+    names = (a.__name__ for a in ACTIONS if a(limits, state) == then)
+    return next(names, action)
+
+
+def others(before: State, after: State) -> str:
     """Whose step it is in a module of another kind, by the variable that has a thread's place."""
     names = {"call": "Consumer {}", "owner": "Who enters", "gate": "Who opens gates"}
     for name, lane in names.items():
@@ -113,56 +135,50 @@ def in_order(state: dict[str, str]) -> dict[str, str]:
     return {name: state[name] for name in Variables._fields if name in state} | state
 
 
+def lanes_of(model: Model, actions: list[str], states: list[State]) -> tuple[list[str], list[int]]:
+    """The lanes of a run, and whose step each is; the first state is nobody's."""
+    steps = list(zip(states, actions[1:], states[1:], strict=False))  # a state more than steps
+    if "fetching" in states[0]:
+        whole = [recognised(model, *step) for step in steps]
+        workers = [before["worker"] for before, _, _ in steps]
+        return list(LANES), [-1, *map(lane_of, whole, workers)]
+    names = [others(before, after) for before, _, after in steps]
+    lanes = list(dict.fromkeys(names)) or list(LANES)
+    return lanes, [-1, *map(lanes.index, names)]
+
+
 def swimlane(model: Model, result: Result, meaning: str = "") -> Swimlane:
-    """The violation that TLC found."""
+    """The violation that TLC found, of at least one state."""
     states = [{name: read(text) for name, text in s.state.items()} for s in result.steps]
-    ours = bool(states) and "fetching" in states[0]
+    ours = "fetching" in states[0]
     said = SAY if ours else comments(model.module.removesuffix("NonProperties"))
-    lanes = list(LANES) if ours else []
-    actors = [-1]
-    for place in range(1, len(states)):
-        before, after = states[place - 1], states[place]
-        action = result.steps[place].action
-        if ours:
-            actors.append(lane_of(action, before["worker"]))
-        else:
-            name = others(before, after)
-            if name not in lanes:
-                lanes.append(name)
-            actors.append(lanes.index(name))
-    rows = []
+    lanes, actors = lanes_of(model, [step.action for step in result.steps], states)
+    rows: list[Row] = []
     for place, step in enumerate(result.steps):
         shown = in_order({name: words(value) for name, value in states[place].items()})
+        state = tuple(shown.items())
         if place == 0:
-            rows.append(Row(1, -1, "at first", "", state=tuple(shown.items())))
+            rows.append(Row(1, -1, "at first", "", state=state))
             continue
-        lane = actors[place]
-        switched = place + 1 < len(states) and actors[place + 1] != lane
-        why = leaves(lane, states[place]) if ours else Leaves("unknown", "stops here for a while")
+        lane, left = actors[place], None
+        if place + 1 < len(states) and actors[place + 1] != lane:
+            left = leaves(lane, states[place]) if ours else Leaves("unknown", "is left here")
         found = changes(dict(rows[-1].state), shown, () if ours else ("owner", "gate"))
-        text = said.get(step.action, "")
         rows.append(
-            Row(
-                place + 1,
-                lane,
-                step.action,
-                text,
-                found,
-                tuple(shown.items()),
-                why if switched else None,
-            )
+            Row(place + 1, lane, step.action, said.get(step.action, ""), found, state, left)
         )
     broken = result.verdict.removeprefix("violates ")
     if result.verdict == "deadlocks":
-        broken, meaning = "Deadlock", "Something can always happen."
-    sizes = ", ".join(f"{name} = {value}" for name, value in model.constants.items())
+        broken, meaning = "NoDeadlock", "Something can always happen."
+    said_of_it, breaks = stated(model, broken)
     return Swimlane(
         name=model.name,
         title=model.title,
-        lanes=tuple(lanes) or LANES,
+        lanes=tuple(lanes),
         rows=tuple(rows),
         broken=broken,
-        meaning=meaning or comments(model.module).get(broken, ""),
+        meaning=meaning or said_of_it,
+        breaks=breaks,
         then=result.then,
-        settings=sizes,
+        settings=", ".join(f"{name} = {value}" for name, value in model.constants.items()),
     )

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from kernel.machine import Variables
 
 from .. import trace
-from .lanes import Leaves, Row, Swimlane, changes, sizes
-from .protocol import SAY, lane_of, leaves
+from .lanes import Leaves, Row, Swimlane, changes, sentence, sizes
+from .protocol import CALLERS, SAY, lane_of, leaves
 from .values import words
 
 SHOWN = 300
@@ -114,7 +114,10 @@ def from_trace(path: Path) -> Swimlane:
         )
         lane = replace(lane, lanes=where, rows=(*lane.rows, row))
     return replace(
-        lane, broken="Protocol", meaning=f"The run is a behaviour of the protocol. {verdict.why}"
+        lane,
+        broken="Protocol",
+        meaning="A recorded run is a behaviour of the protocol.",
+        breaks=f"{sentence(verdict.why)}.",
     )
 
 
@@ -123,11 +126,11 @@ def recorded(found: trace.Trace, lines: Sequence[trace.Line]) -> tuple[list[Row]
     first = Variables(*found.first)  # type: ignore[arg-type]
     shown = {name: words(value) for name, value in zip(Variables._fields, first, strict=True)}
     rows = [Row(1, -1, "at first", "", state=tuple(shown.items()))]
-    lanes: list[str] = []
+    called = {line.thread for line in lines if line.action in CALLERS}
+    threads = dict.fromkeys(line.thread for line in lines)
+    lanes = sorted(threads, key=lambda thread: thread not in called)  # callers on the left
     state = first
     for place, line in enumerate(lines):
-        if line.thread not in lanes:
-            lanes.append(line.thread)
         then = trace.ACTION[line.action](found.limits, state)
         if then is None:
             break

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .lanes import Row, Swimlane, summary
-from .page import plain, sentence
+from .lanes import Row, Swimlane, sentence, summary
+from .page import plain
 
 COLOURS = ("cyan", "yellow", "green", "magenta")
 SIGNS = {"waits": "‖", "preempted": "⇄", "ended": "■", "over": "○", "unknown": "·"}
@@ -60,5 +60,5 @@ def foot(lane: Swimlane) -> Iterator[Text]:
     """How the run ends, or goes on."""
     if lane.then:
         yield Text(sentence(lane.then))
-    if lane.story is not None:
-        yield Text(plain(lane.story.breaks), style="red")
+    if lane.broken and lane.wrong != lane.meaning:
+        yield Text(plain(lane.wrong), style="red")
