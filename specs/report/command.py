@@ -13,8 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
-from ..trace import Malformed
+from specs.tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
+from specs.trace import Malformed
+
 from . import known, page, protocol, seed
 from .groups import space
 from .lanes import Swimlane

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from kernel.machine import INITIAL, Limits, State, Variables
+from specs.graph import explore
+from specs.tlc import Model
 
-from ..graph import explore
-from ..tlc import Model
 from .protocol import CALLERS
 
 Key: TypeAlias = tuple[str, ...]

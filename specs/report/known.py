@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ..tlc import Model, models
+from specs.tlc import Model, models
 
 README = Path(__file__).parent.parent / "README.md"
 

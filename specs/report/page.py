@@ -25,7 +25,7 @@ from .layout import EngineMissing, draw, words
 from .protocol import SAY
 
 if TYPE_CHECKING:
-    from ..conform import Verdict
+    from specs.conform import Verdict
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -10,9 +10,9 @@ import re
 from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, Limits, Variables
+from specs import tlc
+from specs.tlc import Model, Result
 
-from .. import tlc
-from ..tlc import Model, Result
 from .lanes import Leaves, Row, Swimlane, changes, sentence
 from .values import read, words
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kernel.machine import Variables
+from specs import trace
 
-from .. import trace
 from .lanes import Leaves, Row, Swimlane, changes, sentence, sizes
 from .protocol import CALLERS, SAY, lane_of, leaves
 from .values import words

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..tlc import Model, Result
+from specs.tlc import Model, Result
+
 from . import stories
 from .lanes import Leaves, Row, Swimlane, changes, sizes
 from .values import item, read, the, words

@@ -21,9 +21,9 @@ from kernel import core, worker
 from kernel.machine import Action
 from specs.graph import explore
 
-from ..schedules import PROGRAMS, run
-from ..test_properties import LIMITS
-from ..test_stateful import PureMachine, RealThreads
+from ..machine.test_properties import LIMITS
+from ..machine.test_stateful import PureMachine, RealThreads
+from ..schedules.schedules import PROGRAMS, run
 from . import profile  # noqa: F401  # it registers "mutation"
 from .spec import machine, mutants, mutated
 

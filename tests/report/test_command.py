@@ -12,9 +12,9 @@ from rich.console import Console
 
 from specs.__main__ import main
 from specs.conform import Verdict
+from specs.conform.rules import RULES
 from specs.report import Leaves, Move, from_schedule, terminal
 from specs.report.command import in_order, swimlane
-from specs.rules import RULES
 from specs.tlc import Model, models
 
 from .stored import SEEDS, load

@@ -12,14 +12,14 @@ import pytest
 from kernel import StreamWrapper
 from kernel.machine import ACTIONS, INITIAL, Limits, Variables
 from specs.conform import Verdict
+from specs.conform.programs import Program, Step
+from specs.conform.rules import RULES, Finding
 from specs.graph import explore
-from specs.programs import Program, Step
 from specs.properties import INVARIANTS, LIVENESS, REFINEMENTS, STEPS
 from specs.report import Move, from_schedule, from_trace, known, layout, page
 from specs.report.command import swimlane
 from specs.report.groups import VIEWS, grouped, space, writer
 from specs.report.layout import EngineMissing, draw
-from specs.rules import RULES, Finding
 from specs.tlc import models
 
 from .stored import SEEDS, load
