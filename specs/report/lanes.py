@@ -42,11 +42,13 @@ class Row:
     changes: tuple[Change, ...] = ()
     state: tuple[tuple[str, str], ...] = ()  # every variable after the step
     leaves: Leaves | None = None  # only where the next step is another thread's
+    gone: tuple[int, ...] = ()  # lanes whose thread does not run after the step
 
     @property
     def told(self) -> tuple[Change, ...]:
-        """The changes worth showing in the row: the minor ones only if there are no others."""
-        return tuple(change for change in self.changes if not change.minor) or self.changes
+        """The changes worth showing in the row: the minor ones only where no words say it."""
+        large = tuple(change for change in self.changes if not change.minor)
+        return large or (() if self.text else self.changes)
 
 
 class Story(NamedTuple):

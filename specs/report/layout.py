@@ -62,15 +62,15 @@ def source(graph: Graph) -> str:
     """The graph in dot's language, with a frame for each first word of the keys."""
     lines = [
         "digraph {",
-        "rankdir=TB; newrank=true; nodesep=0.3; ranksep=0.5; margin=0;",
-        f'node [shape=box, fontname={FONT}, fontsize=12, margin="0.16,0.09"];',
+        "rankdir=TB; newrank=true; nodesep=0.22; ranksep=0.42; margin=0;",
+        f'node [shape=box, fontname={FONT}, fontsize=12, margin="0.13,0.08"];',
         f"edge [fontname={FONT}, fontsize=11];",
     ]
     frames: dict[str, list[int]] = {}
     for number, key in enumerate(graph.boxes):
         frames.setdefault(key[0], []).append(number)
     for place, (frame, numbers) in enumerate(frames.items()):
-        lines.append(f"subgraph cluster_{place} {{ label={quoted(frame)}; margin=14; fontsize=13;")
+        lines.append(f"subgraph cluster_{place} {{ label={quoted(frame)}; margin=10; fontsize=13;")
         for number in numbers:
             label = "\n".join(words(graph.boxes[number]))
             lines.append(f"n{number} [label={quoted(label)}];")

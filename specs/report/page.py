@@ -63,12 +63,13 @@ def defect(lane: Swimlane) -> str:
 
 
 def spans(lane: Swimlane) -> list[tuple[int, int]]:
-    """From which row to which a lane has a line: your code and callers are always there."""
+    """From which row to which a lane has a line, if nothing is known of when its thread runs."""
     found = []
+    known = any(row.gone for row in lane.rows)
     for number in range(len(lane.lanes)):
         rows = [row.number for row in lane.rows if row.lane == number]
         ends = (rows[0], rows[-1]) if rows else (0, -1)
-        found.append((1, lane.rows[-1].number) if number == 0 else ends)
+        found.append((1, lane.rows[-1].number) if known or number == 0 else ends)
     return found
 
 

@@ -164,9 +164,9 @@ def swimlane(model: Model, result: Result, meaning: str = "") -> Swimlane:
         if place + 1 < len(states) and actors[place + 1] != lane:
             left = leaves(lane, states[place]) if ours else Leaves("unknown", "is left here")
         found = changes(dict(rows[-1].state), shown, () if ours else ("owner", "gate"))
-        rows.append(
-            Row(place + 1, lane, step.action, said.get(step.action, ""), found, state, left)
-        )
+        text = said.get(step.action, "")
+        gone = (1,) if ours and states[place]["worker"] != "running" else ()
+        rows.append(Row(place + 1, lane, step.action, text, found, state, left, gone))
     broken = result.verdict.removeprefix("violates ")
     if result.verdict == "deadlocks":
         broken, meaning = "NoDeadlock", "Something can always happen."

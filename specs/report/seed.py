@@ -51,7 +51,7 @@ THREAD = {
 
 PASS = {"none": "none", "fresh": "new", "open": "has yielded", "spent": "over, but kept"}
 
-MINOR = {"call", "the call holds a gate", "known thread", "source gave last", "you took last"}
+MINOR = {"call", "the call holds it open", "known thread", "source gave last", "you took last"}
 MINOR |= {"pass gave you a batch", "answers to come", "`next` told last"}
 
 
@@ -60,13 +60,13 @@ def show(state: State) -> dict[str, str]:
     shown = {
         "with": state["scope"],
         "gates you hold open": str(state["opened"]),
-        "gate permits": str(state["semaphore"]),
+        "gate": f"{state['semaphore']} ({'open' if state['semaphore'] > 0 else 'shut'})",
+        "the call holds it open": words(state["gated"]),
         "queue": words(state["queue"]),
         "room in the queue": str(state["size"]),
         "epoch count": str(state["count"]),
         "pass": PASS[state["stream"]],
         "call": PLACES[state["main"]],
-        "the call holds a gate": words(state["gated"]),
         "about to return": item(state["result"]),
         "kept by the stop": words(state["content"]),
     }
@@ -108,14 +108,19 @@ def returned(after: State, told: str) -> str:
     return "`next` ends the epoch" if told == "end" else "`next` raises ChildProcessError"
 
 
-def started(after: State) -> str:
-    """That a thread starts, in a sentence."""
-    return f"thread {after['current']} starts"
+def started(before: State, after: State) -> str:
+    """That a thread starts, in a sentence. The model gives the number of an ended one again."""
+    again = before["current"] == after["current"]
+    return f"{'a new ' if again else ''}thread {after['current']} starts"
 
 
 def _enter(before: State, after: State) -> str:
     how = "enters `with` again" if before["scope"] != "new" else "enters `with`"
-    return f"{how}: {started(after)}" if after["pc"] != before["pc"] else how
+    if after["pc"] == before["pc"]:
+        return how
+    left = before["current"] and before["pc"][before["current"] - 1] != "dead"
+    beside = f", although thread {before['current']} still runs" if left else ""
+    return f"{how}: {started(before, after)}{beside}"
 
 
 def _shut(before: State, after: State) -> str:
@@ -143,7 +148,7 @@ def _last(before: State, after: State) -> str:
 def _alive(before: State, after: State) -> str:
     thread = f"thread {before['current']}"
     if after["main"] == "get":
-        return f"sees that {thread} is alive: it will bring a batch"
+        return f"sees that {thread} is alive, so it starts no other"
     return f"sees that {thread} is not alive"
 
 
@@ -153,9 +158,10 @@ def _doubt(before: State, after: State) -> str:
 
 
 def _call(before: State, after: State) -> str:
+    calls = "calls `next` outside `with`" if before["scope"] == "outside" else "calls `next`"
     if after["gated"]:
-        return "calls `next`: the queue is empty, so the call opens the gate"
-    return "calls `next`: the queue is not empty"
+        return f"{calls}: the queue is empty, so the call opens the gate"
+    return f"{calls}: the queue is not empty"
 
 
 def _own_call(before: State, after: State) -> str:
@@ -214,7 +220,7 @@ USER: dict[str, Callable[[State, State], str]] = {
     "IsEmpty": lambda b, a: (
         "the queue is not empty"
         if b["queue"]
-        else f"the queue is empty, so a thread is needed: {started(a)}"
+        else f"the queue is empty, so a thread is needed: {started(b, a)}"
     ),
     "Get": _get,
     "TimeOut": lambda b, a: "two seconds pass, and nothing has come",
@@ -234,8 +240,8 @@ THREADS: dict[str, Callable[[int, State, State], str]] = {
     "GetStream": lambda t, b, a: (
         "begins a new pass" if b["stream"] == "none" else "goes on with the pass that there is"
     ),
-    "PassGate": lambda t, b, a: "finds the gate open, and passes it",
-    "Wake": lambda t, b, a: "has slept its 20 ms: it asks the source for a batch",
+    "PassGate": lambda t, b, a: "finds the gate open, passes it, and sleeps for 20 ms",
+    "Wake": lambda t, b, a: "the sleep is over: it asks the source for a batch",
     "Yield": lambda t, b, a: f"the source gives batch {a['pulled']}",
     "YieldNone": lambda t, b, a: f"the source gives batch {a['pulled']}, which is None",
     "Exhaust": _exhaust,
@@ -278,6 +284,11 @@ def leaves(lane: int, state: State) -> Leaves:  # noqa: PLR0911  # a case for ea
     return Leaves("preempted", "could go on, but another thread does")
 
 
+def dead(state: State) -> tuple[int, ...]:
+    """The lanes of threads that do not run."""
+    return tuple(t for t, place in enumerate(state["pc"], 1) if place == "dead")
+
+
 def swimlane(model: Model, result: Result) -> Swimlane:
     """The counterexample that TLC found."""
     states = [{name: read(text) for name, text in s.state.items()} for s in result.steps]
@@ -291,7 +302,7 @@ def swimlane(model: Model, result: Result) -> Swimlane:
         lane, action, shown = actors[place], actions[place], show(state)
         if lane < 0:
             text = f"A new wrapper with {settings}."
-            rows.append(Row(1, -1, "at first", text, state=tuple(shown.items())))
+            rows.append(Row(1, -1, "at first", text, (), tuple(shown.items()), None, dead(state)))
         else:
             text = (
                 USER[action](before, state)
@@ -301,7 +312,8 @@ def swimlane(model: Model, result: Result) -> Swimlane:
             found = changes(show(before), shown, minor(state))
             last = place + 1 == len(states)
             left = None if last or actors[place + 1] == lane else leaves(lane, state)
-            rows.append(Row(place + 1, lane, action, text, found, tuple(shown.items()), left))
+            told = tuple(shown.items())
+            rows.append(Row(place + 1, lane, action, text, found, told, left, dead(state)))
         before = state
     broken = result.verdict.removeprefix("violates ")
     return Swimlane(

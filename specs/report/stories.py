@@ -40,12 +40,12 @@ STORIES = {
         "An error out of nothing, after two seconds",
         "Your source is healthy. You ask for the first batch of the second epoch, wait for two "
         "seconds, and get a ChildProcessError.",
-        "The thread of the first epoch has told the end of its epoch and is about to end. Your "
+        "The thread of the first epoch has put its end mark and is about to end. Your "
         "call sees it alive, relies on it, and starts no other. No batch comes. Two seconds "
         "later the thread is dead and the queue is empty, which the call takes for a crash.",
         "`next` raises ChildProcessError, although no part of the source has failed.",
-        "One worker serves all epochs, and is waited for only by whoever leaves `with`. An error "
-        "is told only if the source raised or the worker really died.",
+        "The worker does not end with its epoch, so no call relies on one that is about to go. An "
+        "error is told only if the source raised or the worker really died.",
     ),
     "Seed_3_ErrorSwallowed": Story(
         "An error of the source disappears",

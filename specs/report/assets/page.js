@@ -22,11 +22,15 @@ class Run {
     this.article = article;
     this.rows = [...article.querySelectorAll(".step")];
     this.at = 0;
+    this.stepping = false; // at first the whole run is dark, to be read
     this.states = [];
     for (const changed of JSON.parse(article.querySelector(".data").textContent)) {
       this.states.push({ ...this.states.at(-1), ...changed });
     }
-    this.rows.forEach((row, number) => row.addEventListener("click", () => this.go(number)));
+    this.rows.forEach((row, number) => row.addEventListener("click", () => {
+      this.stepping = true;
+      this.go(number);
+    }));
     const end = this.rows.length - 1;
     this.moves = { first: () => 0, back: () => this.at - 1, on: () => this.at + 1, last: () => end };
     for (const button of article.querySelectorAll("[data-go]")) {
@@ -38,13 +42,16 @@ class Run {
     });
     this.go(0, false);
   }
-  move(how) { this.go(this.moves[how](), true); }
+  move(how) {
+    this.stepping = true;
+    this.go(this.moves[how](), true);
+  }
   go(number, scroll = false) {
     const end = this.rows.length - 1;
     this.at = Math.max(0, Math.min(number, end));
     this.rows.forEach((row, place) => {
       row.classList.toggle("now", place === this.at);
-      row.classList.toggle("later", place > this.at);
+      row.classList.toggle("later", this.stepping && place > this.at);
       if (place === this.at) row.setAttribute("aria-current", "step"); else row.removeAttribute("aria-current");
     });
     this.article.querySelector("output").textContent = `step ${this.at + 1} of ${end + 1}`;
@@ -207,7 +214,7 @@ class Walk {
       button.addEventListener("click", () => this.go(members[(place + by + members.length) % members.length]));
       return button;
     };
-    which.append(turn("‹", -1, "the state before in this box"), make("span", `state ${place + 1} of ${members.length} in this box`), turn("›", 1, "the next state in this box"));
+    which.append(turn("‹", -1, "the state before in this box"), make("span", `state ${place + 1} of ${members.length}`), turn("›", 1, "the next state in this box"));
     const actions = make("div", undefined, "actions");
     for (const [action, end] of this.after.get(state) ?? []) {
       const button = make("button", action, this.data.writers[action]);
