@@ -26,8 +26,10 @@ def swimlane(model: Model, result: Result) -> Swimlane:
     """The violation that TLC found, as a swimlane."""
     if model.module == "Seed":
         return seed.swimlane(model, result)
-    broken = result.verdict.removeprefix("violates ")
-    return protocol.swimlane(model, result, known.meanings().get(broken, ""))
+    meanings = known.meanings()
+    broken = result.verdict.removeprefix("violates ").split(" or ")  # TLC names not all of them
+    said = " Or: ".join(meanings[name] for name in broken if name in meanings)
+    return protocol.swimlane(model, result, said)
 
 
 def in_order(chosen: list[Model]) -> list[Model]:
