@@ -64,6 +64,32 @@ INITIAL: State = Variables(
     yielded=False,
 )
 
+
+def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
+    """The first state of a wrapper that goes on from the place of another's consumer.
+
+    :param in_epoch: batches that the consumer was given of its epoch, whose end it was not told
+    :param in_pass: batches that it was given of the pass at its place, which are skipped
+    :return: None if no consumer can be there; INITIAL for (0, 0)
+
+    It is the state of an unbuffered wrapper at that place, which has pulled nothing ahead.
+    """
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = INITIAL
+    if in_epoch < 0 or in_pass < 0 or (in_epoch > 0 and in_pass == 0):
+        return None
+    if limits.epoch_size == 0:
+        if in_epoch != in_pass:
+            return None
+    elif in_epoch > limits.epoch_size:
+        return None
+    begun, yielded = in_epoch > 0, in_pass > 0
+    if limits.epoch_size > 0:
+        count = in_epoch
+        if count == limits.epoch_size:
+            mark, begun, count = "ended", False, 0
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
 # Callers: the scope, entering and leaving `with`.
 
 

@@ -17,13 +17,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TextIO
 
-from . import machine
 from .claims import Claim, holder
-from .machine import INITIAL, Limits, Variables
+from .machine import CALLERS, INITIAL, Limits, Variables
 
 FORMAT = "stream-kernel trace 1"
 
-CALLERS = {action.__name__ for action in machine.CALLERS}
+BY_CALLERS = {action.__name__ for action in CALLERS}
 
 
 class Record:
@@ -64,8 +63,13 @@ class Record:
                 if self._writers and self._writers[0] is not claim and holder(self._writers):
                     break  # who writes looks once more when it is done
         except BaseException:  # there may be a line that is missing, or half a line
-            self._end("it was interrupted")
+            self.end("it was interrupted")
             raise
+
+    def withdraw(self) -> None:
+        """Add that a request of this thread, if it has one, was broken off."""
+        if threading.get_ident() in self._waits:
+            self.write("Withdraw")
 
     def _add(self, action: str, thread: str, number: int) -> None:
         """The action's line, and those of requests that ended without a word, or began again."""
@@ -81,7 +85,7 @@ class Record:
                 return
             if not _removed(self._waits, number):  # a handler struck in it, and made its own
                 lines.append(_line("Request", thread))
-        elif action in CALLERS:
+        elif action in BY_CALLERS:
             ends = action in ("Request", "Enter")  # those of other threads are over, too
             for waiter in self._waits[:] if ends else [number]:
                 if _removed(self._waits, waiter):
@@ -99,10 +103,11 @@ class Record:
                     self._file.write(self._lines.popleft())
                 self._file.flush()
             except (OSError, ValueError) as error:  # a full disk, a closed file
-                self._end(str(error))
+                self.end(str(error))
             claim.give_back(self._writers)
 
-    def _end(self, why: str) -> None:
+    def end(self, why: str) -> None:
+        """End the record here, with a RuntimeWarning."""
         ended, self._process = self._process == 0, 0
         self._lines.clear()
         with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost

@@ -382,6 +382,7 @@ STEPS: dict[str, Callable[[Now, Now, Limits], bool]] = named(
     *(SingleWriter, LifeCycle, EpochBegins, AnswersAPull, GateRespected),
     *(StopPullsNothing, StopPreserves, ErrorIsNotAnEnd, Implements),
 )
+REFINEMENTS = {"Refines": Refines}
 LIVENESS = {
     "Served": Served,
     "StopEnds": StopEnds,

@@ -90,23 +90,23 @@ class Excuse(NamedTuple):
 EXCUSES = (
     Excuse(
         f"{FAILURE} lost",
-        lambda place: (place.file, place.function) == ("core.py", "tell"),
+        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
         "It was taken, and is on its way out. No signal is taken there.",
     ),
     Excuse(
         f"{END} lost",
-        lambda place: (place.file, place.function) == ("core.py", "tell"),
+        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
         "It was taken, and is on its way out. No signal is taken there.",
     ),
     Excuse(
         "gate open",
-        lambda place: (place.file, place.function) == ("core.py", "__exit__"),
+        lambda place: (place.file, place.function) == ("scope.py", "__exit__"),
         "`__exit__` has hardly begun, and is not called again. A signal is taken at its begin.",
         "gate __exit__",
     ),
     Excuse(
         "gate open",
-        lambda place: (place.file, place.function) == ("core.py", "__enter__"),
+        lambda place: (place.file, place.function) == ("scope.py", "__enter__"),
         "`__enter__` has ended, and its `with` not begun. No signal is taken there.",
         "gate __enter__",
     ),

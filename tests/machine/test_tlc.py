@@ -12,9 +12,10 @@ import pytest
 
 from kernel.machine import ACTIONS, INITIAL, Limits
 from specs import tlc
-from specs.__main__ import counterexample, main
+from specs.__main__ import main
 from specs.graph import Edge, explore, read_dump, read_initial
-from specs.tlc import TLA, ModelError, Result, Step, ToolsMissing, check, read_model
+from specs.report.command import swimlane
+from specs.tlc import TLA, ModelError, ToolsMissing, check, read_model
 
 from ..support import models
 from ..support.mutants import MUTANTS, broken_actions
@@ -72,7 +73,7 @@ def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
     result = check(model)
     assert result.verdict == f"violates {name}"
     assert len(result.steps) > 1 or name == "Implements"
-    assert len(counterexample(result)) >= len(result.steps)
+    assert len(swimlane(model, result).rows) == len(result.steps)
 
 
 def test_every_model_checks_every_property() -> None:
@@ -115,7 +116,7 @@ def test_command_fails_if_counts_differ(
 def test_command_prints_an_unexpected_counterexample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What differs is shown step by step: number, action, who took it, what changed."""
+    """What differs is shown step by step, in a column for each thread."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
     config = tmp_path / "nonproperties" / "NonProperties_StopDrains.cfg"
     config.write_text(config.read_text().replace("expect: violates StopDrains", "expect: holds"))
@@ -124,8 +125,7 @@ def test_command_prints_an_unexpected_counterexample(
     assert main() == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "expected that it holds, but it violates StopDrains" in shown
-    assert re.search(r"\d\. Start \(worker\): .*\d\. Enter \(consumer\): ", shown)
-    assert "7. Leave (consumer):" in shown
+    assert re.search(r"Callers Worker .* \d Start .* \d Enter .* 7 Leave ", shown)
 
 
 @pytest.mark.parametrize(
@@ -228,21 +228,6 @@ def test_config_must_say_what_to_expect(tmp_path: Path) -> None:
     config.write_text("SPECIFICATION Spec\n")
     with pytest.raises(ModelError, match=r"Stream_Vague\.cfg must begin with"):
         read_model(config)
-
-
-def test_counterexample_tells_who_pulls() -> None:
-    """The worker fetches, or the consumer where there is no worker."""
-    steps = [
-        Step("Initial predicate", {"worker": '"absent"', "fetching": "FALSE"}),
-        Step("Fetch", {"worker": '"absent"', "fetching": "TRUE"}),
-        Step("Enqueue", {"worker": '"absent"', "fetching": "FALSE"}),
-    ]
-    assert counterexample(Result(steps=steps, then="back to step 1")) == [
-        '   1. at first: worker = "absent", fetching = FALSE',
-        "   2. Fetch (consumer): fetching = TRUE",
-        "   3. Enqueue (source): fetching = FALSE",
-        "      back to step 1",
-    ]
 
 
 def test_actions_have_the_same_names_everywhere() -> None:

@@ -157,11 +157,15 @@ def watched(name: str, control: Control, races: Races) -> property:
 
 
 class Deque(deque[Any]):
-    """`deque`, whose every operation is one step. To read its first is none: see `Core.tell`."""
+    """`deque`, whose every operation is one step. To read its first is none."""
 
     def __init__(self, control: Control, races: Races, items: Iterable[Any] = ()) -> None:
         super().__init__(items)
         self.touch = partial(races.touch, control, "deque")
+
+    def copy(self) -> Any:
+        self.touch(write=False)
+        return deque(self)
 
     def append(self, item: Any) -> None:
         self.touch(write=True)

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernel import claims, core, pull, worker
+from kernel import claims, consumer, core, launch, pull, run, scope, stream, worker
 
 from ..support.mutants import mutate
 from .schedules import Program
 
-MODULES = {"core": core, "pull": pull, "worker": worker, "claims": claims}
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (claims, run, pull, core, consumer, worker, launch, scope, stream)
+}
 
 
 class Planted(NamedTuple):
@@ -38,7 +41,12 @@ def plant(patch: pytest.MonkeyPatch, function: str, old: str, new: str) -> None:
     text = "from __future__ import annotations\n" + textwrap.dedent(mutate(source, old, new))
     names: dict[str, Any] = {}
     exec(text, where, names)  # noqa: S102  # our own source
-    patch.setattr(holder, name, names[name])
+    planted, known = names[name], getattr(holder, name)
+    patch.setattr(holder, name, planted)
+    for other in MODULES.values():  # also where it was imported
+        for alias, value in list(vars(other).items()):
+            if value is known:
+                patch.setattr(other, alias, planted)
 
 
 FULL = Program(1, 0, ("Enter", "Allow", "Prefetched", "Exit"), (1, 2, 3))
@@ -50,45 +58,45 @@ PLANTED = {
         "worker.answer", "core.bell.put(None)", "pass", "restart", "lost wake-up"
     ),
     "the worker is not rung for": Planted(
-        "pull.Run.ring", "entry.bell.put(why)", "pass", "prefetch", "observation"
+        "run.Run.ring", "entry.bell.put(why)", "pass", "prefetch", "observation"
     ),
     "leaving does not ring": Planted(
-        "core.Core.join", "    entry.bell.put(None)\n", "    pass\n", FULL, "lost wake-up"
+        "scope.join", "    entry.bell.put(None)\n", "    pass\n", FULL, "lost wake-up"
     ),
     "a worker that goes rings for nobody who reads": Planted(
-        "worker._work", "answer(core, core.run)", "pass", "closed-while-waiting", "lost wake-up"
+        "worker.live", "answer(core, core.run)", "pass", "closed-while-waiting", "lost wake-up"
     ),
     "a worker that goes rings for nobody who leaves": Planted(
-        "worker._work", "leaver.put(None)", "pass", "restart", "lost wake-up"
+        "worker.live", "leaver.put(None)", "pass", "restart", "lost wake-up"
     ),
     "the opening of a gate rings for nobody": Planted(
-        "core.Core.opened", "run.ring(GATE)", "pass", OPENED, "observation"
+        "scope.opened", "run.ring(GATE)", "pass", OPENED, "observation"
     ),
     # A second look is missing.
     "asleep beside a batch": Planted(
-        "core.Core.sleep",
+        "consumer.sleep",
         "if not run.batches and not run.marks and puller.in_force():",
         "if puller.in_force():",
         "restart",
         "lost wake-up",
     ),
     "asleep although the worker has gone": Planted(
-        "core.Core.sleep",
+        "consumer.sleep",
         " and puller.in_force():",
         ":",
         "closed-while-waiting",
         "lost wake-up",
     ),
     "an end is told before the batch in front of it": Planted(
-        "core.Core.tell",
-        "if run.batches or not marks:",
-        "if not marks:",
+        "consumer.tell",
+        "if mark is None or run.batches:",
+        "if mark is None:",
         "epochs-of-one",
         "observation",
     ),
     # The order is wrong.
     "a mark is put before its batch": Planted(
-        "worker.put",
+        "pull.put",
         "    run.batches.append(batch)\n",
         "    if put[MARK] == 'ended':\n        run.marks.append(StopIteration())\n"
         "    run.batches.append(batch)\n    return run.advance(put)\n",
@@ -97,7 +105,7 @@ PLANTED = {
     ),
     # The rest.
     "a stop that does not wait": Planted(
-        "core.Core.leave", "self.join(entry, failure)", "pass", "restart", "leaked thread"
+        "scope.leave", "join(core, entry, failure)", "pass", "restart", "leaked thread"
     ),
     "running ahead without room": Planted(
         "worker.run_ahead",

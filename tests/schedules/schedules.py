@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
-from kernel import StreamWrapper, claims, core, pull, worker
+from kernel import StreamWrapper, claims, core, launch, scope
+from kernel import run as side
 from specs.epochs import BATCH, END, FAILURE, epochs
 
 from .control import (
@@ -335,32 +336,32 @@ class Run:
         threading.Thread = partial(Thread, control, refused=lambda: self.refused)
         started = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
         here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
-        patch.setattr(worker, "threading", threading)
-        patch.setattr(worker, "_thread", started)
-        patch.setattr(worker, "contextvars", SimpleNamespace(copy_context=lambda: here))
+        patch.setattr(launch, "threading", threading)
+        patch.setattr(launch, "_thread", started)
+        patch.setattr(launch, "contextvars", SimpleNamespace(copy_context=lambda: here))
         patch.setattr(claims._this_thread, "__defaults__", (Local(control), claims.Thread))
-        for module in (core, worker):
+        for module in (core, launch, scope):
             patch.setattr(module, "SimpleQueue", partial(SimpleQueue, control))
-        patch.setattr(pull, "deque", partial(Deque, control, races))
-        for kind in (core.Core, pull.Run, worker.Entry):
+        patch.setattr(side, "deque", partial(Deque, control, races))
+        for kind in (core.Core, side.Run, core.Entry):
             for name in WATCHED[kind.__name__]:
                 patch.setattr(kind, name, watched(name, control, races), raising=False)
         self.source = Source(program.answers, self)
         listed = partial(List, control, races)
-        made: Any = worker.Entry.__init__
+        made: Any = core.Entry.__init__
 
         def entry(self: Any) -> None:
             made(self)
             self.over = listed()
 
-        patch.setattr(worker.Entry, "__init__", entry)
-        begun: Any = pull.Run.__init__
+        patch.setattr(core.Entry, "__init__", entry)
+        begun: Any = side.Run.__init__
 
-        def run(self: Any) -> None:
-            begun(self)
+        def run(self: Any, *arguments: Any) -> None:
+            begun(self, *arguments)
             self.pullers = listed()
 
-        patch.setattr(pull.Run, "__init__", run)
+        patch.setattr(side.Run, "__init__", run)
         self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
         self.core: Any = self.wrapper._core
         for name in ("entering", "requests", "gates"):

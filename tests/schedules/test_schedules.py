@@ -50,4 +50,4 @@ def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_planting_needs_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """An edit that fits nowhere is an error."""
     with pytest.raises(ValueError, match="occurs 0 times"):
-        plant(monkeypatch, "core.Core.join", "no such text", "")
+        plant(monkeypatch, "scope.join", "no such text", "")

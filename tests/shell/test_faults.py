@@ -8,12 +8,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, repeat, starmap
 from typing import Any
 
 import pytest
 
-from kernel import StreamWrapper, worker
+from kernel import StreamWrapper, pull
 from kernel.machine import Enqueue, Variables
 from specs.epochs import BATCH, FAILURE
 
@@ -61,8 +61,10 @@ def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
     """Rule 10: the error is told; the batch in hand is lost at most, the others come in order."""
     wrapped = StreamWrapper(Source([0, 1, 2, 3]))
     assert next(wrapped) == 0
-    wrapped._core.run.batches = Full()
-    wrapped._core.run.batches.refusals = refusals  # type: ignore[attr-defined]
+    run = wrapped._core.run
+    run.batches = Full()
+    run.taking = enumerate(starmap(run.batches.popleft, repeat(())), 1)
+    run.batches.refusals = refusals  # type: ignore[attr-defined]
     assert settled(wrapped, 4) == [MemoryError] * refusals + [1, 2, 3, "end"][refusals:]
 
 
@@ -77,7 +79,7 @@ def test_no_memory_for_a_state(size: int, monkeypatch: pytest.MonkeyPatch) -> No
             raise MemoryError
         return Enqueue(limits, state)
 
-    monkeypatch.setattr(worker, "Enqueue", enqueue)
+    monkeypatch.setattr(pull, "Enqueue", enqueue)
     with StreamWrapper(Source([0, 1, 2], [10]), size) as wrapped:
         seen = settled(wrapped, 3)
     assert seen == [MemoryError, 10, "end"]

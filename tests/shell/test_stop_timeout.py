@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from kernel import StreamWrapper, worker
-from kernel.core import Core
+from kernel import StreamWrapper, pull, scope
 
 from ..support.sources import LONG, Aside, Source, epoch, take
 
@@ -123,14 +122,14 @@ def test_a_thread_that_was_given_up_may_die(monkeypatch: pytest.MonkeyPatch) -> 
     """Rule 1: nor does it matter to the next worker if that thread ends by an error of its own."""
     source = Stuck(0, "error")
     wrapped = given_up(source)
-    reported = worker.reported
+    reported = pull.reported
 
     def fails(error: BaseException, label: str, buffered: bool) -> BaseException:
         if threading.current_thread() is source.thread:
             raise MemoryError
         return reported(error, label, buffered)
 
-    monkeypatch.setattr(worker, "reported", fails)
+    monkeypatch.setattr(pull, "reported", fails)
     buried(wrapped)
     with wrapped:
         assert next(wrapped) == FRESH[0]
@@ -141,13 +140,13 @@ def test_a_thread_that_was_given_up_may_die(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_pull_that_returns_at_the_last_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules 1 and 3: its batch comes, though its worker is given up, and then the error."""
     source = Stuck(0)
-    give_up = Core.give_up
+    give_up = scope.give_up
 
     def late(core: Any, *arguments: Any) -> None:
         source.let_go()
         give_up(core, *arguments)
 
-    monkeypatch.setattr(Core, "give_up", late)
+    monkeypatch.setattr(scope, "give_up", late)
     wrapped = given_up(source)
     assert next(wrapped) == (1, 0)
     buried(wrapped)

@@ -11,7 +11,9 @@ from itertools import islice, takewhile
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from kernel import worker as shell
+from kernel import launch
+from kernel import worker as at_work
+from kernel.core import Core
 from specs.epochs import BATCH, FAILURE, epochs
 
 from .sources import Boom, Numbered, event
@@ -78,10 +80,10 @@ class Scene:
                 watch.run(super().run)
 
         names: Any = {**vars(threading), "Thread": Worker}
-        module: Any = shell
-        module.threading = SimpleNamespace(**names)
-        module.GLANCE = 0.05 if sweep.worker else 1000.0  # a strike may be a death without a word
-        module.GATE = object()  # no ring is one of these, so no sleep is light
+        modules: Any = launch, at_work
+        modules[0].threading = SimpleNamespace(**names)
+        Core.glance = 0.05 if sweep.worker else 1000.0  # a strike may be a death without a word
+        modules[1].GATE = object()  # no ring is one of these, so no sleep is light
         self.subject = subject
         self.stream = subject(self.source, size, epoch_size, "swept", {})
 
@@ -183,7 +185,7 @@ class Scene:
 
     def do_dead(self) -> None:
         """Enter with a worker that cannot start."""
-        names: Any = shell.threading
+        names: Any = launch.threading
         thread, names.Thread = names.Thread, lambda *_, **__: 1 / 0
         self.stream.__enter__()
         names.Thread = thread

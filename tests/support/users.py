@@ -10,14 +10,14 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from kernel import worker
-from kernel.pull import FETCHING
+from kernel import consumer, pull
+from kernel.run import FETCHING
 from specs.epochs import BATCH, FAILURE, epochs
 
 from .sources import Boom, event
 
 GATES = 2  # at once: a wrapper remembers the steps of its states, which are few
-PULL = worker.pull
+PULL = pull.pull
 
 
 class Broken(Exception):
@@ -165,8 +165,8 @@ class Faulty(RandomUser):
         core = self.stream._core
         if kind < 0.02 and self.may_read:
             with (
-                mock.patch.object(core, "sleep", side_effect=KeyboardInterrupt),
-                mock.patch.object(worker, "pull", side_effect=self.pull),
+                mock.patch.object(consumer, "sleep", side_effect=KeyboardInterrupt),
+                mock.patch.object(consumer, "answer", side_effect=self.pull),
             ):
                 try:
                     self.next()
