@@ -17,10 +17,11 @@ class Mutant(NamedTuple):
 
     name: str
     violated: str  # the property, if it is known; else the kind of edit
-    action: str  # in whose definition the edits are; anywhere if empty
+    action: str  # or another definition, that the edits are in; anywhere if there is none
     edits: list[Edit]  # of the TLA+ module
     python: list[Edit] = []  # of the same action of the machine, if it is one  # noqa: RUF012
     constants: dict[str, int] = {}  # with which the property fails  # noqa: RUF012
+    spec: str = "Protocol"  # the module
 
     @property
     def capacity(self) -> int:
@@ -29,9 +30,9 @@ class Mutant(NamedTuple):
 
     def module(self, text: str) -> str:
         """The TLA+ module with the edits."""
-        if not self.action:
-            return edited(text, self.edits)
         head, name, rest = text.partition(f"\n{self.action} ==\n")
+        if not name:
+            return edited(text, self.edits)
         body, gap, tail = rest.partition("\n\n")
         return head + name + edited(body, self.edits) + gap + tail
 
@@ -51,7 +52,7 @@ def mutate(text: str, old: str, new: str) -> str:
 
 
 def read(text: str) -> list[Mutant]:
-    """Mutants from a text: `NAME: PROPERTY [in ACTION][, CONSTANT = VALUE]`, and edits below.
+    """Mutants from a text: `NAME: PROPERTY [of MODULE][ in ACTION][, CONSTANT = VALUE]`, and edits.
 
     These are as a diff has them, - and + of the TLA+ module, < and > of the machine.
     """
@@ -61,6 +62,7 @@ def read(text: str) -> list[Mutant]:
         name, _, words = head.rpartition(": ")
         place, *constants = words.split(", ")
         violated, _, action = place.partition(" in ")
+        violated, _, spec = violated.partition(" of ")
         edits: dict[str, list[tuple[list[str], list[str]]]] = {"-": [], "<": []}
         for line in lines:
             mark, part = line[0], line[2:]
@@ -72,7 +74,7 @@ def read(text: str) -> list[Mutant]:
             [("\n".join(old), "\n".join(new)) for old, new in edits[mark]] for mark in "-<"
         )
         values = {name: int(value) for name, value in (c.split(" = ") for c in constants)}
-        found.append(Mutant(name, violated, action, tla, python, values))
+        found.append(Mutant(name, violated, action, tla, python, values, spec or "Protocol"))
     return found
 
 
