@@ -63,7 +63,7 @@ def took(core: Core[Any], run: Run[Any]) -> None:
 def tell(core: Core[Any], run: Run[Any]) -> None:
     """Raise what the mark stands for, unless a batch was put before it, and take it away."""
     marks = run.marks
-    mark = next(iter(marks.copy()), None)
+    mark = run.first_mark()
     if mark is None or run.batches:  # in this order: it was put behind them
         return
     place.end(core, mark, fresh=not mark.ended or core.limits.epoch_size == 0)

@@ -38,8 +38,8 @@ class Told(NamedTuple):
 
 def place(core: Core[Any]) -> Place:
     """Where the consumer is."""
-    told, marks = core.told, core.run.marks.copy()
-    return told.before if marks and marks[0] is told.mark else told.after
+    told, mark = core.told, core.run.first_mark()
+    return told.after if mark is None or mark is not told.mark else told.before
 
 
 def end(core: Core[Any], mark: Mark | None, fresh: bool) -> None:

@@ -84,12 +84,13 @@ class Run(Generic[T]):
         """How many batches were put, from the first of this stream; not while running ahead."""
         self.lost = 0
         """Batches of a caller's own pulls that an interrupt lost. They count as given."""
-        self.starts: deque[Start] = deque()
-        """The passes, as far as the consumer may be there."""
+        self.starts: list[Start] = []
+        """The passes, as far as the consumer may be there. A list is copied in one step, on
+        free-threaded builds too; a deque is not."""
         self.resumes: Resume | None = None
         self.stateful: Any = None
         """What can say the state of this pass, if the source can and is asked to."""
-        self.snapshots: deque[Snapshot] = deque()
+        self.snapshots: list[Snapshot] = []
         self.pullers: list[Claim] = []
         self.worker: Entry | None = None
         """The worker that has started and not halted. If it has no claim in force, it died."""
@@ -138,7 +139,7 @@ class Run(Generic[T]):
         """A pass has begun."""
         start, given = Start(self.puts, epoch), self.given()
         while len(self.starts) > 1 and self.starts[1].number < given:
-            self.starts.popleft()
+            del self.starts[0]
         if self.starts and self.starts[-1].number == start.number:
             self.starts[-1] = start  # of a pass that gave nothing: a source may have many of these
         else:
@@ -150,7 +151,7 @@ class Run(Generic[T]):
             return
         given = self.given()
         while len(self.snapshots) > 1 and self.snapshots[1].number <= given:
-            self.snapshots.popleft()
+            del self.snapshots[0]
         try:  # a copy, as many a source goes on to write in what it has given away
             state, error = copy.deepcopy(self.stateful.state_dict()), None
         except Exception as caught:  # no fault of the batch: it is told to who asks for the state
@@ -176,9 +177,14 @@ class Run(Generic[T]):
 
     def mark(self) -> MarkWord:
         """The machine's word for the mark."""
+        mark = self.first_mark()
+        return "none" if mark is None else "ended" if mark.ended else "failed"
+
+    def first_mark(self) -> Mark | None:
+        """The mark, if there is one."""
         if not self.marks:
-            return "none"
+            return None
         try:
-            return "ended" if self.marks[0].ended else "failed"
+            return self.marks[0]
         except IndexError:
-            return "none"  # a caller took it
+            return None  # a caller took it
