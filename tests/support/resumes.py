@@ -74,6 +74,25 @@ MUTANTS = {
             ("place._replace(in_epoch=0)", "place._replace(in_epoch=0, in_pass=0)"),
         ),
         Mutant(
+            "the count of a pass goes on in the next",
+            "Conservation",
+            "Resume",
+            ("given' = IF S!Ends THEN 1 ELSE More(given)", "given' = More(given)"),
+            "given",
+            ("(0, taken) if first", "(place.in_pass, taken) if first"),
+        ),
+        Mutant(
+            "the place is kept behind an error",
+            "Refines",
+            "Resume",
+            ("Raise == S!Raise /\\ Fresh", "Raise == S!Raise /\\ UNCHANGED place"),
+            "told",
+            (
+                "return Place(before=taken)",
+                'return Place(before=taken) if seen == "end" else place',
+            ),
+        ),
+        Mutant(
             "that the pass has yielded is forgotten",
             "Refines",
             "Protocol",
