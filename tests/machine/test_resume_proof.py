@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
 import z3
 from rich.console import Console
 
+import specs
 from kernel.machine import INITIAL, Limits
 from specs import resume
 from specs.epochs import epochs
@@ -79,6 +81,16 @@ def test_solvers_agree_on_a_broken_resume() -> None:
     for obligation in obligations(rules):
         one, other = (decide(obligation, (solver,), rules=rules) for solver in (Z3, CVC5))
         assert one.word == other.word
+
+
+def test_table_of_broken_resumes() -> None:
+    """The page lists each, what refuses it in TLC, and on what the proof fails."""
+    text = (Path(specs.__file__).parent / "README.md").read_text(encoding="utf-8")
+    table = text.split("| a resume broken so that |")[1].partition("\n\n")[0]
+    rows = [row.strip("| ").split(" | ") for row in table.splitlines()[2:]]
+    names = [(name, {tlc}, set(proof.split(", "))) for name, tlc, proof in rows]
+    quoted = {name: {f"`{law}`" for law in laws} for name, laws in REFUTES.items()}
+    assert names == [(n, {f"`{m.property}`"}, quoted[n]) for n, m in MUTANTS.items()]
 
 
 # That it is about something.
