@@ -3,6 +3,7 @@
 from .epoch import Epoch
 from .errors import SourceError, WorkerDied
 from .profile import Timer
+from .stats import Stats
 from .stream import StreamWrapper
 from .types import Batch, Stream, TimeProfile
 
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Epoch",
     "SourceError",
+    "Stats",
     "Stream",
     "StreamWrapper",
     "TimeProfile",

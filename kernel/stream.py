@@ -12,10 +12,12 @@ from .consumer import Limit, deadline, read, took
 from .core import Core
 from .epoch import Epoch
 from .machine import Limits
+from .meter import Meter
 from .place import load_state_dict, state_dict
 from .record import Record
 from .reset import close, restart
 from .scope import Gate, enter, leave
+from .stats import Stats
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -41,9 +43,12 @@ class StreamWrapper(Generic[T]):
         batches of a pass, for `state_dict` of this; less than 1 means never
     :param record: text file to which each action of the protocol is written, as a line of JSON;
         `python -m specs trace FILE` checks it. None means no record, at no cost
+    :param stats: count who waits for whom, for `stats()`
+    :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
+        source is doing: its stack and the state, as a warning of the logger "kernel". None: never
     :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
-        not a mutable mapping, `stop_timeout` is not a number, or `record` is not a text file
-    :raises ValueError: if `stop_timeout` is negative or no number
+        not a mutable mapping, a time is not a number, or `record` is not a text file
+    :raises ValueError: if a time is negative or no number
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
     keeps everything: entering again goes on from there, and reading outside goes on without a
@@ -67,6 +72,8 @@ class StreamWrapper(Generic[T]):
         with_epoch: bool = False,
         snapshot_every: SupportsIndex = 1,
         record: TextIO | None = None,
+        stats: bool = False,
+        stall_after: float | None = None,
     ) -> None:
         if not callable(stream_fn):
             raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
@@ -86,6 +93,8 @@ class StreamWrapper(Generic[T]):
             label=label,
             stop_timeout=arguments.seconds("stop_timeout", stop_timeout),
             record=None if record is None else Record(record, limits, label),
+            meter=Meter(limits) if stats else None,
+            stall_after=arguments.seconds("stall_after", stall_after),
             numbered=bool(with_epoch),
             snapshot_every=max(0, arguments.integer("snapshot_every", snapshot_every)),
         )
@@ -197,6 +206,12 @@ class StreamWrapper(Generic[T]):
         :raises RuntimeError: if this stream was entered or read already
         """
         load_state_dict(self._core, state)
+
+    def stats(self) -> Stats:
+        """What was counted so far. Raises RuntimeError if the stream was made without `stats`."""
+        if self._core.meter is None:
+            raise RuntimeError(f"{self._core.label} counts nothing: make it with stats=True.")
+        return self._core.meter.read(self._core.run.given())
 
     def restart(self) -> None:
         """Give up this epoch, what is buffered and the pass, and begin a fresh pass.
