@@ -249,7 +249,8 @@ def outcome(call: Callable[[], Any]) -> str:
     except StopIteration:
         return "end"
     except BaseException as error:
-        told = type(error).__name__
+        kin = isinstance(error, ChildProcessError)  # also one of a class of its own
+        told = "ChildProcessError" if kin else type(error).__name__
         if isinstance(error, ValueError) and NAME not in str(error):
             told += " without the stream's name"
         if isinstance(error, ChildProcessError) and error.__cause__ is not None:

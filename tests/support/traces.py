@@ -8,8 +8,14 @@ from random import Random
 from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Die, Limits, State, Variables
-from specs.__main__ import PROTOCOL
 from specs.trace import FORMAT
+
+WHO = {
+    **dict.fromkeys(("Start", "Halt", "Fetch"), "worker"),
+    **dict.fromkeys(("Enqueue", "Exhaust", "Fail"), "source"),
+    "Die": "nobody",
+}
+"""Who takes an action; the consumer takes those that are not listed."""
 
 ACTION = {action.__name__: action for action in ACTIONS}
 
@@ -23,7 +29,7 @@ def line(action: Action, state: State | None = None) -> dict[str, Any]:
     """The line of an action, with the state after it if one is given."""
     name = action.__name__
     recorded = {} if state is None else {"state": Variables(*state)._asdict()}
-    return {"action": name, "thread": PROTOCOL.get(name, "consumer"), **recorded}
+    return {"action": name, "thread": WHO.get(name, "consumer"), **recorded}
 
 
 def script(limits: Limits, names: Iterable[str], recorded: bool = True) -> list[dict[str, Any]]:
