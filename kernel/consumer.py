@@ -15,6 +15,7 @@ from .errors import WorkerDied
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
 from .run import FETCHING, PROGRESS, Mark, Run
+from .stall import watched
 
 T = TypeVar("T")
 
@@ -88,11 +89,12 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
             "enter it by `with` before reading it."
         )
     claim = Claim()
+    if core.stall_after is not None:
+        limit = watched(core, core.stall_after, limit)
     try:
         claim.hold(_wait, core, claim, limit)
     except BaseException:
-        if core.record is not None:
-            core.record.withdraw()
+        core.broke_off()
         raise
     core.did("Withdraw")
 

@@ -12,10 +12,12 @@ from .consumer import Limit, deadline, read, took
 from .core import Core
 from .epoch import Epoch
 from .machine import Limits
+from .meter import Meter
 from .place import load_state_dict, state_dict
 from .record import Record
 from .reset import close, restart
 from .scope import Gate, enter, leave
+from .stats import Stats
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -40,8 +42,11 @@ class StreamWrapper(Generic[T]):
         each so many batches of a pass, for `state_dict` of this; less than 1 means never
     :param record: text file to which each action of the protocol is written, as a line of JSON,
         for `python -m specs trace FILE`; None means no record, at no cost
-    :raises TypeError: if an argument is of another type, or ValueError if `stop_timeout` is no
-        time span; the message names the argument
+    :param stats: count who waits for whom, for `stats()`
+    :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
+        source is doing: its stack and the state, as a warning of the logger "kernel". None: never
+    :raises TypeError: if an argument is of another type, or ValueError if a time is no time span;
+        the message names the argument
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
     keeps everything: entering again goes on from there, and reading outside goes on without a
@@ -65,6 +70,8 @@ class StreamWrapper(Generic[T]):
         with_epoch: bool = False,
         snapshot_every: SupportsIndex = 1,
         record: TextIO | None = None,
+        stats: bool = False,
+        stall_after: float | None = None,
     ) -> None:
         arguments.function("stream_fn", stream_fn)
         arguments.mapping("profile", profile)
@@ -80,6 +87,8 @@ class StreamWrapper(Generic[T]):
             label=label,
             stop_timeout=arguments.seconds("stop_timeout", stop_timeout),
             record=None if record is None else Record(record, limits, label),
+            meter=Meter(limits) if stats else None,
+            stall_after=arguments.seconds("stall_after", stall_after),
             numbered=bool(with_epoch),
             snapshot_every=arguments.size("snapshot_every", snapshot_every),
         )
@@ -192,6 +201,12 @@ class StreamWrapper(Generic[T]):
         RuntimeError if this was entered, read or loaded already.
         """
         load_state_dict(self._core, state)
+
+    def stats(self) -> Stats:
+        """What was counted so far. Raises RuntimeError if the stream was made without `stats`."""
+        if self._core.meter is None:
+            raise RuntimeError(f"{self._core.label} counts nothing: make it with stats=True.")
+        return self._core.meter.read(self._core.run.given())
 
     def restart(self) -> None:
         """Give up this epoch, what is buffered and the pass, and begin it afresh.
