@@ -10,7 +10,8 @@ import time
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Any
+from sys import is_finalizing
+from typing import Any, Final
 
 from .claims import Claim, holder
 from .core import Core, Entry
@@ -18,6 +19,9 @@ from .launch import start
 from .machine import Enter, Leave
 from .run import BEGUN, FETCHING, Run
 from .worker import GATE
+
+GIVEN_UP: Final = object()
+"""Who has left a `with`, if `restart` or `close` has; these may be interrupted before the end."""
 
 
 def enter(core: Core[Any], wrapper: object) -> None:
@@ -62,14 +66,14 @@ def leave(core: Core[Any], failure: object) -> None:
     """Leave, and wait until the worker has halted."""
     if core.is_source():
         raise RuntimeError(f"{core.label} was left by its own source.")
-    if core.closed:
-        return  # which left it
     entry = core.entry
+    if core.closed and (entry is None or not entry.lives()):
+        return  # which left it
     if entry is not None:
         left = object()
         if Leave(core.limits, core.state(core.run)) is not None:
             entry.over.append(left)
-        if entry.over[0] is left or entry.halted_as_garbage() or entry.lives():
+        if entry.over[0] in (left, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
             core.did("Leave")
             join(core, entry, failure)
             return
@@ -91,9 +95,10 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
         with suppress(Empty):
             bell.get(True, min(left, core.glance) if left > 0 else core.glance)
     thread = entry.thread
-    if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
-        with suppress(RuntimeError):  # at exit; from 3.14 on it cannot be joined there
-            thread.join(core.glance)
+    if thread is None or is_finalizing():  # at exit no thread can be joined
+        return
+    if entry.claim is not None and not entry.claim.is_foreign():
+        thread.join(core.glance)
 
 
 def give_up(core: Core[Any], entry: Entry, failure: object) -> None:

@@ -8,16 +8,15 @@ from random import Random
 from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Die, Limits, State, Variables
-from specs.trace import FORMAT
+from specs.trace.lines import FORMAT
 
+ACTION = {action.__name__: action for action in ACTIONS}
 WHO = {
     **dict.fromkeys(("Start", "Halt", "Fetch"), "worker"),
     **dict.fromkeys(("Enqueue", "Exhaust", "Fail"), "source"),
     "Die": "nobody",
 }
 """Who takes an action; the consumer takes those that are not listed."""
-
-ACTION = {action.__name__: action for action in ACTIONS}
 
 
 def header(limits: Limits, state: State = INITIAL) -> dict[str, Any]:
