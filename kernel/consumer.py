@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from . import place
 from .claims import Claim, holder
 from .core import Core
 from .errors import WorkerDied
+from .limit import Limit, watched
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
 from .run import FETCHING, PROGRESS, Mark, Run
-from .stall import watched
 
 T = TypeVar("T")
-
-
-Limit: TypeAlias = Callable[[float], float]
-"""How long a sleep may be, if it would be so long; raises an error if it may be no longer."""
-
-
-def deadline(label: str, timeout: float) -> Limit:
-    """A limit of so many seconds from now. Raises TimeoutError then."""
-    end = time.monotonic() + timeout
-
-    def left(longest: float) -> float:
-        seconds = end - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError(f"{label} has given no batch for {timeout} seconds.")
-        return min(seconds, longest)
-
-    return left
 
 
 def read(core: Core[T], limit: Limit | None = None) -> T:

@@ -8,9 +8,10 @@ from timeit import default_timer
 from typing import Any, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
 from . import arguments
-from .consumer import Limit, deadline, read, took
+from .consumer import read, took
 from .core import Core
 from .epoch import Epoch
+from .limit import Limit, deadline
 from .machine import Limits
 from .meter import Meter
 from .place import load_state_dict, state_dict
