@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from numbers import Real
 from operator import index
-from typing import SupportsIndex, TypeAlias
-
-Limit: TypeAlias = Callable[[float], float]
-"""How long a sleep may be, if it would be so long; raises an error if it may be no longer."""
+from typing import SupportsIndex
 
 
 def function(argument: str, value: object) -> None:
@@ -41,19 +37,3 @@ def seconds(argument: str, value: float | None) -> float | None:
     if not value >= 0:
         raise ValueError(f"{argument} must be at least 0, not {value!r}.")
     return float(value)
-
-
-def deadline(label: str, timeout: float | None) -> Limit | None:
-    """A limit of so many seconds from now, if any: it raises TimeoutError then."""
-    limit = seconds("timeout", timeout)
-    if limit is None:
-        return None
-    end = time.monotonic() + limit
-
-    def left(longest: float) -> float:
-        rest = end - time.monotonic()
-        if rest <= 0:
-            raise TimeoutError(f"{label} has given no batch for {limit} seconds.")
-        return min(rest, longest)
-
-    return left

@@ -7,14 +7,13 @@ from queue import Empty
 from typing import Any, TypeVar
 
 from . import place
-from .arguments import Limit
 from .claims import Claim, holder
 from .core import Core
 from .errors import WorkerDied
+from .limit import Limit, watched
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
 from .run import FETCHING, PROGRESS, Mark, Run
-from .stall import watched
 
 T = TypeVar("T")
 

@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from .machine import Variables
 
 if TYPE_CHECKING:
-    from .consumer import Limit
     from .core import Core
-
-
-def watched(core: Core[Any], seconds: float, limit: Limit | None) -> Limit:
-    """The limit of a request that tells, once, that it has waited for so many seconds.
-
-    Whoever waits looks by itself, so there is no thread for this, and who does not wait tells
-    nothing.
-    """
-    due: float | None = time.monotonic() + seconds
-
-    def left(longest: float) -> float:
-        nonlocal due
-        if limit is not None:
-            longest = limit(longest)
-        if due is None:
-            return longest
-        wait = due - time.monotonic()
-        if wait > 0:
-            return min(wait, longest)
-        due = None  # first: an interrupt while it is told does not have it told again
-        tell(core, seconds)
-        return longest
-
-    return left
 
 
 def tell(core: Core[Any], seconds: float) -> None:

@@ -11,6 +11,7 @@ from . import arguments, place, reset
 from .consumer import read, took
 from .core import Core
 from .epoch import Epoch
+from .limit import Limit, deadline
 from .machine import Limits
 from .meter import Meter
 from .record import Record
@@ -162,9 +163,9 @@ class StreamWrapper(Generic[T]):
         A pull of the caller's own, without a buffer or outside `with`, is not cut short. With 0 it
         takes what is there; a worker in front of a shut gate may never see such a request.
         """
-        return self._read(arguments.deadline(self._core.label, timeout))
+        return self._read(deadline(self._core.label, timeout))
 
-    def _read(self, limit: arguments.Limit | None = None) -> T:
+    def _read(self, limit: Limit | None = None) -> T:
         start = default_timer()
         batch = read(self._core, limit)  # an end and an error have no time
         if self._profile is not None:

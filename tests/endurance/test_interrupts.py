@@ -166,7 +166,6 @@ def test_rule_10_strikes(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["states", "epochs", "limits", "restarts", "closes", "forks"])
 def test_rule_10_strikes_of_states_epochs_and_resets(kind: str) -> None:
-    """Rules 10, 13 to 15: each is done or not, loses what was in hand at most, and can be redone."""
-    command = [sys.executable, "-m", "tests.endurance.newer", "--kind", kind, "--strikes", "300"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    """Rules 10, 13 to 15: each is done or not, loses at most what was in hand, can be redone."""
+    done = python("-m", "tests.endurance.newer", "--kind", kind, "--strikes", "300")
     assert done.returncode == 0, done.stdout + done.stderr
