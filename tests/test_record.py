@@ -29,7 +29,7 @@ from specs.trace import Line, Verdict, linearize, read_trace
 
 from . import traces
 from .mutants import MUTANTS, broken_actions
-from .planted import plant
+from .schedules.planted import plant
 from .record import record
 from .sources import Source, epoch, take
 

@@ -26,8 +26,9 @@ from specs import tlc
 from specs.tlc import TLA, Step, check, jar, java, read_step
 
 from .conftest import find_emloop, load
-from .control import Actor, Control, Queue
-from .schedules import Program, run
+from .schedules.control import Actor, Control, Queue
+from .schedules.programs import Program
+from .schedules.schedules import run
 
 MODELS = {model.name: model for model in tlc.models() if model.module == "Seed"}
 

@@ -21,7 +21,8 @@ from kernel import core, worker
 from kernel.machine import Action
 from specs.graph import explore
 
-from ..schedules import PROGRAMS, run
+from ..schedules.programs import PROGRAMS
+from ..schedules.schedules import run
 from ..test_properties import LIMITS
 from ..test_stateful import PureMachine, RealThreads
 from . import profile  # noqa: F401  # it registers "mutation"

@@ -10,8 +10,8 @@ import pytest
 
 from kernel import claims, core, pull, worker
 
-from .mutants import mutate
-from .schedules import Program
+from ..mutants import mutate
+from .programs import Program
 
 MODULES = {"core": core, "pull": pull, "worker": worker, "claims": claims}
 

@@ -1,0 +1,247 @@
+"""Runs a program on the real `StreamWrapper` under a schedule of choice, against the oracle."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import pytest
+
+from kernel import StreamWrapper
+from specs.epochs import BATCH, FAILURE, epochs
+
+from .control import Actor, Control, Unstartable
+from .programs import Program
+from .shell import Shell
+from .steps import Steps
+from .users import Source, User, Wrong
+
+
+TRIES = 3
+"""Threads that one entering starts, at most, where whoever can go on does so now and then."""
+
+
+def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
+    """Whether both are the same batch, an end, or an error of the same kind."""
+    if got[0] == FAILURE:
+        return due[0] == FAILURE and type(got[1]) is type(due[1])
+    return got[0] == due[0] and got[1] is due[1]
+
+
+class Run:
+    """One run of a program, by threads under control. With `everywhere`, each touch is a point.
+
+    With `recorded` the stream takes the way of one that has a record: each action by its name.
+    """
+
+    def __init__(
+        self, program: Program, shell: Shell, everywhere: bool = False, recorded: bool = False
+    ) -> None:
+        self.program = program
+        self.shell = shell
+        self.recorded = recorded
+        shell.control = self.control = Control(everywhere)
+        shell.did, shell.changed, shell.refuses = self.did, self.changed, self.refuses
+        self.refused = False  # whether threads can start
+        self.unfair = False
+        """Somebody has gone on trying for too long, while the one it waits for could go on."""
+        self.pulls = 0  # in flight
+        self.gates: list[Any] = []  # that a user has entered
+        self.inside = False
+        self.wrong: Wrong | None = None
+        self.given: list[Any] = []  # batches
+        self.interrupted = False
+        self.source = Source(program.answers, self)
+        self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
+        self.core: Any = self.wrapper._core
+        if recorded:
+            self.core.record, self.wrapper._plain = True, False
+        self.steps = Steps(self.core.limits)
+        self.read_from_here()
+        self.users_by_actor: dict[Actor, User] = {}
+        self.users = [User(self, program.script)]
+
+    def refuses(self) -> bool:
+        """A thread is started, by somebody who enters: whether it cannot be."""
+        user = self.users_by_actor[self.running]
+        user.started += 1
+        self.unfair |= user.started > TRIES
+        return self.refused
+
+    # The steps of the machine.
+
+    def note(self, action: str) -> None:
+        """The running actor has taken an action."""
+        self.steps.note(action, self.running.ident)
+        self.control.note("steps", write=True)
+
+    def did(self, action: str) -> None:
+        """The shell says so. Without a record it does not say all, and `changed` tells."""
+        if self.recorded or action not in ("Fetch", "Enqueue", "Dequeue", "EndEpoch", "Raise"):
+            self.note(action)
+
+    def withdrawn(self) -> None:
+        """The running user was interrupted: its request is over, if it had one. Nobody says so."""
+        if self.steps.waits(self.running.ident):
+            self.note("Withdraw")
+
+    def changed(self, name: str, change: str, item: Any) -> None:
+        """A batch or a mark was put or taken."""
+        if not self.recorded and self.control.running is not None:
+            if name == "batches":
+                self.note("Enqueue" if change == "put" else "Dequeue")
+            elif change == "taken":
+                self.note("EndEpoch" if type(item) is StopIteration else "Raise")
+
+    def judge(self) -> None:
+        """At the end: what was done is a behaviour of the machine, which is where the shell is."""
+        state = self.steps.state()
+        if state is None:
+            lines = " ".join(str(line) for line in self.steps.lines())
+            raise Wrong("step", f"no behaviour of the machine: {lines}")
+        real = self.core.state(self.core.__dict__["run"])
+        if state != real:
+            raise Wrong("step", f"the machine is in {state}, the shell in {real}")
+        kept = (*self.given, *deque.__iter__(self.core.__dict__["run"].batches))
+        if any(all(batch is not other for other in kept) for batch in self.source.pulled):
+            raise Wrong("observation", "a batch is lost")
+
+    # What users see.
+
+    def fail(self, kind: str, text: str) -> NoReturn:
+        """Something is wrong; the code under test may swallow what is raised, not what is kept."""
+        self.wrong = self.wrong or Wrong(kind, text)
+        raise self.wrong
+
+    def read_from_here(self) -> None:
+        """Let the oracle begin an epoch, with a pass of its own."""
+        self.expected = epochs(self.source.one_pass, self.program.epoch_size)  # type: ignore[no-untyped-call]
+
+    @property
+    def held(self) -> int:
+        """Batches that are buffered."""
+        return deque.__len__(self.core.__dict__["run"].batches)
+
+    def pull_starts(self) -> None:
+        """A pull starts: there is a gate open, or a request that was not served."""
+        gated = isinstance(self.program.calls, int) or "Allow" in self.program.calls
+        asked = self.held == 0 and any(user.wants for user in self.users)
+        if not gated and not asked:  # where there is a gate, one pull may be on its way
+            self.fail("observation", "a pull starts, shut as the gate is, and unasked for")
+
+    def got(self, got: tuple[str, Any]) -> None:
+        """A user was given this. Where there are two, each batch goes to one of them."""
+        if got[0] == BATCH:
+            if got[1] is not None and any(got[1] is given for given in self.given):
+                self.fail("observation", "a batch is given twice")
+            self.given.append(got[1])
+        if got[0] == FAILURE and type(got[1]) is Unstartable:
+            self.read_from_here()
+        elif not self.program.other:
+            due = next(self.expected)
+            if not same(got, due):
+                self.fail("observation", f"{got}, where an unbuffered reading gives {due}")
+
+    @property
+    def running(self) -> Actor:
+        """Who does all this."""
+        assert self.control.running is not None
+        return self.control.running
+
+    @property
+    def ended(self) -> bool:
+        """Whether all users have come to the end."""
+        return all(user.ended for user in self.users)
+
+    def moves(self) -> list[str]:
+        """Who can go on, workers to the last, if chance decides: actors by number, and how."""
+        moves = [move for actor in self.able() for move in self.ways(actor)]
+        if not moves and not self.ended:
+            moves = self.time_outs(light=True) or self.stuck()
+        return moves if self.ended else moves + self.interrupts()
+
+    def able(self) -> list[Actor]:
+        """Actors whose operation can be done now."""
+        users = self.users_by_actor
+        return [a for a in self.control.choices() if a.operation != "end" or a not in users]
+
+    def ways(self, actor: Actor) -> list[str]:
+        """How an actor can do its operation: its number, and with `=` what it chooses."""
+        return [f"{actor.ident}={option}" for option in actor.options] or [str(actor.ident)]
+
+    def interrupts(self) -> list[str]:
+        """With `!`, interrupts of users that wait."""
+        return [f"{user.actor.ident}!" for user in self.users if user.may_be_interrupted]
+
+    def time_outs(self, light: bool) -> list[str]:
+        """With `~`, ends of waiting by a time-out.
+
+        Those of light sleeps come for sure, where nothing else can go on. The others are no way
+        out: somebody was not woken.
+        """
+        waiting = [a for a in self.control.actors if a.timeout is not None and not a.ended]
+        return [
+            f"{actor.ident}~"
+            for actor in waiting
+            if not actor.ready() and (actor.sleeps_lightly or not light)
+        ]
+
+    def stuck(self) -> NoReturn:
+        """Nobody can go on."""
+        what = ", ".join(f"{a.ident}: {a.operation}" for a in self.control.actors)
+        kind = "lost wake-up" if self.time_outs(light=False) else "deadlock"
+        raise Wrong(kind, f"nobody can go on ({what})")
+
+    def move(self, move: str) -> None:
+        """Let somebody go on. Raises `Wrong` if anything is."""
+        who, _, chosen = move.rstrip("!~").partition("=")
+        actor = self.control.actors[int(who) - 1]
+        if move[-1] in "!~":
+            self.interrupted |= move[-1] == "!"
+            self.control.note(actor.place, write=False)  # which it found empty
+        self.control.step(actor, move[-1] == "~", move[-1] == "!", chosen)
+        if self.wrong is not None:
+            raise self.wrong
+        if actor.error is not None:
+            raise Wrong("observation", f"{actor.error!r} in {actor.ident}") from actor.error
+        sleeps = any(user.wants and user.actor.operation == "queue.get" for user in self.users)
+        if sleeps and self.held and all(map(self.rests, self.control.actors)):
+            raise Wrong("lost wake-up", "a consumer sleeps beside a batch")
+
+    def rests(self, actor: Actor) -> bool:
+        """Whether the actor may go on late or never: it waits, or is in a pull."""
+        return actor.ended or actor.operation in ("pull", "end") or not actor.ready()
+
+
+@contextmanager
+def shell() -> Iterator[Shell]:
+    """The shell, ready for runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield Shell(patch)
+
+
+def run(
+    program: Program,
+    choose: Callable[[list[str]], str],
+    everywhere: bool = False,
+    most: int = 20_000,
+) -> list[str]:
+    """Run the program once, by moves of choice. Returns the moves; raises `Wrong`.
+
+    Unless points are everywhere, nothing is a point but queues, threads and pulls.
+    """
+    schedule: list[str] = []
+    with shell() as stage:
+        going = Run(program, stage, everywhere)
+        try:
+            while moves := going.moves():
+                if len(schedule) == most:
+                    raise Wrong("livelock", f"no end after {most} moves")
+                schedule.append(choose(moves))
+                going.move(schedule[-1])
+            going.judge()
+        finally:
+            going.control.close()
+    return schedule
