@@ -106,4 +106,175 @@ PLANTED = {
         "restart",
         "observation",
     ),
+    # A ring is missing, still.
+    "who is asked for does not ring": Planted(
+        "core.Core.sleep", "run.ring()", "pass", "errors", "lost wake-up"
+    ),
+    "a slot is freed, and nobody told": Planted(
+        "core.Core.took", "run.ring()", "pass", "prefetch", "observation"
+    ),
+    "entered, and the worker is not told": Planted(
+        "core.Core._enter",
+        "                entry.bell.put(None)\n",
+        "                pass\n",
+        Program(1, 0, ("Allow", "Enter", "Prefetched", "Exit"), (1, 2)),
+        "observation",
+    ),
+    "running ahead, it wakes nobody": Planted(
+        "worker.run_ahead", "if core.sleeps != answered:", "if False:", "restart", "lost wake-up"
+    ),
+    # A second look
+    "asleep without a second look": Planted(
+        "worker.work",
+        "            run.parked += 1\n            parked = True\n",
+        "            run.parked += 1\n            return True\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "asleep after a pull without a second look": Planted(
+        "worker.work",
+        "                run.parked += 1\n                parked = True\n",
+        "                run.parked += 1\n                return True\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "asleep without another look for room": Planted(
+        "worker.run_ahead",
+        "                run.parked += 1\n                parked = True\n",
+        "                run.parked += 1\n                return True\n",
+        Program(1, 0, ("Enter", "Allow", "Next", "Prefetched"), (1, 2)),
+        "observation",
+    ),
+    "its own pull without a second look": Planted(
+        "core.Core.pull",
+        "while not run.batches and not run.marks:",
+        "for _ in range(1):",
+        Program(1, 0, ("Enter", "Allow", "Exit", "Start", "Next", "Join"), (1, 2), ("Enter", "Exit")),
+        "observation",
+    ),
+    # order
+    "a request is read before the buffer": Planted(
+        "core.Core.state",
+        "        held, mark = len(run.batches), run.mark()\n"
+        "        permits, waits = len(self.gates), holder(self.requests) is not None\n",
+        "        permits, waits = len(self.gates), holder(self.requests) is not None\n"
+        "        held, mark = len(run.batches), run.mark()\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "observation",
+    ),
+    "the length is read before the mark": Planted(
+        "core.Core.state",
+        "held, mark = len(run.batches), run.mark()",
+        "mark, held = run.mark(), len(run.batches)",
+        "epochs-of-one",
+        "step",
+    ),
+    "the scope is read first": Planted(
+        "core.Core.state",
+        """\
+        held, mark = len(run.batches), run.mark()
+        permits, waits = len(self.gates), holder(self.requests) is not None
+        entry, entered = run.worker, self.entry
+        return (
+            "new" if entered is None else "outside" if entered.over else "inside",
+""",
+        """\
+        entry, entered = run.worker, self.entry
+        scope = "new" if entered is None else "outside" if entered.over else "inside"
+        held, mark = len(run.batches), run.mark()
+        permits, waits = len(self.gates), holder(self.requests) is not None
+        return (
+            scope,
+""",
+        "closed-while-waiting",
+        "step",
+    ),
+    "a sleep is announced after the look": Planted(
+        "core.Core.sleep",
+        "        self.sleeps += 1\n        run.ring()\n"
+        "        if not run.batches and not run.marks and puller.in_force():\n",
+        "        run.ring()\n"
+        "        if not run.batches and not run.marks and puller.in_force():\n"
+        "            self.sleeps += 1\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "a sleep is not announced": Planted(
+        "core.Core.sleep", "self.sleeps += 1", "pass", "restart", "lost wake-up"
+    ),
+    "the sleep that was answered is read anew": Planted(
+        "worker.answer", "run.answered = sleeps", "run.answered = core.sleeps",
+        Program(1, 0, ("Enter", "Next"), (1, 2)), "lost wake-up"
+    ),
+    "the worker looks first whether it was entered": Planted(
+        "worker.work",
+        "not entering.in_force() and core.entry is not entry",
+        "core.entry is not entry and not entering.in_force()",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "observation",
+    ),
+    "who waits looks for the puller last": Planted(
+        "core.Core._wait",
+        "            puller = holder(run.pullers)  # before the buffer: it may put something, and be gone\n"
+        "            if run.batches or run.marks:\n                return\n",
+        "            if run.batches or run.marks:\n                return\n"
+        "            puller = holder(run.pullers)\n",
+        "closed-while-waiting",
+        "observation",
+    ),
+    "a claim looks before it stands in line": Planted(
+        "claims.Claim.take",
+        "        role.append(self)\n",
+        "        if role and role[0].in_force():\n            return role[0]\n"
+        "        role.insert(0, self)\n",
+        "two-consumers",
+        "lost wake-up",
+    ),
+    "running ahead, the gate last": Planted(
+        "worker.run_ahead", "if not gates or over:", "if over or not gates:",
+        Program(2, 0, ("Enter", "Allow", "Start", "Disallow", "Exit"), (1, 2), ("Allow",)),
+        "step",
+    ),
+    # running ahead
+    "running ahead with an epoch's last batch": Planted(
+        "worker.run_ahead", "epoch_size - 1 if", "epoch_size if", Program(4, 3, ("Enter", "Allow", "Next"), (1, 2)), "step"
+    ),
+    "running ahead after a stop": Planted(
+        "worker.run_ahead", "if not gates or over:", "if not gates:", "restart", "step"
+    ),
+    "running ahead without a gate": Planted(
+        "worker.run_ahead", "if not gates or over:", "if over:",
+        Program(2, 0, ("Enter", "Allow", "Next", "Disallow", "Next"), (1, 2)), "step"
+    ),
+    "running ahead without a pass": Planted(
+        "pull.Run.is_under_way", "and self.iterator is not None", "", "restart", "observation"
+    ),
+    "running ahead before it is entered": Planted(
+        "worker.work", "and core.entry is entry", "",
+        Program(3, 0, ("Enter", "Allow", "Next", "Next", "Exit", "Start", "Next", "Next", "Join"), (1,), ("Enter",)), "step"
+    ),
+    "the count of running ahead is lost": Planted(
+        "worker.run_ahead", "at if epoch_size else 0", "0", "stop-at-a-boundary", "observation"
+    ),
+    # rest
+    "entering does not wait for an interrupted stop": Planted(
+        "core.Core._enter", "        self.let_go()\n        if holder",
+        "        if holder", "interrupted-stop", "leaked thread"
+    ),
+    "entering while another reads": Planted(
+        "core.Core._enter", "if holder(self.requests) is None:", "if True:",
+        Program(1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, 2), ("Enter",)), "step"
+    ),
+    "sleeps beside a stop": Planted(
+        "worker.run_ahead", "return not over", "return True", "restart", "none"
+    ),
+    "a stop that looks once": Planted(
+        "core.Core.join", "while entry.lives():", "if entry.lives():", "restart", "none"
+    ),
+    "leaving rings before it is noted": Planted(
+        "core.Core.join",
+        "        entry.leavers.append(bell)\n        entry.bell.put(None)\n",
+        "        entry.bell.put(None)\n        entry.leavers.append(bell)\n",
+        "restart", "none"
+    ),
 }

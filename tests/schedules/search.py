@@ -178,7 +178,8 @@ class Search:
         """Run so many schedules at most. Returns whether there are more."""
         started = time.perf_counter()
         collecting = gc.isenabled()
-        gc.disable()  # a run leaves little, and finalisers come between two runs
+        gc.disable()  # finalisers come between two runs only,
+        gc.freeze()  # and what was there before is not looked through each time
         try:
             for _ in range(executions):
                 if not self.todo:
@@ -188,6 +189,7 @@ class Search:
                     self.execute(choice)
         finally:
             gc.collect()
+            gc.unfreeze()
             if collecting:
                 gc.enable()
             self.result.seconds += time.perf_counter() - started
