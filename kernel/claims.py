@@ -1,10 +1,12 @@
 """Claims: how one thread at a time has a role (to pull, to be the consumer, to enter).
 
 A role is a list. Whoever wants it appends a claim, which is one atomic operation, and who stands
-first has it. A claim is in force exactly while a generator of its runs. The interpreter keeps that
-flag, so a claim ends with the frames that made it, however they end: by a return, by ten
-interrupts in a row, by a lack of stack or memory. Nothing has to be released, and a claim that is
-left behind in its list does no harm: whoever comes next takes it out.
+first has it. A claim is in force exactly while a generator of its thread runs. The interpreter
+keeps that flag, so a claim ends with the frames that made it, however they end: by a return, by ten
+interrupts in a row, by a lack of stack or memory. A claim that is left behind in its list is never
+in force again and does no harm: whoever comes next takes it out.
+
+What the functions here need is bound in arguments: in a `__del__` at exit globals may be gone.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -27,38 +29,83 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=partial(_forks.append, None))
 
 
-def _this_thread(local: threading.local = _local) -> object:
-    """An object of this thread's own. Numbers of threads are used again; in forked children soon.
+def _calls() -> Generator[None, tuple[Callable[..., None], tuple[Any, ...]], None]:
+    """Makes the calls that it is sent. It runs, by the interpreter's flag, while one does."""
+    while True:
+        call, args = yield
+        call(*args)
+        del call, args  # they may hold what holds a claim
 
-    What this module needs is bound in arguments: in a `__del__` at exit its globals may be gone.
-    """
+
+class Thread:
+    """A thread's own object. Numbers of threads are used again; in forked children soon."""
+
+    __slots__ = ("frame",)
+
+    def __init__(self) -> None:
+        self.frame: Frame | None = None
+        """The last frame of its claims. It is dear to make, and most can be used again."""
+
+
+def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
     try:
-        return local.thread
+        thread: Thread = local.thread
     except AttributeError:
-        local.thread = object()
-        return local.thread
+        local.thread = thread = new()
+    return thread
+
+
+class Frame:
+    """Runs calls of its thread, one at a time. After one that raised it runs no more."""
+
+    __slots__ = ("calls", "forks", "thread", "whole")
+
+    def __init__(
+        self,
+        forks: list[None] = _forks,
+        calls: Callable[[], Any] = _calls,  # its type in typeshed lacks gi_running
+        this_thread: Callable[[], Thread] = _this_thread,
+    ) -> None:
+        self.calls = calls()
+        next(self.calls)
+        self.forks = len(forks)
+        self.thread = this_thread()
+        self.whole = True
+
+
+def _frame(
+    forks: list[None] = _forks,
+    new: type[Frame] = Frame,
+    this_thread: Callable[[], Thread] = _this_thread,
+) -> Frame:
+    """The last frame of this thread, if that can be used again, or a new one."""
+    thread = this_thread()
+    frame = thread.frame
+    if frame is None or not frame.whole or frame.forks != len(forks):
+        frame = thread.frame = new()
+    return frame
 
 
 class Claim:
-    """One claim of this thread to a role."""
+    """A claim of this thread to one role or more, for one call."""
 
-    __slots__ = ("_body", "_forks", "_thread")
+    __slots__ = ("_frame",)
 
-    def __init__(self, forks: list[None] = _forks) -> None:
-        self._body: Any = None  # a generator; its type in typeshed lacks gi_running
-        self._thread = _this_thread()
-        self._forks = len(forks)
+    def __init__(self, frame: Callable[[], Frame] = _frame) -> None:
+        self._frame = frame()
 
-    def hold(self, body: Generator[None, None, None]) -> None:
-        """Run the generator to its end. The claim is in force meanwhile."""
-        self._body = body
-        for _ in body:
-            pass
+    def hold(self, call: Callable[..., None], *args: Any) -> None:
+        """Make the call. The claim is in force meanwhile. A role that it took is given back."""
+        frame = self._frame
+        frame.whole = False
+        frame.calls.send((call, args))
+        frame.whole = True
 
     def take(self, role: list[Claim]) -> Claim | None:
-        """Ask for the role, from within the generator. Returns the claim that has it, if not this.
+        """Ask for the role, in the call. Returns the claim that has it, if not this.
 
-        Whoever was refused stands in line no longer.
+        A claim that was refused stands in line no longer. One that was not gives the role back by
+        `give_back`, or by not returning: its frame never runs again then.
         """
         role.append(self)
         while (first := role[0]) is not self:
@@ -69,27 +116,32 @@ class Claim:
                 return first
         return None
 
-    @property
-    def is_mine(self) -> bool:
+    def give_back(self, role: list[Claim]) -> None:
+        """Have the role no longer."""
+        with suppress(ValueError):  # it was refused: a handler's call struck in another
+            role.remove(self)
+
+    def is_mine(self, this_thread: Callable[[], Thread] = _this_thread) -> bool:
         """Whether this thread made it."""
-        return self._thread is _this_thread()
+        return self._frame.thread is this_thread()
 
     def was_forked(self, forks: list[None] = _forks) -> bool:
         """Whether this process is a child of the one in which it was made."""
-        return self._forks != len(forks)
+        return self._frame.forks != len(forks)
 
     def is_foreign(self) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
-        body = self._body
-        runs = body is not None and body.gi_running  # for ever, as the fork copied it
-        return runs and self.was_forked() and not self.is_mine
+        runs = self._frame.calls.gi_running  # for ever, as the fork copied it
+        return runs and self.was_forked() and not self.is_mine()
 
-    def in_force(self, forks: list[None] = _forks) -> bool:
-        """Whether its generator runs, in a thread that can go on."""
-        body = self._body
-        if body is None or not body.gi_running:
+    def in_force(
+        self, forks: list[None] = _forks, is_finalizing: Callable[[], bool] = sys.is_finalizing
+    ) -> bool:
+        """Whether its frame runs, in a thread that can go on."""
+        frame = self._frame
+        if not frame.calls.gi_running:
             return False
-        return (self._forks == len(forks) and not sys.is_finalizing()) or self.is_mine
+        return (frame.forks == len(forks) and not is_finalizing()) or self.is_mine()
 
 
 def holder(role: list[Claim]) -> Claim | None:

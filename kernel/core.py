@@ -8,7 +8,7 @@ such operation: a gate that was interrupted as it opened, which its `with` would
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
@@ -78,16 +78,16 @@ class Core(Generic[T]):
     def is_source(self) -> bool:
         """Whether this thread is in a pull of this stream: its source calls back."""
         puller = holder(self.run.pullers)
-        return puller is not None and puller.is_mine
+        return puller is not None and puller.is_mine()
 
     # The scope.
 
     def enter(self, wrapper: object) -> None:
         """Enter, once the worker has started if there is a buffer to fill."""
         claim = Claim()
-        claim.hold(self._enter(claim, wrapper))
+        claim.hold(self._enter, claim, wrapper)
 
-    def _enter(self, claim: Claim, wrapper: object) -> Generator[None, None, None]:
+    def _enter(self, claim: Claim, wrapper: object) -> None:
         if self.is_source():
             raise RuntimeError(f"{self.label} was entered by its own source.")
         last, entry = self.entry, Entry()
@@ -105,18 +105,18 @@ class Core(Generic[T]):
                 if Enter(self.limits, self.state(self.run)) is not None:
                     self.entry = entry  # last: until then the worker waits, and halts if this ends
                     self.did("Enter")
+                    claim.give_back(self.entering)
                     return
             finally:
                 entry.bell.put(None)
         raise RuntimeError(f"{self.label} was entered while another thread reads it.")
-        yield
 
     def let_go(self) -> None:
-        """Wait for a worker whose stop, or whose entering, was interrupted."""
-        entry = self.run.worker
-        if entry is not None and entry.lives():
-            entry.over.append(None)
-            self.join(entry, None)
+        """Wait for workers whose stop, or whose entering, was interrupted; to their last line."""
+        for entry in {self.run.worker, self.entry}:
+            if entry is not None and entry.claim is not None:
+                entry.over.append(None)
+                self.join(entry, None)
 
     def leave(self, failure: object) -> None:
         """Leave, and wait until the worker has halted."""
@@ -212,7 +212,7 @@ class Core(Generic[T]):
     def tell(self, run: Run[T]) -> None:
         """Raise what the mark stands for, unless a batch was put before it, and take it away."""
         marks = run.marks
-        if self.record is not None and marks:
+        if self.record is not None and marks and not run.batches:
             self.did("EndEpoch" if run.mark() == "ended" else "Raise")
         # No call from here on: CPython lets neither a signal nor another thread in.
         if run.batches or not marks:
@@ -232,32 +232,26 @@ class Core(Generic[T]):
                 "enter it by `with` before reading it."
             )
         claim = Claim()
-        claim.hold(self._wait(claim))
-        self.did("Withdraw")
+        try:
+            claim.hold(self._wait, claim)
+        finally:  # for a record that an interrupt, too, ends the request
+            self.did("Withdraw")
 
-    def _wait(self, claim: Claim) -> Generator[None, None, None]:
+    def _wait(self, claim: Claim) -> None:
         """The request: it waits for as long as this runs."""
         first = claim.take(self.requests)
-        if first is not None and not first.is_mine:  # mine: a handler that struck in a `next`
+        if first is not None and not first.is_mine():  # mine: a handler that struck in a `next`
             if self.is_source():
                 raise RuntimeError(f"{self.label} is read by its own source.")
             raise RuntimeError(f"{self.label} is being read by another thread.")
         self.did(Request.__name__)
-        while True:
-            run = self.run
-            puller = holder(run.pullers)  # before the buffer: it may put something, and be gone
-            if run.batches or run.marks:
-                return
-            if puller is None:
-                self.pull(claim, run)
-            elif puller.is_mine:
-                raise RuntimeError(f"{self.label} is read by its own source.")
-            elif (entering := holder(self.entering)) is not None and entering.is_mine:
-                # a handler that struck there: the worker waits for the thread that it interrupts
-                raise RuntimeError(f"{self.label} is read while it is entered.")
-            else:
+        while not (run := self.run).batches and not run.marks:
+            puller = holder(run.pullers)
+            if puller is not None:
                 self.sleep(run, puller)
-        yield
+            elif not run.batches and not run.marks:  # it may have put something, and be gone
+                self.pull(claim, run)
+        claim.give_back(self.requests)
 
     def pull(self, claim: Claim, run: Run[T]) -> None:
         """Pull until something is put, unless another thread came first. Or bury who pulled."""
@@ -275,6 +269,7 @@ class Core(Generic[T]):
                 run.advance(Fetch(self.limits, self.state(run)))
                 self.did("Fetch")
                 worker.pull(self, run)
+            claim.give_back(run.pullers)
 
     def drop(self, run: Run[T]) -> None:
         """End a caller's own pull that was interrupted and left behind. For the next puller."""
@@ -291,6 +286,11 @@ class Core(Generic[T]):
 
     def sleep(self, run: Run[T], puller: Claim) -> None:
         """Sleep until something was put, or the puller is gone, or for a while."""
+        if puller.is_mine():
+            raise RuntimeError(f"{self.label} is read by its own source.")
+        if (entering := holder(self.entering)) is not None and entering.is_mine():
+            # a handler that struck there: the worker waits for the thread that it interrupts
+            raise RuntimeError(f"{self.label} is read while it is entered.")
         self.sleeps += 1
         run.ring()
         if not run.batches and not run.marks and puller.in_force():

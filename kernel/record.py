@@ -13,7 +13,6 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Generator
 from contextlib import suppress
 from functools import lru_cache
 from typing import TextIO
@@ -61,7 +60,7 @@ class Record:
             self._add(action, threading.current_thread().name, threading.get_ident())
             while self._lines and self._process:
                 claim = Claim()
-                claim.hold(self._write(claim))
+                claim.hold(self._write, claim)
                 if self._writers and self._writers[0] is not claim and holder(self._writers):
                     break  # who writes looks once more when it is done
         except BaseException:  # there may be a line that is missing, or half a line
@@ -93,7 +92,7 @@ class Record:
                 self._waits.append(number)
         lines.append(_line(action, thread))
 
-    def _write(self, claim: Claim) -> Generator[None, None, None]:
+    def _write(self, claim: Claim) -> None:
         if claim.take(self._writers) is None:
             try:
                 while self._lines and self._process:
@@ -101,8 +100,7 @@ class Record:
                 self._file.flush()
             except (OSError, ValueError) as error:  # a full disk, a closed file
                 self._end(str(error))
-        return
-        yield
+            claim.give_back(self._writers)
 
     def _end(self, why: str) -> None:
         ended, self._process = self._process == 0, 0

@@ -15,7 +15,7 @@ import weakref
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from .claims import Claim
+from .claims import Claim, Frame
 from .machine import Enqueue, Exhaust, Fail, Fetch, Halt, Start
 from .pull import COUNT, MARK, PROGRESS, Run, ask, reported
 
@@ -126,9 +126,9 @@ def _work(
     alarms: object,
 ) -> None:
     """What the thread runs."""
-    entry.claim = claim = Claim()
+    entry.claim = claim = Claim(Frame)  # its own: nothing else ever runs in it
     try:
-        claim.hold(_life(claim, core_ref, entry, entering, bell))
+        claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
         entry.death = error
     core = core_ref()
@@ -146,7 +146,7 @@ def _life(
     entry: Entry,
     entering: Claim,
     bell: SimpleQueue[Any],
-) -> Any:
+) -> None:
     core = core_ref()
     if core is None:
         return
@@ -177,8 +177,6 @@ def _life(
             entry.light = False
         elif rung is GATE:
             entry.light = True
-    return
-    yield  # it is a generator for the sake of its claim
 
 
 def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kernel import StreamWrapper
-from specs.adapters import emloop, find_emloop
+from specs.conform.adapters import emloop, find_emloop
 
 SUBJECTS = ("kernel", "emloop")
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from kernel import profile, pull, stream
 from kernel.machine import ACTIONS, Variables
-from specs import fingerprint, source
+from specs import source
 from specs.proof.solve import proved
+from specs.source import fingerprint
 from specs.tlc import TLA, models
 
-from .mutants import MUTANTS
-from .test_properties import NAMES
+from .machine.test_properties import NAMES
+from .support.mutants import MUTANTS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 SPECS = ROOT / "specs" / "README.md"
 

@@ -1,5 +1,5 @@
 ----------------------------- MODULE TraceData ------------------------------
-\* A run that was recorded, as specs/trace.py writes it.
+\* A run that was recorded, as `python -m specs trace` writes it.
 EXTENDS Integers
 
 CONSTANT Unrecorded

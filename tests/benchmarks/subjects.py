@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Any, ClassVar
 
-from specs.adapters import Stateless, emloop
+from specs.conform.adapters import Stateless, emloop
 
 Source = Callable[[], Iterable[Any]]
 END = object()

@@ -47,27 +47,33 @@ class Layer(NamedTuple):
 
 LAYERS = {
     "graph": Layer(("tests/mutation/graph.py",), 60, FILES[:1]),
-    "pure stateful": Layer(("tests/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
+    "pure stateful": Layer(("tests/machine/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
     "parts": Layer(("tests/test_core.py",), 60, FILES[1:]),
-    "scheduler": Layer(("tests/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30),
+    "scheduler": Layer(
+        ("tests/schedules/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30
+    ),
     "contract": Layer(
         (
-            "tests/test_contract.py",
-            "tests/test_messages.py",
-            "tests/test_instants.py",
-            "tests/test_seed_defects.py",
-            "tests/test_handoff.py",
-            "--deselect=tests/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
-            "tests/test_processes.py",
-            "tests/test_states.py",
-            "tests/test_faults.py",
-            "tests/test_interrupts.py",  # the slowest
-            "--deselect=tests/test_interrupts.py::test_rule_10_interrupts_by_a_timer",  # by chance
-            "--deselect=tests/test_interrupts.py::test_a_lock_that_is_kept_is_found",  # a checker
+            "tests/shell/test_contract.py",
+            "tests/shell/test_messages.py",
+            "tests/shell/test_instants.py",
+            "tests/seed/test_seed_defects.py",
+            "tests/shell/test_handoff.py",
+            "--deselect=tests/shell/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
+            "tests/shell/test_processes.py",
+            "tests/shell/test_states.py",
+            "tests/shell/test_faults.py",
+            "tests/endurance/test_interrupts.py",  # the slowest
+            # by chance:
+            "--deselect=tests/endurance/test_interrupts.py::test_rule_10_interrupts_by_a_timer",
+            # a checker:
+            "--deselect=tests/endurance/test_interrupts.py::test_a_lock_that_is_kept_is_found",
         ),
         150,
     ),
-    "real threads": Layer(("tests/test_stateful.py::test_real_threads", "--programs=200"), 40),
+    "real threads": Layer(
+        ("tests/machine/test_stateful.py::test_real_threads", "--programs=200"), 40
+    ),
 }
 """In the order in which they are asked."""
 

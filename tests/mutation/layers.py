@@ -21,10 +21,10 @@ from kernel import core, worker
 from kernel.machine import Action
 from specs.graph import explore
 
+from ..machine.test_properties import LIMITS
+from ..machine.test_stateful import PureMachine, RealThreads
 from ..schedules.programs import PROGRAMS
 from ..schedules.schedules import run
-from ..test_properties import LIMITS
-from ..test_stateful import PureMachine, RealThreads
 from . import profile  # noqa: F401  # it registers "mutation"
 from .spec import machine, mutants, mutated
 

@@ -1,8 +1,8 @@
 """The mutants of the code: mutmut's operators and three of ours, each mutant a whole file.
 
 mutmut's own runner calls every function through a trampoline that looks up the mutant. That makes
-new places for an interrupt to strike, hides the source from `tests/mutants.py`, and leaves out what
-runs only in a process of its own. So its operators are used here, and files are written instead.
+new places for an interrupt to strike, hides the source from `tests/support/mutants.py`, and leaves
+out what runs only in a process of its own. So its operators are used here, and files are written.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ shell's own attributes and containers.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from queue import Empty
@@ -78,7 +78,12 @@ class Control:
         """What was looked at and (True) written so far, by name."""
         self.turns: list[tuple[int, int, int]] = []
         """Whose steps they were: the actor's number, and where its accesses begin and end."""
-        self.made = 0  # queues
+        self.made: Counter[str] = Counter()  # objects with a name
+
+    def name(self, kind: str) -> str:
+        """A name for an object of a kind."""
+        self.made[kind] += 1
+        return f"{kind} {self.made[kind]}"
 
     def spawn(self, function: Callable[[], Any]) -> Actor:
         """A new actor, parked before its first operation."""
@@ -255,8 +260,7 @@ class SimpleQueue:
     def __init__(self, control: Control) -> None:
         self.control = control
         self.items: deque[Any] = deque()
-        control.made += 1
-        self.name = f"queue {control.made}"
+        self.name = control.name("queue")
 
     def put(self, item: Any) -> None:
         self.control.touch(self.name, write=True)

@@ -10,7 +10,7 @@ import pytest
 
 from kernel import claims, core, pull, worker
 
-from ..mutants import mutate
+from ..support.mutants import mutate
 from .programs import Program
 
 MODULES = {"core": core, "pull": pull, "worker": worker, "claims": claims}

@@ -42,7 +42,8 @@ class Run:
         self.program = program
         self.shell = shell
         self.recorded = recorded
-        shell.control = self.control = Control(everywhere)
+        self.control = Control(everywhere)
+        shell.begin(self.control)
         shell.did, shell.changed, shell.refuses = self.did, self.changed, self.refuses
         self.refused = False  # whether threads can start
         self.unfair = False

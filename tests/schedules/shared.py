@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kernel.claims import Claim
 from kernel.core import Core
 from kernel.pull import Run
 from kernel.worker import Entry
@@ -20,7 +19,6 @@ WATCHED: dict[type, tuple[str, ...]] = {
     Core: ("entry", "run", "sleeps"),
     Run: ("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
     Entry: ("claim", "light", "death", "thread"),
-    Claim: ("_body",),
 }
 """Attributes that are written after their holder was made. A test says that these are all."""
 
@@ -28,7 +26,6 @@ WATCHED: dict[type, tuple[str, ...]] = {
 def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
     """An attribute with points in front of it."""
     place = f"{kind.__name__}.{name}"
-    slot = vars(kind).get(name)
 
     def get(holder: Any) -> Any:
         control().touch(place, write=False)
@@ -39,16 +36,7 @@ def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
             control().touch(place, write=True)
         holder.__dict__[name] = value
 
-    def get_slot(holder: Any) -> Any:
-        control().touch(place, write=False)
-        return slot.__get__(holder)
-
-    def put_slot(holder: Any, value: Any) -> None:
-        if value is not None:
-            control().touch(place, write=True)
-        slot.__set__(holder, value)
-
-    return property(get, put) if slot is None else property(get_slot, put_slot)
+    return property(get, put)
 
 
 LOOKS = ("__contains__", "__iter__", "__len__", "copy", "count", "index")

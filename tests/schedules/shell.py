@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +11,52 @@ from typing import Any
 import pytest
 
 from kernel import claims, core, pull, worker
-from kernel.claims import Claim
+from kernel.claims import Claim, Frame
 
-from .control import Control, SimpleQueue, Thread
+from .control import Actor, Control, SimpleQueue, Thread
 from .shared import WATCHED, Deque, List, watched
+
+
+class Local:
+    """`threading.local` with one attribute: a thread's own object, also of whoever is no actor."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.threads: dict[Actor | None, claims.Thread] = {}
+
+    @property
+    def thread(self) -> claims.Thread:
+        return self.threads.setdefault(self.shell.control.running, claims.Thread())
+
+
+class Frames:
+    """Attribute `calls` of a `Frame`, with points in front of it. Claims look whether it runs."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.slot: Any = vars(Frame)["calls"]
+        self.names: dict[int, str] = {}
+        self.fresh: Any = None  # it is being made, and nobody else has it
+
+    def __get__(self, frame: Any, kind: Any) -> Any:
+        if frame is not self.fresh:
+            self.shell.control.touch(self.names[id(frame)], write=False)
+        self.fresh = None
+        return self.slot.__get__(frame)
+
+    def __set__(self, frame: Any, value: Any) -> None:
+        self.names[id(frame)] = self.shell.control.name("claims")
+        self.fresh = frame
+        self.slot.__set__(frame, value)
+
+    def held(self, frame: Frame, call: Callable[..., None], *arguments: Any) -> None:
+        """A call that a claim makes: its beginning and its end are noticed by others."""
+        place = self.names[id(frame)]
+        self.shell.control.note(place, write=True)
+        try:
+            call(*arguments)
+        finally:
+            self.shell.control.touch(place, write=True)
 
 
 class Shell:
@@ -31,11 +73,18 @@ class Shell:
         threads = SimpleNamespace(Thread=self.thread, Event=None)
         launched = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
         here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
-        outside = object()
         patch.setattr(worker, "threading", threads)
         patch.setattr(worker, "_thread", launched)
         patch.setattr(worker, "contextvars", SimpleNamespace(copy_context=lambda: here))
-        patch.setattr(claims, "_this_thread", lambda: self.control.running or outside)
+        self.local = Local(self)
+        patch.setattr(claims._this_thread, "__defaults__", (self.local, claims.Thread))
+        frames, hold = Frames(self), vars(Claim)["hold"]
+        patch.setattr(Frame, "calls", frames)
+        patch.setattr(
+            Claim,
+            "hold",
+            lambda claim, *call: hold(claim, frames.held, claim._frame, *call),
+        )
         for module in (core, worker):
             patch.setattr(module, "SimpleQueue", lambda: SimpleQueue(self.control))
         for kind in (core.Core, pull.Run, worker.Entry):
@@ -45,8 +94,11 @@ class Shell:
                 attribute = watched(kind, name, lambda: self.control)
                 patch.setattr(kind, name, attribute, raising=False)
         patch.setattr(core.Core, "did", self.hook())
-        hold: Any = Claim.hold
-        patch.setattr(Claim, "hold", lambda claim, body: hold(claim, self.ending(body)))
+
+    def begin(self, control: Control) -> None:
+        """Serve another run."""
+        self.control = control
+        self.local.threads.clear()
 
     def thread(self, **arguments: Any) -> Thread:
         """What stands in for `threading.Thread`."""
@@ -76,10 +128,3 @@ class Shell:
                 self.did(action)
 
         return did
-
-    def ending(self, body: Generator[None, None, None]) -> Generator[None, None, None]:
-        """The generator of a claim, with a point in front of its end, which others notice."""
-        try:
-            yield from body
-        finally:
-            self.control.touch("Claim._body", write=True)

@@ -1,0 +1,281 @@
+"""Runs the rules of the contract against any class with the interface of `StreamWrapper`.
+
+For each rule programs are drawn and played (`programs`) until one breaks it (`rules`);
+of a rule that is broken the smallest such program is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from random import Random
+from typing import ClassVar
+
+from rich.console import Console
+from rich.table import Table
+
+from .programs import CannotRun, Program, Runner
+from .rules import NOTIONS, RULES, Finding, Lacks, Rule, smaller
+
+EXAMPLES = 80
+"""Programs that are drawn for a rule; those drawn twice run once."""
+
+SHRINKING = 100
+"""Programs that are tried, at most, to find a smaller one."""
+
+JOBS = 3
+"""Rules that are run at the same time: most of it is waiting."""
+
+REPEATS = 2
+"""Times that a program which shows a violation is run again."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one rule."""
+
+    rule: Rule
+    programs: int  # that were run
+    lacking: str = ""  # why the rule is not applicable, if it is not
+    program: Program | None = None  # the smallest that shows a violation
+    finding: Finding | None = None
+    seen: tuple[int, int] = (0, 0)  # violations in so many runs of that program
+
+    @property
+    def word(self) -> str:
+        """`holds`, `violated` or `not applicable`."""
+        if self.lacking:
+            return "not applicable"
+        return "holds" if self.finding is None else "violated"
+
+    def __str__(self) -> str:
+        told = f"rule {self.rule.number} ({self.rule.name}) {self.word}"
+        if self.lacking:
+            return f"{told}: {self.lacking}"
+        if self.finding is None:
+            return f"{told} in {self.programs} programs"
+        return (
+            f"{told}, seen in {self.seen[0]} of {self.seen[1]} runs of:\n{self.program}\n"
+            f"expected: {self.finding.expected}\nobserved: {self.finding.observed}"
+        )
+
+
+def conform(
+    subject: str | type,
+    rules: Iterable[int] | None = None,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+) -> list[Verdict]:
+    """Run rules of the contract against a class.
+
+    :param subject: the class, or "MODULE:CLASS"; it is imported in other processes. It is called
+        as `cls(stream_fn, buffer_size, epoch_size, name, profile)`, and may name in a set LACKS
+        which of NOTIONS it has not
+    :param rules: numbers of rules; all if None
+    :param examples: programs that are drawn for a rule
+    :param seed: of the drawing; the same programs are drawn for the same seed
+    :raises CannotRun: if there is no such class, or it cannot be constructed
+    :raises ValueError: if a rule has no such number, or `examples` is less than 1
+    """
+    return list(verdicts(subject, rules, examples, seed))
+
+
+def verdicts(
+    subject: str | type,
+    rules: Iterable[int] | None = None,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+) -> Iterator[Verdict]:
+    """As `conform`, each verdict when it is known."""
+    chosen = [*RULES] if rules is None else [*rules]
+    for number in chosen:
+        if number not in RULES:
+            raise ValueError(f"rules are numbered from 1 to {max(RULES)}, not {number!r}")
+    if examples < 1:
+        raise ValueError(f"examples must be at least 1, not {examples!r}")
+    if not isinstance(subject, str):
+        subject = f"{subject.__module__}:{subject.__qualname__}"
+
+    free: SimpleQueue[Runner] = SimpleQueue()  # each imports the subject: once a job, not a rule
+
+    def one(number: int) -> Verdict:
+        runner = free.get()
+        try:
+            return check(runner, RULES[number], examples, seed)
+        finally:
+            free.put(runner)
+
+    with ExitStack() as stack:
+        for _ in range(min(JOBS, len(chosen))):
+            runner = stack.enter_context(Runner(subject))
+            unknown = sorted(runner.lacks - NOTIONS.keys())
+            if unknown:
+                raise CannotRun(
+                    f"LACKS of {subject!r} may name {', '.join(NOTIONS)}, not {unknown[0]!r}"
+                )
+            free.put(runner)
+        pool = stack.enter_context(ThreadPoolExecutor(JOBS))
+        yield from pool.map(one, chosen)
+
+
+def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
+    """Look for a program that breaks the rule, and for the smallest such."""
+    lacking = sorted(rule.needs & runner.lacks)
+    if lacking:
+        return Verdict(rule, 0, f"no {NOTIONS[lacking[0]]}")
+
+    judged: dict[Program, Finding | None] = {}
+
+    def judge(program: Program) -> Finding | None:
+        return rule.judge(program, runner.run(program, rule.patience), runner.lacks)
+
+    def violated(program: Program) -> bool:
+        if program not in judged:
+            judged[program] = judge(program)
+        return judged[program] is not None
+
+    def always(program: Program) -> bool:
+        return violated(program) and all(judge(program) for _ in range(REPEATS))
+
+    random = Random(f"{rule.number} {seed}")
+    draw = rule.programs(runner.lacks)
+    drawn = (draw(random) for _ in range(examples))
+    program = next(filter(violated, drawn), None)
+    if program is None:
+        return Verdict(rule, len(judged))
+    program = shrink(program, always, runner.lacks)
+    again = [judge(program) for _ in range(REPEATS)]
+    seen = 1 + sum(finding is not None for finding in again)
+    return Verdict(
+        rule, len(judged), program=program, finding=judged[program], seen=(seen, 1 + REPEATS)
+    )
+
+
+def shrink(program: Program, violated: Callable[[Program], bool], lacks: Lacks) -> Program:
+    """A program that violates the rule too, and of which nothing can be left out.
+
+    One step after another is tried, and nothing twice, since each program that still violates may
+    cost a hang. It has to violate each time: what is shown should not hang on chance.
+    """
+    tried = {program}
+    while len(tried) < SHRINKING:
+        for candidate in smaller(program, lacks):
+            if candidate not in tried:
+                tried.add(candidate)
+                if violated(candidate):
+                    program = candidate
+                    break
+        else:
+            break
+    return program
+
+
+class Conformance:
+    """For your own tests: a subclass has a test for each rule, which pytest collects.
+
+    >>> class TestMine(Conformance):
+    ...     subject = "kernel:StreamWrapper"
+    """
+
+    subject: ClassVar[str | type]
+    examples: ClassVar[int] = EXAMPLES
+    seed: ClassVar[int] = 0
+
+
+def _test(rule: Rule) -> Callable[[Conformance], None]:
+    def test(self: Conformance) -> None:
+        (verdict,) = conform(self.subject, [rule.number], self.examples, self.seed)
+        if verdict.lacking:
+            import pytest  # noqa: PLC0415  # which only those need who collect this
+
+            pytest.skip(str(verdict))
+        if verdict.finding is not None:
+            raise AssertionError(str(verdict))
+
+    test.__doc__ = f"Rule {rule.number}: {rule.english}"
+    return test
+
+
+for _rule in RULES.values():
+    setattr(Conformance, f"test_rule_{_rule.number}", _test(_rule))
+
+
+# The command.
+
+
+def numbers(text: str) -> list[int]:
+    """Numbers of rules, as `1,3,7`."""
+    try:
+        chosen = [int(word) for word in text.split(",")]
+    except ValueError:
+        chosen = [0]
+    if not set(chosen) <= RULES.keys():
+        raise argparse.ArgumentTypeError(
+            f"must be numbers from 1 to {max(RULES)} with commas between, not {text!r}"
+        )
+    return chosen
+
+
+def positive(text: str) -> int:
+    """A number of programs."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line of `python -m specs conform`."""
+    parser.add_argument("subject", metavar="MODULE:CLASS", help="the class to run")
+    parser.add_argument(
+        "--rules", type=numbers, metavar="N,...", help="rules to run (default: all)"
+    )
+    parser.add_argument(
+        "--examples",
+        type=positive,
+        metavar="N",
+        default=EXAMPLES,
+        help="programs that are drawn for each rule (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="of the drawing (default: %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the rules and print what was found. Returns the exit status."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    found = []
+    try:
+        with console.status(f"running {arguments.subject}"):
+            for verdict in verdicts(
+                arguments.subject, arguments.rules, arguments.examples, arguments.seed
+            ):
+                found.append(verdict)
+                if console.is_terminal:
+                    console.print(f"rule {verdict.rule.number}: {verdict.word}")
+    except CannotRun as error:
+        print(error, file=sys.stderr)
+        return 2
+    shown = Table(title=f"{arguments.subject} under the rules of the contract")
+    for heading in ("rule", "in English", "verdict", "programs"):
+        shown.add_column(heading, justify="right" if heading == "programs" else "left")
+    colours = {"holds": "green", "violated": "red", "not applicable": "dim"}
+    for verdict in found:
+        rule, word = verdict.rule, verdict.word
+        colour = colours[word]
+        shown.add_row(
+            f"{rule.number} {rule.name}",
+            rule.english,
+            f"[{colour}]{word}[/{colour}]" + (f": {verdict.lacking}" if verdict.lacking else ""),
+            str(verdict.programs or ""),
+        )
+    console.print(shown)
+    for verdict in found:
+        if verdict.finding is not None:
+            console.print(f"\n{verdict}", markup=False, soft_wrap=True)
+    return 1 if any(verdict.finding for verdict in found) else 0

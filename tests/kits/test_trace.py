@@ -1,0 +1,380 @@
+"""TLC judges recorded runs: sound ones, forged ones at the right line, and unreadable ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from kernel.machine import INITIAL, Limits, Variables
+from specs import tlc, trace
+from specs.__main__ import main
+from specs.trace import FORMAT, Malformed, Verdict, linearize, module, read_trace
+
+from ..support import traces
+from ..support.mutants import MUTANTS, broken_module
+
+Lines: TypeAlias = list[dict[str, Any]]
+
+START = ["Start", "Enter", "Allow", "Fetch", "Enqueue", "Disallow", "Leave", "Halt", "Dequeue"]
+AGAIN = ["Start", "Enter", "Request", "Fetch", "Enqueue", "Withdraw", "Dequeue"]
+EXAMPLE = traces.script(Limits(2, 3), [*START, *AGAIN])
+for _line in EXAMPLE[10:]:
+    del _line["state"]
+
+STOP = traces.script(Limits(2, 0), ["Start", "Enter", "Allow", "Leave", "Halt"], recorded=False)
+PULL = {"action": "Fetch", "thread": "worker 1"}
+OTHER = {"buffered": 2, "yielded": False, "consumer": "idle"}
+FIRST = Variables(*INITIAL)
+BROKEN = FIRST._replace(scope="inside", buffered=2, fetching=True)
+SIZES = (Limits(2, 3), Limits(0, 0), Limits(1, 1), Limits(3, 0), Limits(0, 2))
+
+CASES: dict[str, Lines] = {
+    "pull after a stop": [*STOP[:5], PULL, *STOP[5:]],
+    "wrong state": [*EXAMPLE[:5], {**EXAMPLE[5], "state": OTHER}, *EXAMPLE[6:]],
+    "no value": [traces.header(Limits(2, 0), FIRST._replace(count=-1)), *STOP[1:]],
+    "no state": [traces.header(Limits(2, 0), BROKEN), *STOP[1:]],
+    "not from the start": [traces.header(Limits(2, 0), FIRST._replace(permits=7))],
+    "all recorded": traces.walk(Limits(2, 3), 300, seed=0),
+    "some recorded": traces.walk(Limits(3, 0), 300, seed=1, recorded=0.3),
+}
+CASES |= {
+    forgery.__name__: traces.forge(traces.walk(limits, 300, seed, recorded), forgery, seed)
+    for seed, (forgery, limits, recorded) in enumerate(
+        zip(traces.FORGERIES, SIZES, (1.0, 0.0, 0.3, 0.0, 0.3), strict=True)
+    )
+}
+
+
+def write(path: Path, lines: Lines) -> Path:
+    """The file of a trace."""
+    path.write_text(traces.text(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
+    """What TLC says of each case."""
+    folder = tmp_path_factory.mktemp("traces")
+    paths = [write(folder / f"{name}.jsonl", lines) for name, lines in CASES.items()]
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda path: trace.judge(read_trace(path)), paths)
+        return dict(zip(CASES, found, strict=True))
+
+
+def test_example_is_what_the_command_writes(tmp_path: Path) -> None:
+    """The module that lies beside `Trace.tla` is written by the same function as all others."""
+    read = read_trace(write(tmp_path / "example.jsonl", EXAMPLE))
+    assert (tlc.TLA / "TraceData.tla").read_text(encoding="utf-8") == module(read.first, read.lines)
+
+
+@pytest.mark.parametrize("name", ["all recorded", "some recorded"])
+def test_run_is_accepted(name: str, verdicts: dict[str, Verdict]) -> None:
+    """A walk of the machine is a behaviour of the protocol, from its initial state on."""
+    assert verdicts[name] == Verdict(initial=True)
+
+
+@pytest.mark.parametrize("name", [forgery.__name__ for forgery in traces.FORGERIES])
+def test_forged_run_is_refused_where_the_machine_does(
+    name: str, verdicts: dict[str, Verdict]
+) -> None:
+    """TLC and the machine agree on where a forged run goes wrong, and in which state."""
+    line, before = traces.judge(CASES[name])
+    assert line > 2
+    assert (verdicts[name].line, verdicts[name].before) == (line, before)
+
+
+def test_pull_after_a_stop_is_refused(verdicts: dict[str, Verdict]) -> None:
+    """The seed's own error is refused where it happens, with the state before it."""
+    verdict = verdicts["pull after a stop"]
+    assert (verdict.line, verdict.why) == (6, "Fetch (worker 1) is not enabled")
+    assert verdict.before == FIRST._replace(
+        scope="outside", worker="running", begun=True, permits=1
+    )
+
+
+def test_wrong_state_is_told_by_its_variables(verdicts: dict[str, Verdict]) -> None:
+    """Where the recorded state is wrong it is said what is wrong with it."""
+    verdict = verdicts["wrong state"]
+    assert verdict.line == 6
+    assert verdict.why == (
+        "the state recorded after Enqueue (source) is wrong: "
+        "buffered is 2, and must be 1; yielded is FALSE, and must be TRUE"
+    )
+    assert verdict.before == tuple(EXAMPLE[4]["state"].values())
+
+
+def test_wrong_first_state_is_refused(verdicts: dict[str, Verdict]) -> None:
+    """A run begins in a state of the protocol, which need not be the initial one."""
+    first = FIRST._replace(count=-1)
+    why = "the first state violates TypeOK"
+    assert verdicts["no value"] == Verdict(False, line=1, why=why, before=first)
+    why = "the first state violates Bounded"
+    assert verdicts["no state"] == Verdict(False, line=1, why=why, before=BROKEN)
+    assert verdicts["not from the start"] == Verdict(initial=False)
+
+
+def test_long_run_is_judged_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of TLC starts where the one before ended; lines are counted from the file's first."""
+    monkeypatch.setattr(trace, "LINES", 7)
+    judged: list[int] = []
+    forged = write(tmp_path / "forged.jsonl", [*EXAMPLE[:14], *EXAMPLE[13:]])
+    verdict = trace.judge(read_trace(forged), judged.append)
+    assert (verdict.initial, verdict.line, judged) == (True, 15, [7])
+    assert verdict.before[:4] == ("inside", 0, "waiting", 0)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "lines", "expected"),
+    [
+        ("InputEnabled", [*EXAMPLE[:11], {**EXAMPLE[11], "thread": "main"}], 12),
+        ("StopPullsNothing", CASES["pull after a stop"][:6], 0),
+    ],
+)
+def test_module_is_what_judges(
+    mutant: str, lines: Lines, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A protocol that is broken in TLA+ refuses a sound run, or accepts a forged one."""
+    shutil.copytree(tlc.TLA, tmp_path / "tla")
+    protocol = tmp_path / "tla" / "Protocol.tla"
+    broken = broken_module(protocol.read_text(encoding="utf-8"), MUTANTS[mutant])
+    protocol.write_text(broken, encoding="utf-8")
+    monkeypatch.setattr(tlc, "TLA", tmp_path / "tla")
+    assert (traces.judge(lines)[0] == 0) is (expected > 0)
+    assert trace.judge(read_trace(write(tmp_path / "run.jsonl", lines))).line == expected
+
+
+def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TLC that says nothing, or nothing that is known, is an error."""
+    read = read_trace(write(tmp_path / "run.jsonl", EXAMPLE))
+    for result in (
+        tlc.Result("is in error: no memory"),
+        tlc.Result("holds"),
+        tlc.Result("violates Unfinished", steps=[tlc.Step("Next", {"place": "3"})]),
+    ):
+        monkeypatch.setattr(tlc, "check", lambda model, result=result: result)
+        with pytest.raises(RuntimeError, match=f"TLC came to no verdict: it {result.verdict}"):
+            trace.judge(read)
+
+
+# The order of the lines.
+
+
+def read(lines: Lines) -> list[trace.Line]:
+    """The lines of the actions."""
+    return [trace.read_line(line) for line in lines[1:]]
+
+
+def as_found(lines: Lines) -> Lines:
+    """The lines in the order that is found."""
+    limits = Limits(lines[0]["capacity"], lines[0]["epoch_size"])
+    rest = lines[1:]
+    return [lines[0], *(rest[place] for place in trace.order(limits, read(lines)))]
+
+
+def test_order_of_a_sound_file_stays() -> None:
+    """What the machine accepts as it is stays as it is."""
+    lines = read(CASES["all recorded"])
+    assert linearize(Limits(2, 3), lines) == lines
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_late_lines_are_put_in_order(seed: int) -> None:
+    """Lines that are late by a little come where the machine accepts them, each thread's in order.
+
+    As they stand in the file it refuses most.
+    """
+    limits = SIZES[seed % len(SIZES)]
+    walk = traces.late(traces.walk(limits, 300, seed, recorded=0.0), seed)
+    found = as_found(walk)
+    assert traces.judge(walk)[0] > 0
+    assert traces.judge(found)[0] == 0
+    for thread in {step["thread"] for step in walk[1:]}:
+        assert [step for step in found[1:] if step["thread"] == thread] == [
+            step for step in walk[1:] if step["thread"] == thread
+        ]
+
+
+def thread(name: str, *actions: str) -> Lines:
+    """Lines of one thread."""
+    return [{"action": action, "thread": name} for action in actions]
+
+
+def test_line_comes_no_earlier_than_its_thread_allows() -> None:
+    """Where a thread wrote a line after another's, its next action came after that, too."""
+    enter, pull = thread("main", "Allow", "Enter"), thread("worker", "Start", "Fetch")
+    head = traces.header(Limits(2, 3))
+    late = [head, pull[0], enter[0], pull[1], enter[1]]
+    found = [step["action"] for step in as_found(late)[1:]]
+    assert found == ["Start", "Allow", "Enter", "Fetch"]
+    never = [head, pull[0], pull[1], *enter]
+    found = [step["action"] for step in as_found(never)[1:]]
+    assert found == ["Start", "Allow", "Fetch", "Enter"]
+    assert traces.judge(as_found(never))[0] == 4
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_order_is_found_for_a_forged_file(seed: int) -> None:
+    """A run in which `with` is left and never entered is refused in any order, and stays whole."""
+    walk = traces.late(traces.walk(Limits(2, 3), 200, seed, recorded=0.0), seed)
+    forged = [step for step in walk if step.get("action") != "Enter"]
+    found = as_found(forged)
+    assert sorted(map(str, found)) == sorted(map(str, forged))
+    assert traces.judge(found)[0] > 0
+
+
+def test_search_for_an_order_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A search that takes too long is no verdict."""
+    monkeypatch.setattr(trace, "TRIES", 5)
+    monkeypatch.setattr(trace, "TRIES_PER_LINE", 0)
+    told = trace.report(write(tmp_path / "run.jsonl", EXAMPLE))
+    assert told.status == 2
+    assert "no order of the lines was found in time; see line 7" in told.lines[0]
+
+
+def test_long_file_is_put_in_order_in_linear_time() -> None:
+    """100,000 lines, of which many are late, take some seconds."""
+    limits = Limits(3, 7)
+    lines = traces.late(traces.walk(limits, 100_000, 7, recorded=0.0), 7)
+    began = time.perf_counter()
+    found = as_found(lines)
+    assert time.perf_counter() - began < 10
+    assert traces.judge(found)[0] == 0
+
+
+def test_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
+    """Lines are counted as they stand in the file, and not in the order that was found."""
+    enter, pull = thread("main", "Allow", "Enter"), thread("worker", "Start", "Fetch", "Halt")
+    lines = [traces.header(Limits(2, 3)), pull[0], enter[0], pull[1], enter[1], pull[2]]
+    told = trace.report(write(tmp_path / "run.jsonl", lines))
+    assert told.status == 1
+    assert told.lines[1].strip() == "line 6: Halt (worker) is not enabled"
+    told = trace.report(write(tmp_path / "run.jsonl", lines[:-1]))
+    assert told.status == 0
+
+
+# The command.
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> int:
+    """The exit status of `python -m specs --jobs 2 trace` with these files."""
+    monkeypatch.setattr(sys, "argv", ["specs", "--jobs", "2", "trace", *map(str, paths)])
+    return main()
+
+
+def test_command_tells_of_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file has a summary, in the order in which they are named; the worst is the status."""
+    sound = write(tmp_path / "sound.jsonl", EXAMPLE)
+    forged = write(tmp_path / "forged.jsonl", EXAMPLE[:3] + EXAMPLE[4:])
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text(traces.text(EXAMPLE)[:-5])
+    assert command(monkeypatch, sound, forged) == 1
+    assert command(monkeypatch, cut, tmp_path / "none.jsonl") == 2
+    shown = capsys.readouterr().out.replace(f"{tmp_path}/", "")
+    assert re.sub(r"\d+\.\d s", "1.0 s", shown) == TOLD
+
+
+TOLD = """\
+sound.jsonl: 16 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
+forged.jsonl: 15 actions, 1.0 s: no behaviour of the protocol, from line 4 on
+  line 4: Fetch (worker) is not enabled
+  before it: scope = "inside", permits = 0, consumer = "idle", buffered = 0, mark = "none", \
+worker = "running", fetching = FALSE, begun = TRUE, count = 0, yielded = FALSE
+cut.jsonl: 15 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
+  line 17: truncated, as by a crash; what is before it was judged
+none.jsonl: cannot be read: No such file or directory
+"""
+
+RANGE = "must be a number from 0 to 2147483647, not"
+HEADER = json.dumps(EXAMPLE[0])
+ENTER = '{"action": "Enter", "thread": "consumer"}'
+
+
+def changed(**changes: Any) -> str:
+    """A header that is changed."""
+    return json.dumps({**EXAMPLE[0], **changes})
+
+
+MALFORMED = {
+    "": "line 1: there is no header, since the file is empty",
+    "hello\n": "line 1: not JSON at column 1: Expecting value",
+    HEADER[:-3]: "line 1: not JSON at column ",
+    f"{ENTER}\n": f'line 1: the header must say "format": "{FORMAT}", not None',
+    changed(format="a trace"): f'line 1: the header must say "format": "{FORMAT}", not \'a trace\'',
+    changed(capacity=-1): f'line 1: "capacity" {RANGE} -1',
+    changed(epoch_size=True): f'line 1: "epoch_size" {RANGE} True',
+    changed(epoch_size=2**31): f'line 1: "epoch_size" {RANGE} 2147483648',
+    changed(size=3): 'line 1: "size" is unknown',
+    changed(state=[]): 'line 1: "state" must be an object, not []',
+    changed(
+        state={}
+    ): 'line 1: "state" must have all variables, and lacks scope, permits, consumer,',
+    f'{{"format": "{FORMAT}"}}\n': 'line 1: lacks "capacity"',
+    f"{HEADER}\n{ENTER}\n\n{ENTER}\n": "line 3: not JSON at column 1: Expecting value",
+    f"{HEADER}\n{ENTER}\n{ENTER[:-5]}\n": "line 3: not JSON at column ",
+    f"{HEADER}\n[]": "line 2: must be a JSON object, not []",
+    f"{HEADER}\n" + ENTER.replace("Enter", "Exit"): (
+        "line 2: \"action\" must be an action of the protocol, not 'Exit'"
+    ),
+    f"{HEADER}\n" + ENTER.replace('"Enter"', "[1]"): (
+        'line 2: "action" must be an action of the protocol, not [1]'
+    ),
+    f"{HEADER}\n" + ENTER.replace('"consumer"', "1"): 'line 2: "thread" must be a string, not 1',
+    f'{HEADER}\n{{"thread": "consumer"}}\n': 'line 2: lacks "action"',
+    f'{HEADER}\n{{"action": "Enter"}}\n': 'line 2: lacks "thread"',
+    f"{HEADER}\n" + ENTER.replace("}", ', "stat": {}}'): 'line 2: "stat" is unknown',
+    f"{HEADER}\n" + ENTER.replace("}", ', "action": "Leave"}'): "line 2: says something twice",
+    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"size": 1}}'): 'line 2: "size" is unknown',
+    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"scope": "in"}}'): (
+        "line 2: \"scope\" must be one of new, inside, outside, not 'in'"
+    ),
+    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"scope": null}}'): (
+        'line 2: "scope" must be one of new, inside, outside, not None'
+    ),
+    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"count": false}}'): (
+        'line 2: "count" must be a number, not False'
+    ),
+    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"fetching": 1}}'): (
+        'line 2: "fetching" must be true or false, not 1'
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_malformed_file_is_refused(text: str, tmp_path: Path) -> None:
+    """It is said in which line a file is no trace, and why."""
+    path = tmp_path / "run.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Malformed) as caught:
+        read_trace(path)
+    assert str(caught.value).startswith(MALFORMED[text])
+
+
+def test_malformed_bytes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is no text is told as such, with the exit status of what cannot be read."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(HEADER.encode() + b'\n{"action": "\xff"}\n')
+    assert command(monkeypatch, path) == 2
+    assert capsys.readouterr().out.endswith("run.jsonl: line 2: not UTF-8 at byte 13\n")
+
+
+def test_truncated_line_is_no_action(tmp_path: Path) -> None:
+    """A last line that was cut off anywhere is named as such; one without its end is whole."""
+    whole = f"{HEADER}\n{ENTER}\n{ENTER}"
+    path = tmp_path / "run.jsonl"
+    for cut in range(len(ENTER) + 1):
+        path.write_text(whole[: len(whole) - cut], encoding="utf-8")
+        read = read_trace(path)
+        assert len(read.lines) == (1 if cut else 2)
+        assert read.truncated is (0 < cut < len(ENTER))

@@ -1,0 +1,181 @@
+"""The machine has the properties at small bounds, and each fails on a broken machine."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from kernel.machine import ACTIONS, INITIAL, Action, Limits
+from specs import properties
+from specs.graph import explore
+from specs.properties import (
+    ENABLEDNESS,
+    INVARIANTS,
+    LIVENESS,
+    STEPS,
+    LeadsTo,
+    Now,
+    Refines,
+    advance,
+    is_fair,
+)
+
+from ..support.mutants import MUTANTS, broken_actions
+
+LIMITS = [Limits(capacity, size) for capacity in range(4) for size in range(4)]
+PULLED = 4  # a bound on the numbers of batches, which the model wraps around
+
+
+def steps(limits: Limits, actions: Iterable[Action]) -> Iterator[tuple[Now, str, Now]]:
+    """All steps with their history, from the initial state, of up to PULLED batches."""
+    chosen = tuple(actions)
+    found = {Now(INITIAL)}
+    todo = [Now(INITIAL)]
+    while todo:
+        now = todo.pop()
+        for action in chosen:
+            state = action(limits, now.state)
+            if state is None:
+                continue
+            then = advance(now, action.__name__, state)
+            if then.vars.permits > 1 or then.pulled > PULLED or len(then.pulls) > 2:
+                continue
+            yield now, action.__name__, then
+            if then not in found:
+                found.add(then)
+                todo.append(then)
+
+
+def violated(name: str, limits: Limits, actions: Iterable[Action]) -> bool:
+    """Whether the property fails somewhere."""
+    if name in ENABLEDNESS:  # asks what can be done, so of the machine that is tested
+        can = ENABLEDNESS[name]
+        return not all(can(then, limits, actions) for _, _, then in steps(limits, actions))
+    if name in INVARIANTS:
+        return not all(INVARIANTS[name](then, limits) for _, _, then in steps(limits, actions))
+    if name in STEPS:
+        return not all(STEPS[name](now, then, limits) for now, _, then in steps(limits, actions))
+    if name in LIVENESS:
+        return not leads(LIVENESS[name], limits, actions)
+    return not all(refines(Random(seed), limits, tuple(actions)) for seed in range(100))
+
+
+def leads(law: LeadsTo, limits: Limits, actions: Iterable[Action]) -> bool:
+    """Whether the worker and the source alone always come from the premise to the conclusion.
+
+    That is stronger than what TLC checks, where others may act in between, and needs no fairness.
+    """
+    edges = explore(limits, 1, actions)
+    states = {state for before, _, after in edges for state in (before, after)}
+    fair: dict[Any, list[Any]] = {state: [] for state in states}
+    for before, name, after in edges:
+        if is_fair(name, Now(before), limits):
+            fair[before].append(after)
+    arrived = {s for s in states if law.conclusion(Now(s), limits)}
+    while True:
+        more = {
+            s for s in states - arrived if fair[s] and all(after in arrived for after in fair[s])
+        }
+        if not more:
+            break
+        arrived |= more
+    return all(s in arrived for s in states if law.premise(Now(s), limits))
+
+
+def refines(random: Random, limits: Limits, actions: tuple[Action, ...]) -> bool:
+    """Whether a random walk shows the consumer what the oracle shows."""
+    now, seen = Now(INITIAL), []
+    passes: list[list[Any]] = [[]]  # what the source has answered; an exception is raised
+    for _ in range(200):
+        enabled = [(a.__name__, s) for a in actions if (s := a(limits, now.state))]
+        name, state = random.choice(enabled)
+        then = advance(now, name, state)
+        if name == "Enqueue":
+            passes[-1].append(then.pulled)
+        elif name == "Exhaust":
+            passes.append([])
+        elif name in ("Fail", "Bury"):
+            passes[-1].append(ChildProcessError())
+            passes.append([])
+        elif name == "Drop":
+            passes[-1].append(error := InterruptedError())
+            passes.append([])
+            seen.append(("failure", error))
+        elif name == "Dequeue":
+            seen.append(("batch", then.taken))
+        elif name == "EndEpoch":
+            seen.append(("end", None))
+        elif name == "Raise":
+            seen.append(("failure", next(e for p in passes for e in p if unseen(e, seen))))
+        now = then
+    return Refines(seen, [replay(p) for p in passes], limits)
+
+
+def unseen(event: Any, seen: list[Any]) -> bool:
+    """Whether the event is an error that was not told yet."""
+    return isinstance(event, Exception) and ("failure", event) not in seen
+
+
+def replay(answers: list[Any]) -> Iterator[Any]:
+    """A pass that answers like this."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+        yield answer
+
+
+NAMES = [*INVARIANTS, *STEPS, *LIVENESS, "Refines"]
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_holds_of_the_machine(limits: Limits) -> None:
+    """Every property holds of the machine, at every size of the models."""
+    assert [name for name in NAMES if violated(name, limits, ACTIONS)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fails_on_its_mutant(name: str) -> None:
+    """Every property fails on a machine broken for it, in at least one of the sizes."""
+    broken = broken_actions(MUTANTS[name])
+    assert any(violated(name, limits, broken) for limits in LIMITS)
+
+
+def test_every_property_has_a_mutant() -> None:
+    """No property goes without a machine that it refuses."""
+    assert set(MUTANTS) == set(NAMES)
+
+
+def test_every_action_fires() -> None:
+    """No action is dead: each is taken somewhere."""
+    fired = {name for limits in LIMITS for _, name, _ in explore(limits, 1)}
+    assert fired == {action.__name__ for action in ACTIONS}
+
+
+def test_actions_leave_their_argument_alone() -> None:
+    """Actions are pure: the same state gives the same answer, and a state is a tuple."""
+    for (state, name, then), action in itertools.product(explore(Limits(2, 2), 1), ACTIONS):
+        if action.__name__ == name:
+            assert action(Limits(2, 2), state) == then
+            assert type(then) is tuple
+
+
+def test_properties_module_lists_what_it_defines() -> None:
+    """A predicate that is written is also checked."""
+    written = {n for n, p in vars(properties).items() if n[0].isupper() and callable(p)}
+    helpers = {"Now", "LeadsTo", "Limits", "Variables", "Any", "NamedTuple", "State", "Action"}
+    leadsto = {n for n, p in vars(properties).items() if isinstance(p, LeadsTo)}
+    others = {
+        "Callable",
+        "Iterable",
+        "Sequence",
+        "INVARIANTS",
+        "STEPS",
+        "SCOPES",
+        "STARTS_AND_HALTS",
+        "ENABLEDNESS",
+    }
+    assert (written - helpers - others) | leadsto == set(NAMES)

@@ -1,0 +1,324 @@
+"""Random programs: on the pure machine, and on real threads, against the oracle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from kernel import StreamWrapper
+from kernel.machine import ACTIONS, INITIAL, Action, Limits
+from specs.epochs import BATCH, END, FAILURE, epochs
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, Refines, advance
+
+from ..support.mutants import MUTANTS, broken_actions
+from ..support.sources import Source, Uniterable
+
+
+class Boom(Exception):
+    """What drawn sources raise."""
+
+
+# (a) The pure machine.
+
+
+SELDOM = {"Leave", "Allow", "Disallow", "Request", "Halt", "Die", "Drop"}
+"""Steps that lead nowhere if there are many of them."""
+
+
+class PureMachine(RuleBasedStateMachine):
+    """Random steps of the machine, with all properties as invariants."""
+
+    actions: tuple[Action, ...] = ACTIONS
+    fired: ClassVar[Counter[str]] = Counter()
+
+    @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5))
+    def begin(self, capacity: int, epoch_size: int) -> None:
+        self.limits = Limits(capacity, epoch_size)
+        self.before = self.now = Now(INITIAL)
+        self.passes: list[list[Any]] = [[]]
+        self.errors: list[Exception] = []
+        self.seen: list[Any] = []
+
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
+        enabled = [
+            (action.__name__, state)
+            for action in self.actions
+            if (state := action(self.limits, self.now.state)) is not None
+        ]
+        often = [step for step in enabled if step[0] not in SELDOM]
+        name, state = data.draw(st.sampled_from(enabled + often * 3), label="step")
+        self.take(name, advance(self.now, name, state))
+
+    def take(self, name: str, then: Now) -> None:
+        self.fired[name] += 1
+        self.before, self.now = self.now, then
+        if name == "Enqueue":
+            self.passes[-1].append(then.pulled)
+        elif name in ("Fail", "Bury"):
+            self.errors.append(Boom())
+            self.passes[-1].append(self.errors[-1])
+        elif name == "Dequeue":
+            self.seen.append((BATCH, then.taken))
+        elif name == "EndEpoch":
+            self.seen.append((END, None))
+        elif name == "Raise":
+            self.seen.append((FAILURE, self.errors.pop(0)))
+        elif name == "Drop":  # an error that the caller has seen already
+            self.passes[-1].append(Boom())
+            self.seen.append((FAILURE, self.passes[-1][-1]))
+        if name in ("Exhaust", "Fail", "Bury", "Drop"):
+            self.passes.append([])
+
+    @invariant()
+    def properties_hold(self) -> None:
+        for name, holds in INVARIANTS.items():
+            assert holds(self.now, self.limits), name
+        for name, can in ENABLEDNESS.items():
+            assert can(self.now, self.limits, self.actions), name
+        for name, keeps in STEPS.items():
+            assert keeps(self.before, self.now, self.limits), name
+
+    def teardown(self) -> None:
+        if hasattr(self, "now"):
+            assert Refines(self.seen, [replay(items) for items in self.passes], self.limits)
+
+
+def replay(items: list[Any]) -> Any:
+    """A pass that gives these, and raises those that are exceptions."""
+    for item in items:
+        if isinstance(item, Exception):
+            raise item
+        yield item
+
+
+def test_pure_machine() -> None:
+    """Random runs of the machine keep every property; every action fires."""
+    PureMachine.fired.clear()
+    run_state_machine_as_test(
+        PureMachine, settings=settings(max_examples=300, stateful_step_count=50, deadline=None)
+    )
+    assert set(PureMachine.fired) == {action.__name__ for action in ACTIONS}
+
+
+@pytest.mark.parametrize("name", ["MarkIsLast", "EpochBegins", "GateRespected", "Refines"])
+def test_pure_machine_refuses_mutants(name: str) -> None:
+    """The same runs find what is wrong with a broken machine."""
+
+    class Broken(PureMachine):
+        actions = broken_actions(MUTANTS[name])
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Broken,
+            settings=settings(
+                max_examples=5000,  # it stops at the first failure
+                stateful_step_count=50,
+                deadline=None,
+                database=None,
+                print_blob=False,
+                report_multiple_bugs=False,
+                phases=[Phase.generate],  # that it fails is enough; how need not be made short
+            ),
+        )
+
+
+# (b) Real threads.
+
+values = st.one_of(st.integers(0, 9), st.none(), st.builds(np.arange, st.integers(0, 3)))
+errors = st.builds(Boom, st.integers(0, 9))
+readable = st.builds(
+    lambda items, error, at: [*items[:at], error, *items[at:]] if error else items,
+    st.integers(0, 6).flatmap(lambda length: st.lists(values, min_size=length, max_size=length)),
+    st.one_of(st.none(), st.none(), st.none(), st.none(), errors),
+    st.integers(0, 6),
+)
+passes = st.one_of(*[readable] * 8, errors, st.builds(Uniterable, errors))
+
+
+class RealThreads(RuleBasedStateMachine):
+    """A program of the public interface on real threads, over a source that is held or let go."""
+
+    wrapper: Any = StreamWrapper
+    fired: ClassVar[Counter[str]] = Counter()
+
+    @initialize(
+        first=readable,
+        others=st.lists(passes, max_size=3),
+        buffer_size=st.sampled_from([0, 1, 1, 2, 3, 5]),
+        epoch_size=st.sampled_from([-1, 1, 2, 3, 7]),
+    )
+    def begin(self, first: list[Any], others: list[Any], buffer_size: int, epoch_size: int) -> None:
+        script = [first, *others]
+        self.threads = set(threading.enumerate())
+        self.source = Source(*script, held=True)
+        self.profile: dict[str, list[float]] = {}
+        self.stream = self.wrapper(self.source, buffer_size, epoch_size, "drawn", self.profile)
+        self.buffer_size = buffer_size
+        self.expected = epochs(Source(*script), epoch_size)
+        self.inside = self.entered = False
+        self.gates: list[Any] = []
+        self.batches = 0
+
+    def fire(self, name: str) -> None:
+        self.fired[name] += 1
+
+    @rule()
+    def enter(self) -> None:
+        if self.inside:
+            self.fire("enter twice")
+            with pytest.raises(RuntimeError, match="twice"):
+                self.stream.__enter__()
+            return
+        self.fire("enter")
+        assert self.stream.__enter__() is self.stream
+        self.inside = self.entered = True
+
+    @rule()
+    def exit(self) -> None:
+        if not self.inside:
+            self.fire("exit unentered")
+            with pytest.raises(RuntimeError, match="without having been entered"):
+                self.stream.__exit__(None, None, None)
+            return
+        self.fire("exit")
+        self.source.free()  # the pull in flight, if there is one, has to end
+        self.stream.__exit__(None, None, None)
+        self.source.hold()
+        self.inside = False
+        assert set(threading.enumerate()) <= self.threads, "a thread outlives `with`"
+        assert self.source.active == 0
+
+    @rule(count=st.integers(1, 4))
+    def next(self, count: int) -> None:
+        if self.buffer_size and not self.entered:
+            self.fire("next before with")
+            with pytest.raises(ValueError, match="drawn"):
+                next(self.stream)
+            return
+        self.source.free()
+        for _ in range(count):
+            self.compare(*next(self.expected))
+        self.source.hold()
+
+    def compare(self, kind: str, value: Any) -> None:
+        """One `next`, which must give what the oracle gives."""
+        self.fire(kind if self.inside else f"{kind} outside")
+        note(f"expected: {kind} {value!r}")
+        if kind == BATCH:
+            batch = next(self.stream)
+            assert batch is value
+            self.batches += 1
+        elif kind == END:
+            with pytest.raises(StopIteration):
+                next(self.stream)
+        elif self.buffer_size:
+            with pytest.raises(ChildProcessError) as caught:
+                next(self.stream)
+            assert caught.value.__cause__ is value
+        else:
+            with pytest.raises(Boom) as unwrapped:
+                next(self.stream)
+            assert unwrapped.value is value
+
+    @rule()
+    def open(self) -> None:
+        self.fire("open")
+        self.gates.append(self.stream.allow_buffering)
+        self.gates[-1].__enter__()
+
+    @precondition(lambda self: self.gates)
+    @rule()
+    def close(self) -> None:
+        self.fire("close")
+        self.gates.pop().__exit__(None, None, None)
+
+    @precondition(lambda self: self.inside)
+    @rule(pulls=st.integers(1, 6))
+    def let_the_worker_run(self, pulls: int) -> None:
+        self.fire("let the worker run")
+        self.source.go(pulls)
+
+    @invariant()
+    def properties_hold(self) -> None:
+        if not hasattr(self, "stream"):
+            return
+        assert self.source.most_active <= 1, "two pulls at once"
+        assert len(self.profile.get("read_batch_drawn", [])) == self.batches
+        for _ in range(1000):  # the worker may be between two lines, but does not stay there
+            now, broken = self.broken()
+            if not broken:
+                break
+            time.sleep(0.001)
+        assert not broken, now
+
+    def broken(self) -> tuple[Now, list[str]]:
+        """What this thread sees, and the properties that do not hold of it."""
+        core = self.stream._core
+        now = Now(core.state(core.run))
+        told = (  # not those that need the history, or the count, which a worker tells later
+            name for name in INVARIANTS if name not in ("Conservation", "OnePuller", "EpochBounded")
+        )
+        return now, [name for name in told if not INVARIANTS[name](now, core.limits)]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "stream"):
+            return
+        self.source.free()
+        if self.inside:
+            self.stream.__exit__(None, None, None)
+        if self.entered or not self.buffer_size:
+            for _ in range(8):
+                self.compare(*next(self.expected))
+        assert set(threading.enumerate()) <= self.threads, "a thread is left"
+
+
+RULES = {
+    "enter",
+    "exit",
+    "next before with",
+    "batch",
+    "batch outside",
+    "end",
+    "end outside",
+    "failure",
+    "failure outside",
+    "open",
+    "close",
+    "let the worker run",
+    "enter twice",
+    "exit unentered",
+}
+
+
+@pytest.mark.timeout(500)
+def test_real_threads(request: pytest.FixtureRequest) -> None:
+    """Random programs on real threads see what the oracle sees; no hang, no thread left."""
+    programs = request.config.getoption("--programs")
+    RealThreads.fired.clear()
+    run_state_machine_as_test(
+        RealThreads,
+        settings=settings(
+            max_examples=programs,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(f"{programs} programs: {dict(RealThreads.fired)}")  # noqa: T201  # for pytest -rP
+    assert set(RealThreads.fired) == RULES

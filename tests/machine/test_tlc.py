@@ -1,0 +1,283 @@
+"""The real TLC finds what it should: in our models, in broken ones, and in its own absence."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernel.machine import ACTIONS, INITIAL, Limits
+from specs import tlc
+from specs.__main__ import counterexample, main
+from specs.graph import Edge, explore, read_dump, read_initial
+from specs.tlc import TLA, ModelError, Result, Step, ToolsMissing, check, read_model
+
+from ..support.mutants import MUTANTS, broken_actions, broken_module
+
+MODELS = {model.name: model for model in tlc.models()}
+STREAMS = [name for name in MODELS if name.startswith("Stream_")]
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, frozenset[Edge]]:
+    """TLC's graphs for epochs of 3, by the capacities that the mutants need."""
+    folder = tmp_path_factory.mktemp("graphs")
+    found = {}
+    for capacity in {mutant.capacity for mutant in MUTANTS.values()}:
+        check(MODELS[f"Stream_E3_C{capacity}"], dump=folder / f"{capacity}.dot")
+        found[capacity] = read_dump(folder / f"{capacity}.dot")
+    return found
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_graph_is_the_machines(name: str, tmp_path: Path) -> None:
+    """TLC's state graph and the machine's have the same states and the same named edges."""
+    model = MODELS[name]
+    result = check(model, dump=tmp_path / "graph.dot")
+    assert (result.verdict, result.distinct) == ("holds", model.distinct)
+    limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
+    assert read_initial(tmp_path / "graph.dot") == {INITIAL}
+    dumped = read_dump(tmp_path / "graph.dot")
+    explored = explore(limits, model.constants["MaxPermits"])
+    assert len(dumped) > 100
+    assert dumped == explored
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_graph_differs_from_a_broken_machines(
+    name: str, graphs: dict[int, frozenset[Edge]]
+) -> None:
+    """The comparison of graphs refuses every broken machine."""
+    capacity = MUTANTS[name].capacity
+    explored = explore(Limits(capacity, 3), 2, broken_actions(MUTANTS[name]), max_states=10_000)
+    assert graphs[capacity] != explored
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
+    """TLC refutes each property on a protocol that is broken for it, and shows how."""
+    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
+    module = tmp_path / "Protocol.tla"
+    text = module.read_text(encoding="utf-8")
+    if name == "Implements":  # of Protocol itself, by a Stream that takes no fair step for Bury
+        module = tmp_path / "Stream.tla"
+        text = module.read_text(encoding="utf-8")
+        module.write_text(text.replace(" /\\ WF_vars(Bury)", ""), encoding="utf-8")
+    else:
+        module.write_text(broken_module(text, MUTANTS[name]), encoding="utf-8")
+    kind = next(k for k, names in MODELS["Stream_E3_C2"].properties.items() if name in names)
+    (tmp_path / "Stream_Mutant.cfg").write_text(
+        "\\* A broken protocol.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
+        f"CONSTANTS\n    Capacity = {MUTANTS[name].capacity}\n"
+        "    EpochSize = 3\n    MaxPermits = 1\n\n"
+        "SPECIFICATION Spec\n\n"
+        + (f"INVARIANTS\n    {name}\n" if kind == "invariants" else "")
+        + (f"PROPERTIES\n    \\* {kind}\n    {name}\n" if kind != "invariants" else ""),
+        encoding="utf-8",
+    )
+    model = read_model(tmp_path / "Stream_Mutant.cfg")
+    assert model.properties == {kind: [name]}
+    result = check(model)
+    assert result.verdict == f"violates {name}"
+    assert len(result.steps) > 1 or name == "Implements"
+    assert len(counterexample(result)) >= len(result.steps)
+
+
+def test_every_model_checks_every_property() -> None:
+    """All models of Stream check the same properties, those that have mutants."""
+    for name in STREAMS:
+        checked = [p for names in MODELS[name].properties.values() for p in names]
+        assert sorted(checked) == sorted(MUTANTS)
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m specs` with these arguments, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "specs", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_command_shows_expected_counterexamples_and_exits_with_zero() -> None:
+    """A model that should be violated, and is, is as expected."""
+    done = run("--only", "NonProperties_StopDrains", "--only", "Stream_E1_C0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 as expected, 0 differing" in done.stdout
+    assert "Stream_E1_C0: holds" in done.stdout
+
+
+def test_command_fails_if_counts_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model whose counts changed is not as expected, although nothing is violated."""
+    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "stream" / "Stream_E1_C0.cfg"
+    model = MODELS["Stream_E1_C0"]
+    changed = config.read_text().replace(f"{model.distinct} distinct", "7 distinct")
+    config.write_text(changed)
+    monkeypatch.setattr(tlc, "TLA", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["specs", "--only", "Stream_E1_C0"])
+    assert main() == 1
+    shown = capsys.readouterr().out
+    assert f"but found states: {model.generated} generated, {model.distinct} distinct" in shown
+    assert "0 as expected, 1 differing" in shown
+
+
+def test_command_prints_an_unexpected_counterexample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What differs is shown step by step: number, action, who took it, what changed."""
+    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "nonproperties" / "NonProperties_StopDrains.cfg"
+    config.write_text(config.read_text().replace("expect: violates StopDrains", "expect: holds"))
+    monkeypatch.setattr(tlc, "TLA", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["specs", "--only", "NonProperties_StopDrains"])
+    assert main() == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "expected that it holds, but it violates StopDrains" in shown
+    assert re.search(r"\d\. Start \(worker\): .*\d\. Enter \(consumer\): ", shown)
+    assert "7. Leave (consumer):" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "mended", "found"),
+    [
+        (
+            "Seed_7_NoneIsAnEnd",
+            """hand' = [hand EXCEPT ![t] = <<"none", pulled'>>]""",
+            """hand' = [hand EXCEPT ![t] = <<"batch", pulled'>>]""",
+            "expected a counterexample of 11 states",
+        ),
+        (
+            "Seed_13_StopPulls",
+            """At(t, "nap", "pull")""",
+            """At(t, "nap", IF told[t] THEN "leaving" ELSE "pull")""",
+            "expected that it violates StopPullsNothing, but it",
+        ),
+    ],
+)
+def test_command_fails_if_a_defect_of_the_seed_is_not_found(
+    name: str,
+    broken: str,
+    mended: str,
+    found: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A model of the seed without its defect, or with another, is not as expected."""
+    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
+    module = tmp_path / "Seed.tla"
+    text = module.read_text(encoding="utf-8")
+    assert text.count(broken) == 1
+    module.write_text(text.replace(broken, mended), encoding="utf-8")
+    monkeypatch.setattr(tlc, "TLA", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["specs", "--only", name])
+    assert main() == 1
+    assert found in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_protocol_error_of_the_seed_has_a_model() -> None:
+    """Each is expected to be violated, with the length of its counterexample recorded."""
+    seeds = [model for name, model in MODELS.items() if name.startswith("Seed_")]
+    assert all(m.expected.startswith("violates ") and m.counterexample > 1 for m in seeds)
+    numbers = {int(model.name.split("_")[1]) for model in seeds}
+    assert numbers == {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21}
+
+
+def test_syntax_error_is_no_verdict(tmp_path: Path) -> None:
+    """A module that TLC cannot read is an error that says where, and never a pass."""
+    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
+    module = tmp_path / "Protocol.tla"
+    module.write_text(module.read_text().replace("Fetch ==", "Fetch = ="))
+    result = check(read_model(tmp_path / "stream" / "Stream_E1_C0.cfg"))
+    assert result.verdict.startswith(("is in error", "stopped without a verdict"))
+    assert result.differences(MODELS["Stream_E1_C0"])
+
+
+def test_time_limit_is_no_verdict() -> None:
+    """A run that does not end in time is not a pass."""
+    result = check(MODELS["Stream_E1_C0"], timeout=0.01)
+    assert result.verdict == "did not end in 0 s"
+
+
+def test_missing_tools_are_named(tmp_path: Path) -> None:
+    """Without a jar there is an error that says what to install, and no table."""
+    done = run("--only", "Stream_E1_C0", TLA2TOOLS_JAR=str(tmp_path / "no.jar"))
+    assert done.returncode == 2
+    assert "TLA2TOOLS_JAR names" in done.stderr
+    assert done.stdout == ""
+
+
+def test_nothing_installed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra and without a system Java, the error says what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.delenv("TLA2TOOLS_JAR", raising=False)
+    with pytest.raises(ToolsMissing, match=r"pip install 'stream-kernel\[specs\]'"):
+        tlc.java()
+    with pytest.raises(ToolsMissing, match="TLA2TOOLS_JAR"):
+        tlc.jar()
+
+
+def test_environment_chooses_the_jar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLA2TOOLS_JAR comes before the packaged one, and a system java serves without the extra."""
+    mine = tmp_path / "mine.jar"
+    mine.touch()
+    monkeypatch.setenv("TLA2TOOLS_JAR", str(mine))
+    assert tlc.jar() == str(mine)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    assert tlc.java() == "/bin/java"
+
+
+def test_unknown_model_is_an_error() -> None:
+    """A name that matches nothing lists those that there are."""
+    done = run("--only", "Steam")
+    assert done.returncode == 2
+    assert "'Steam' names no model" in done.stderr
+    assert "Stream_E0_C0" in done.stderr
+
+
+def test_config_must_say_what_to_expect(tmp_path: Path) -> None:
+    """A .cfg without counts is refused."""
+    config = tmp_path / "Stream_Vague.cfg"
+    config.write_text("SPECIFICATION Spec\n")
+    with pytest.raises(ModelError, match=r"Stream_Vague\.cfg must begin with"):
+        read_model(config)
+
+
+def test_counterexample_tells_who_pulls() -> None:
+    """The worker fetches, or the consumer where there is no worker."""
+    steps = [
+        Step("Initial predicate", {"worker": '"absent"', "fetching": "FALSE"}),
+        Step("Fetch", {"worker": '"absent"', "fetching": "TRUE"}),
+        Step("Enqueue", {"worker": '"absent"', "fetching": "FALSE"}),
+    ]
+    assert counterexample(Result(steps=steps, then="back to step 1")) == [
+        '   1. at first: worker = "absent", fetching = FALSE',
+        "   2. Fetch (consumer): fetching = TRUE",
+        "   3. Enqueue (source): fetching = FALSE",
+        "      back to step 1",
+    ]
+
+
+def test_actions_have_the_same_names_everywhere() -> None:
+    """The machine's actions, in their order, are those that the modules define."""
+    names = [action.__name__ for action in ACTIONS]
+    for module in ("Protocol", "Stream"):
+        text = (TLA / f"{module}.tla").read_text(encoding="utf-8")
+        defined = [
+            word.split()[0]
+            for word in text.split("\nSystem ==")[0].splitlines()
+            if " ==" in word and not word.startswith((" ", "\\", "("))
+        ]
+        assert [name for name in defined if name in names] == names

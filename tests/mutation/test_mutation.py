@@ -1,0 +1,120 @@
+"""The mutants of the protocol: what makes them is right, and a fixed sample of them is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernel.machine import ACTIONS, Limits
+from specs.graph import explore
+from specs.tlc import TLA, check, models, read_model
+
+from . import matrix
+from .spec import PROTOCOL, machine, mutants, mutated
+
+ALL = mutants()
+SAMPLE = list(ALL)[5::23]
+
+
+@pytest.mark.parametrize("capacity", range(4))
+@pytest.mark.parametrize("epoch_size", range(4))
+def test_module_evaluated_is_the_machine(capacity: int, epoch_size: int) -> None:
+    """The actions of Protocol.tla, evaluated as Python, are those of the machine."""
+    limits = Limits(capacity, epoch_size)
+    assert explore(limits, 2, machine()) == explore(limits, 2, ACTIONS)
+
+
+def test_every_guard_and_assignment_is_mutated() -> None:
+    """Every line of an action that says something has mutants, which differ from it."""
+    assert {mutant.action for mutant in ALL.values()} == {action.__name__ for action in ACTIONS}
+    for name, mutant in ALL.items():
+        text = mutated(mutant)
+        assert text != PROTOCOL, name
+        assert len(text) == len(PROTOCOL) - len(mutant.old) + len(mutant.new)
+    guards = {(m.action, m.start) for m in ALL.values() if m.kind == "guard dropped"}
+    assert guards == {(m.action, m.start) for m in ALL.values() if m.kind == "guard negated"}
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_sample_is_refused_by_tlc(name: str) -> None:
+    """TLC names a property that the mutant violates."""
+    told = matrix.refuse(ALL[name])
+    assert told not in ("counts", "unseen") or name in matrix.EQUIVALENT
+
+
+MARK = """\\* The end of an epoch in a step of its own, after the batch that completes it.
+Mark ==
+    /\\ begun
+    /\\ EpochSize > 0 /\\ count = EpochSize
+    /\\ mark' = "ended"
+    /\\ begun' = FALSE
+    /\\ count' = 0
+    /\\ UNCHANGED <<callers, buffered, worker, fetching, yielded>>
+
+System == Mark \\/ """
+
+ENDS = """\
+    /\\ count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1
+    /\\ IF count + 1 = EpochSize
+         THEN mark' = "ended" /\\ begun' = FALSE
+         ELSE UNCHANGED <<mark, begun>>
+"""
+COUNTS = """\
+    /\\ count' = IF EpochSize = 0 THEN 0 ELSE count + 1
+    /\\ UNCHANGED <<mark, begun>>
+"""
+FULL = '    /\\ mark = "none"\n    /\\ buffered < Slots\n'
+
+
+def test_mark_in_a_step_of_its_own_is_refused(tmp_path: Path) -> None:
+    """A stop could come between a batch and the end that it completes: EpochBounded forbids it."""
+    for module in ("Protocol", "Stream", "Epochs"):
+        text = (TLA / f"{module}.tla").read_text(encoding="utf-8")
+        if module == "Protocol":
+            assert text.count(ENDS) == text.count(FULL) == 1
+            text = text.replace(ENDS, COUNTS).replace("System == ", MARK)
+            text = text.replace(FULL, FULL + "    /\\ EpochSize = 0 \\/ count < EpochSize\n")
+        elif module == "Stream":
+            text = text.replace(
+                "System == ", "Mark == P!Mark /\\ UNCHANGED history\nSystem == Mark \\/ "
+            )
+        (tmp_path / f"{module}.tla").write_text(text, encoding="utf-8")
+    for name in ("Stream_E2_C1", "Stream_E3_C2"):
+        config = next(model for model in models() if model.name == name).config
+        shutil.copy(config, tmp_path)
+        assert check(read_model(tmp_path / config.name)).verdict == "violates EpochBounded"
+
+
+@pytest.mark.timeout(300)
+def test_layers_refuse_a_mutant_and_not_the_protocol() -> None:
+    """Every layer refuses a protocol that is broken badly, and none the unbroken one."""
+
+    def ask(name: str) -> dict[str, str]:
+        words = [sys.executable, "-m", "tests.mutation.layers", name]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        told: dict[str, str] = json.loads(done.stdout)
+        return told
+
+    assert set(ask("").values()) == {"unseen"}
+    broken = ask("Exhaust: EpochSize = 0 -> ~(EpochSize = 0)")
+    assert set(broken.values()) <= {"refused", "hangs"}
+
+
+def test_what_nothing_explains_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant that no property refuses, and an explanation that is not true, are both wrong."""
+    first, second, *_ = ALL
+    rows = [
+        {"name": first, "kind": "guard negated", "layers": {"TLC": "counts"}},
+        {"name": second, "kind": "guard negated", "layers": {"TLC": "Bounded"}},
+    ]
+    monkeypatch.setattr(matrix, "EQUIVALENT", {second: "no reason", "no such mutant": ""})
+    assert matrix.unexplained(rows) == [
+        f"{first}: no property refuses it, and nothing explains it",
+        f"{second}: explained, but refused by Bounded",
+        "no such mutant: explained, but no mutant",
+    ]

@@ -1,0 +1,167 @@
+"""Records a random program on real threads: `python -m tests.shell.record --actions 100000 FILE`.
+
+What is read is compared with the oracle's. Beside what a soak does there are interrupts of who
+waits, and workers that cannot start. `python -m specs trace FILE` has TLC judge the file.
+`python -m tests.shell.record --cost` tells what it costs to record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, TextIO
+from unittest import mock
+
+from rich.console import Console
+
+from kernel import StreamWrapper, worker
+from kernel.pull import FETCHING
+from specs.epochs import FAILURE
+
+from ..benchmarks.measures import hand_over
+from ..benchmarks.subjects import Source, Wrapper
+from ..endurance.soak import Broken, User
+
+PULL = worker.pull
+
+
+class Unstartable(RuntimeError):
+    """What the system says when it has no thread to give."""
+
+
+class Faulty(User):
+    """One that is interrupted now and then, and whose workers die."""
+
+    def turn(self) -> None:
+        """One call, or a few."""
+        kind = self.random.random()
+        core = self.stream._core
+        if kind < 0.02 and (self.entered or not self.size):
+            with (
+                mock.patch.object(core, "sleep", side_effect=KeyboardInterrupt),
+                mock.patch.object(worker, "pull", side_effect=self.pull),
+            ):
+                try:
+                    self.next()
+                except KeyboardInterrupt:
+                    self.counts["interrupts"] += 1
+                    if core.run.worker is None and core.run.progress[FETCHING]:
+                        self.counts["drops"] += 1
+                        self.expect()
+        elif kind < 0.03 and not self.inside:
+            with mock.patch.object(threading.Thread, "start", side_effect=Unstartable):
+                self.enter()
+        else:
+            super().turn()
+
+    def pull(self, core: Any, run: Any) -> None:
+        """A pull, which is interrupted before it asks if it is the caller's own."""
+        if run.worker is None:
+            raise KeyboardInterrupt
+        PULL(core, run)
+
+    def compare(self, kind: str, value: Any) -> str:
+        """A death is told when all else has been; what comes then is a fresh pass."""
+        if kind == FAILURE and type(value) is Unstartable:
+            self.counts["deaths"] += 1
+            self.expect()
+            return kind
+        return super().compare(kind, value)
+
+
+class Lines:
+    """A text file that counts the actions in it."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.actions = -1  # for the header
+
+    def write(self, text: str) -> None:
+        self.actions += text.count("\n")
+        self.file.write(text)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def record(file: TextIO, actions: int, seed: int, user: type[User] = Faulty) -> Faulty:
+    """Record at least so many actions. Raises Broken at the first event that the oracle denies."""
+    lines = Lines(file)
+    made = user(Random(seed), Counter(), partial(StreamWrapper, record=lines))
+    while lines.actions < actions:
+        made.turn()
+    made.settle()
+    made.counts["actions"] = lines.actions
+    return made
+
+
+class Recorded(Wrapper):
+    """Our wrapper, recorded."""
+
+    def __init__(self, source: Source, size: int, epoch_size: int = -1) -> None:
+        file = tempfile.TemporaryFile("w")  # noqa: SIM115  # it lives as long as the stream
+        self.stream = StreamWrapper(source, size, epoch_size, record=file)
+
+
+def cost(batches: int = 50_000, size: int = 16) -> tuple[float, float]:
+    """Batches per second without a record, and with one: medians of nine alternate runs."""
+    runs = [[hand_over(s, size, batches) for s in (Wrapper, Recorded)] for _ in range(9)]
+    plain, recorded = (batches / statistics.median(times) for times in zip(*runs, strict=True))
+    return plain, recorded
+
+
+def positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
+    return number
+
+
+def main() -> int:
+    """Record what was asked for. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.shell.record", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", nargs="?")
+    parser.add_argument("--actions", type=positive, default=100_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="chooses sizes, too")
+    parser.add_argument("--cost", action="store_true", help="tell what it costs to record")
+    options = parser.parse_args()
+    console = Console(highlight=False)
+    if options.file is None and not options.cost:
+        parser.error("one of the arguments FILE, --cost is required")
+    if options.file is not None:
+        try:
+            file = options.file.open("w", encoding="utf-8")
+        except OSError as error:
+            parser.error(f"argument FILE: cannot write {str(options.file)!r}: {error.strerror}")
+        started = time.perf_counter()
+        try:
+            with file:
+                made = record(file, options.actions, options.seed)
+        except Broken as error:
+            console.print(f"seed {options.seed}: {error}")
+            return 1
+        counts = ", ".join(f"{n:,} {what}" for what, n in made.counts.most_common())
+        console.print(
+            f"{options.file}: {counts} in {time.perf_counter() - started:.1f} s, "
+            f"buffer of {made.size}, epochs of {made.epoch_size}",
+            soft_wrap=True,
+        )
+    if options.cost:
+        plain, recorded = cost()
+        console.print(
+            f"thousand batches/s at a buffer of 16: {plain / 1000:.0f}, "
+            f"recorded {recorded / 1000:.0f}, ratio {plain / recorded:.1f}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

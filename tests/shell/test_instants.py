@@ -1,0 +1,160 @@
+"""Instants that threads hardly ever meet, brought about by stand-ins for what makes them wait."""
+
+from __future__ import annotations
+
+import gc
+import queue
+import threading
+from typing import Any
+
+import pytest
+
+from kernel import StreamWrapper
+
+from ..support.sources import LONG, Aside, Source, epoch
+
+
+def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules 4 and 9: the glance of a request may come just after a stop by another thread."""
+    left = threading.Event()
+    readers: list[int] = []
+
+    class Late(queue.SimpleQueue[None]):
+        """A bell whose ring comes to the reader as a glance, and not before the stop has ended."""
+
+        def get(self, block: bool = True, timeout: float | None = None) -> None:
+            super().get()
+            if threading.get_ident() in readers and not left.is_set():
+                assert left.wait(LONG)
+                raise queue.Empty
+
+    def read() -> int:
+        readers.append(threading.get_ident())
+        return next(stream)
+
+    monkeypatch.setattr("kernel.core.SimpleQueue", Late)
+    source = Source(range(3), held=True)
+    stream = StreamWrapper(source, 2)
+    stream.__enter__()
+    reader = Aside(read)
+    source.await_start()
+    source.free()
+    stream.__exit__(None, None, None)
+    left.set()
+    assert reader.result() == 0
+    assert epoch(stream) == [1, 2]
+
+
+def test_rule_4_thread_that_is_slow_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 4: a stop waits for the thread itself, which may have something left to do."""
+    go = threading.Event()
+
+    class Slow(threading.Thread):
+        """A thread that ends some time after its work."""
+
+        def run(self) -> None:
+            super().run()
+            assert go.wait(LONG)
+
+    stream = StreamWrapper(Source(range(3)), 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread", Slow)
+        stream.__enter__()
+    assert next(stream) == 0
+    leaving = Aside(lambda: stream.__exit__(None, None, None))
+    assert leaving.waits
+    go.set()
+    leaving.result()
+    assert not any(isinstance(thread, Slow) for thread in threading.enumerate())
+
+
+def test_rule_8_worker_that_ends_by_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: an error in the worker's own lines is told as the cause, and reading can go on."""
+    error = MemoryError()
+
+    def pull(core: object, run: object) -> None:
+        raise error
+
+    with StreamWrapper(Source(range(3)), 2) as stream:
+        with monkeypatch.context() as patch:
+            patch.setattr("kernel.worker.pull", pull)
+            with pytest.raises(ChildProcessError) as caught:
+                next(stream)
+        assert caught.value.__cause__ is error
+        assert epoch(stream) == [0, 1, 2]
+
+
+def test_rule_8_pass_that_uses_its_stream_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: the pass of a dead worker is let go where its last words may touch the stream."""
+    ended = []
+
+    def source() -> Any:
+        try:
+            yield from range(3)
+        finally:
+            with stream.allow_buffering:
+                ended.append(True)
+
+    stream = StreamWrapper(source, 2)
+    with stream:
+        assert next(stream) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
+        stream.__enter__()
+    with pytest.raises(ChildProcessError):
+        Aside(lambda: next(stream)).result()
+    assert ended == [True]
+    stream.__exit__(None, None, None)
+
+
+def test_rule_10_abandoned_before_the_worker_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 10: a worker whose wrapper is garbage before its first line ends without a word."""
+    go = threading.Event()
+    errors: list[Any] = []
+    workers: list[threading.Thread] = []
+
+    class Late(threading.Thread):
+        """A thread that begins some time after its start."""
+
+        def run(self) -> None:
+            workers.append(self)
+            assert go.wait(LONG)
+            super().run()
+
+    def interrupted(*_: object) -> None:
+        while not workers:
+            pass
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    source = Source(range(3))
+    stream = StreamWrapper(source, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread", Late)
+        patch.setattr("kernel.worker._said", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.__enter__()
+    del stream
+    gc.collect()
+    go.set()
+    workers[0].join(LONG)
+    assert not workers[0].is_alive()
+    assert errors == []
+    assert source.begun == 0
+
+
+def test_rule_3_a_stop_leaves_nothing_behind() -> None:
+    """Rule 3: however often a stream is entered and left, nothing piles up."""
+
+    def bells() -> int:
+        gc.collect()
+        return sum(isinstance(thing, queue.SimpleQueue) for thing in gc.get_objects())
+
+    stream = StreamWrapper(Source(range(3)), 2)
+    with stream:
+        assert next(stream) == 0
+    before = bells()
+    for _ in range(20):
+        with stream:
+            pass
+    assert bells() <= before
