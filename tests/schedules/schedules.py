@@ -83,11 +83,6 @@ class Run:
         if self.recorded or action not in ("Fetch", "Enqueue", "Dequeue", "EndEpoch", "Raise"):
             self.note(action)
 
-    def withdrawn(self) -> None:
-        """The running user was interrupted: its request is over, if it had one. Nobody says so."""
-        if self.steps.waits(self.running.ident):
-            self.note("Withdraw")
-
     def changed(self, name: str, change: str, item: Any) -> None:
         """A batch or a mark was put or taken."""
         if not self.recorded and self.control.running is not None:
@@ -100,7 +95,7 @@ class Run:
         """At the end: what was done is a behaviour of the machine, which is where the shell is."""
         state = self.steps.state()
         if state is None:
-            lines = " ".join(str(line) for line in self.steps.lines())
+            lines = " ".join(str(line) for line in self.steps.lines)
             raise Wrong("step", f"no behaviour of the machine: {lines}")
         real = self.core.state(self.core.__dict__["run"])
         if state != real:

@@ -13,6 +13,9 @@ import pytest
 from kernel import claims, core, pull, worker
 from kernel.claims import Claim, Frame
 
+from specs import trace
+
+from . import steps
 from .control import Actor, Control, SimpleQueue, Thread
 from .shared import WATCHED, Deque, List, watched
 
@@ -94,6 +97,7 @@ class Shell:
                 attribute = watched(kind, name, lambda: self.control)
                 patch.setattr(kind, name, attribute, raising=False)
         patch.setattr(core.Core, "did", self.hook())
+        patch.setitem(trace.ACTION, "Enter", steps.enter)
 
     def begin(self, control: Control) -> None:
         """Serve another run."""

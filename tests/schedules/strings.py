@@ -136,7 +136,7 @@ def play(schedule: Schedule) -> tuple[list[Row], Wrong | None]:
         run = Run(schedule.program, stage, everywhere=True, recorded=schedule.recorded)
         try:
             for turn in all_turns(run, schedule):
-                noted = len(run.steps.lines())
+                noted = len(run.steps.lines)
                 try:
                     make(run, turn)
                 finally:
@@ -189,7 +189,7 @@ def row(run: Run, turn: Turn, noted: int) -> Row:
     return Row(
         word(*turn[:2]),
         f"user {user} {call}".rstrip() if user else f"thread {actor.ident}",
-        " ".join(line.action for line in run.steps.lines()[noted:]),
+        " ".join(line.action for line in run.steps.lines[noted:]),
         "" if actor.ended else actor.operation,
         place(actor),
     )

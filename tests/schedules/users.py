@@ -257,10 +257,8 @@ class User:
 
     def call_NextInterrupted(self) -> None:
         """One `next`, unless Ctrl-C strikes while it waits."""
-        try:
+        with suppress(KeyboardInterrupt):
             self.call_Next()
-        except KeyboardInterrupt:
-            self.run.withdrawn()
         self.wants = False
 
     def call_Next(self) -> None:
