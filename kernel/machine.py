@@ -280,3 +280,20 @@ CALLERS: tuple[Action, ...] = (
 )
 PULLER: tuple[Action, ...] = (Start, Halt, Fetch, Enqueue, Exhaust, Fail, Drop, Die, Bury)
 ACTIONS: tuple[Action, ...] = CALLERS + PULLER
+
+
+def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
+    """The first state of a stream that goes on behind so many batches of its epoch and its pass.
+
+    None where there is no such place.
+    """
+    size = limits.epoch_size
+    if in_epoch > in_pass if size == 0 else in_epoch > size:
+        return None
+    ended = 0 < size == in_epoch
+    return Variables(*INITIAL)._replace(
+        mark="ended" if ended else "none",
+        begun=in_epoch > 0 and not ended,
+        count=0 if ended or size == 0 else in_epoch,
+        yielded=in_pass > 0,
+    )

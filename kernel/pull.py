@@ -1,98 +1,84 @@
-"""The puller's side: what whoever pulls writes, and how the source is asked.
-
-The puller is the worker or, where there is none, a caller in `next`. A `Run` is written by it
-alone; callers take from its buffer.
-"""
+"""A pull: how the source is asked, and how what it answers is put. Done by whoever pulls."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from .claims import Claim
-from .machine import INITIAL, Limits, Mark, State, Worker
+from .errors import NotAnEnd, reported
+from .machine import Enqueue, Exhaust, Fail
+from .run import MARK, PROGRESS, Mark, Resume, Run
 
 if TYPE_CHECKING:
-    from .worker import Entry
+    from .core import Core
 
 T = TypeVar("T")
 
-# Places of variables in a state; a test compares them with `Variables`.
-MARK: Final = 4
-PROGRESS: Final = 6  # and all that follow
-
-FETCHING, BEGUN, COUNT = range(3)  # places in `Run.progress`
+END: Final = object()
 
 
-class Run(Generic[T]):
-    """What the puller writes: the buffer, the pass and its progress.
-
-    Who gives a worker up leaves this to it, and goes on with another.
-    """
-
-    def __init__(self) -> None:
-        self.batches: deque[T] = deque()
-        self.marks: deque[BaseException] = deque()
-        """The mark behind the batches, if there is one: what `next` will raise. It is put after
-        them, so who sees it and then no batch has seen all."""
-        self.pullers: list[Claim] = []
-        self.worker: Entry | None = None
-        """The worker that has started and not halted. If it has no claim in force, it died."""
-        self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]
-        self.iterator: Iterator[T] | None = None
-        """The pass. None in a pull that may turn out to be its last."""
-        self.hand: tuple[Any, StopIteration | None] | None = None
-        """While a batch is put: the progress after it, and the mark behind it."""
-        self.parked = 0
-        """How often the worker has parked: it sleeps, or is about to and looks once more first."""
-        self.rung = 0
-        """Which of these sleeps was rung for; written by callers, after the ring."""
-        self.answered = 0
-        """The last sleep of a consumer that the worker has rung for."""
-
-    def ring(self, why: str | None = None) -> None:
-        """Wake the worker if it is parked and was not rung for yet."""
-        parked, entry = self.parked, self.worker
-        if parked > self.rung and entry is not None:
-            entry.bell.put(why)
-            self.rung = parked
-
-    def own_state(self) -> State:
-        """The state as far as the answers of a pull depend on it: the puller's own side."""
-        worker: Worker = "absent" if self.worker is None else "running"
-        return "inside", 0, "idle", len(self.batches), "none", worker, *self.progress
-
-    def advance(self, state: State | None) -> None:
-        """Note the progress that an action has made."""
-        assert state is not None
-        self.progress = state[PROGRESS:]
-
-    def is_under_way(self, limits: Limits) -> bool:
-        """Whether the next pull is neither the first of its pass nor the last of its epoch."""
-        _, begun, count, _ = self.progress
-        return begun and self.iterator is not None and count + 1 != limits.epoch_size
-
-    def mark(self) -> Mark:
-        """The machine's word for the mark."""
-        if not self.marks:
-            return "none"
-        try:
-            return "ended" if type(self.marks[0]) is StopIteration else "failed"
-        except IndexError:
-            return "none"  # a caller took it
+def pull(core: Core[Any], run: Run[Any]) -> None:
+    """Ask the source once, and put what it answers. A pull is in flight already."""
+    try:
+        batch = ask(core, run)
+    except StopIteration:
+        exhaust(core, run)
+    except BaseException as error:
+        fail(core, run, error)
+    else:
+        put(core, run, batch)
 
 
-def ask(run: Run[T], stream_fn: Callable[[], Iterable[T]]) -> T:
+def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
+    """The source gave a batch."""
+    put = Enqueue(core.limits, run.own_state())
+    assert put is not None
+    mark = Mark(StopIteration()) if put[MARK] == "ended" else None
+    run.hand = put[PROGRESS:], run.puts + 1, mark
+    run.batches.append(batch)
+    run.puts += 1
+    if run.stateful is not None:
+        run.keep(core.snapshot_every)
+    if mark is not None:
+        run.marks.append(mark)
+    run.advance(put)
+    run.hand = None
+    core.did("Enqueue", run)
+
+
+def exhaust(core: Core[Any], run: Run[Any]) -> None:
+    """The pass is over."""
+    exhausted = Exhaust(core.limits, run.own_state())
+    assert exhausted is not None
+    run.iterator = None
+    if exhausted[MARK] == "ended":
+        run.marks.append(Mark(StopIteration()))
+    run.advance(exhausted)
+    core.did("Exhaust", run)
+
+
+def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
+    """The source raised."""
+    failed = Fail(core.limits, run.own_state())
+    run.iterator = None
+    run.marks.append(Mark(reported(error, core.label, core.limits.capacity > 0)))
+    run.advance(failed)
+    core.did("Fail", run)
+
+
+def ask(core: Core[Any], run: Run[T]) -> T:
     """One `next` on the pass, or on a new one.
 
     :raises StopIteration: if the pass is over
     :raises NotAnEnd: if `stream_fn` or `iter` raises StopIteration, which would look like it
     """
     iterator, run.iterator = run.iterator, None
+    if run.unsaid is not None:
+        error, run.unsaid = run.unsaid, None
+        raise error
     if iterator is None:
         try:
-            iterator = iter(stream_fn())
+            iterator = begin(core, run)
         except StopIteration as error:
             raise NotAnEnd from error
     batch = next(iterator)
@@ -100,28 +86,24 @@ def ask(run: Run[T], stream_fn: Callable[[], Iterable[T]]) -> T:
     return batch
 
 
-class NotAnEnd(Exception):
-    """Carries a StopIteration that is no end of a pass, as its cause."""
-
-
-def reported(error: BaseException, label: str, buffered: bool) -> BaseException:
-    """The exception by which the consumer learns of an error of the source."""
-    if isinstance(error, NotAnEnd):
-        assert error.__cause__ is not None
-        error = error.__cause__
-    elif not buffered:
-        return error
-    kind = ChildProcessError if buffered else RuntimeError
-    told = kind(f"The source of {label} raised {described(error)}.")
-    told.__cause__ = error
-    return told
-
-
-def described(error: BaseException) -> str:
-    """The error's class and message, whatever its class makes of these."""
-    name: Any = type.__dict__["__name__"].__get__(type(error))
-    try:
-        text = str(error)
-    except BaseException:  # an error of the source's, in which nothing else must get lost
-        text = "(its message cannot be told)"
-    return f"{name}: {text}" if text else name
+def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
+    """A new pass. The first one of a stream that was resumed goes on where the state says."""
+    resume, run.resumes = run.resumes or Resume(0, 0, None), None
+    source: Any = core.stream_fn(*((core.told.after.epoch,) if core.numbered else ()))
+    state = resume.state
+    if state is not None and hasattr(source, "load_state_dict"):
+        source.load_state_dict(state)
+        state = None
+    iterator: Iterator[T] = iter(source)
+    if state is not None:
+        cast(Any, iterator).load_state_dict(state)
+    for done in range(resume.skip):
+        if next(iterator, END) is END:
+            raise ValueError(
+                f"The source of {core.label} is not the one that the state is of: its pass ends "
+                f"after {resume.in_pass - resume.skip + done} of {resume.in_pass} batches."
+            )
+    keeps = (kept for kept in (source, iterator) if hasattr(kept, "state_dict"))
+    run.stateful = next(keeps, None) if core.snapshot_every else None
+    run.began(run.puts - resume.in_pass)
+    return iterator

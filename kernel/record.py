@@ -17,13 +17,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TextIO
 
-from . import machine
 from .claims import Claim, holder
-from .machine import INITIAL, Limits, Variables
+from .machine import CALLERS, INITIAL, Limits, Variables
 
 FORMAT = "stream-kernel trace 1"
 
-CALLERS = {action.__name__ for action in machine.CALLERS}
+BY_CALLERS = {action.__name__ for action in CALLERS}
 
 
 class Record:
@@ -67,6 +66,11 @@ class Record:
             self._end("it was interrupted")
             raise
 
+    def withdraw(self) -> None:
+        """Add that a request of this thread, if it has one, was broken off."""
+        if threading.get_ident() in self._waits:
+            self.write("Withdraw")
+
     def _add(self, action: str, thread: str, number: int) -> None:
         """The action's line, and those of requests that ended without a word, or began again."""
         lines = self._lines
@@ -81,7 +85,7 @@ class Record:
                 return
             if not _removed(self._waits, number):  # a handler struck in it, and made its own
                 lines.append(_line("Request", thread))
-        elif action in CALLERS:
+        elif action in BY_CALLERS:
             ends = action in ("Request", "Enter")  # those of other threads are over, too
             for waiter in self._waits[:] if ends else [number]:
                 if _removed(self._waits, waiter):

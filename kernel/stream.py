@@ -9,9 +9,11 @@ from operator import index
 from timeit import default_timer
 from typing import Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
-from .core import Core, Gate
+from .consumer import read, took
+from .core import Core
 from .machine import Limits
 from .record import Record
+from .scope import Gate, enter, leave
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -74,9 +76,11 @@ class StreamWrapper(Generic[T]):
         self._core: Core[T] = Core(
             stream_fn,
             limits,
-            label,
-            _seconds(stop_timeout),
-            None if record is None else Record(record, limits, label),
+            label=label,
+            stop_timeout=_seconds(stop_timeout),
+            record=None if record is None else Record(record, limits, label),
+            numbered=False,
+            snapshot_every=1,
         )
         self._plain = profile is None and record is None
 
@@ -109,7 +113,7 @@ class StreamWrapper(Generic[T]):
 
         A stop that was interrupted is ended first, which may raise TimeoutError as leaving does.
         """
-        self._core.enter(self)
+        enter(self._core, self)
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -124,7 +128,7 @@ class StreamWrapper(Generic[T]):
         :raises RuntimeError: if the stream was not entered, or its own source leaves it
         :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
         """
-        self._core.leave(failure[0] if failure else None)
+        leave(self._core, failure[0] if failure else None)
 
     def __iter__(self) -> Iterator[T]:
         """The stream itself."""
@@ -142,18 +146,15 @@ class StreamWrapper(Generic[T]):
         core = self._core
         if self._plain:  # what `read` does, for speed without a call
             run = core.run
-            batches = run.batches
-            if not batches:
-                return core.read()
             try:
-                batch = batches.popleft()
-            except IndexError:  # another thread took it
-                return core.read()
-            if run.parked > run.rung and len(batches) <= core.low_water:
-                core.took(run)
+                batch: T = next(run.taking)[1]
+            except IndexError:
+                return read(core)
+            if run.parked > run.rung and len(run.batches) <= core.low_water:
+                took(core, run)
             return batch
         start = default_timer()
-        batch = core.read()  # an end and an error have no time
+        batch = read(core)  # an end and an error have no time
         if self._profile is not None:
             self._profile.setdefault(self._event, []).append(default_timer() - start)
         return batch

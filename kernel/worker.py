@@ -1,4 +1,4 @@
-"""The worker: the thread that prefetches, from its start to its end.
+"""The worker: what the thread that prefetches does, from its first line to its last.
 
 It pulls while it may, parks, looks once more, and sleeps. Whoever changes something that it waits
 for changes it first, then looks whether the worker is parked, and rings; so one of the two sees the
@@ -7,24 +7,17 @@ other. Asleep it holds neither wrapper, core nor buffer.
 
 from __future__ import annotations
 
-import _thread
-import contextvars
 import sys
-import threading
 import weakref
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .claims import Claim, Frame
-from .machine import Enqueue, Exhaust, Fail, Fetch, Halt, Start
-from .pull import COUNT, MARK, PROGRESS, Run, ask, reported
-
-if TYPE_CHECKING:
-    from .core import Core
-
-GLANCE: Final = 0.5
-"""Seconds after which a thread that waits looks around by itself: CPython misses a signal that
-comes just before a thread sleeps, and a worker that is gone without a word rings for nobody."""
+from .consumer import drop
+from .core import Core, Entry
+from .machine import Fetch, Halt, Start
+from .pull import exhaust, fail, pull
+from .run import COUNT, Run
 
 LIGHT: Final = 0.005
 """Seconds of a light sleep: the time after which CPython passes the interpreter on."""
@@ -34,91 +27,9 @@ LIGHT_SLEEPS: Final = 20
 GATE: Final = "gate"
 STARTED: Final = "started"
 REFUSED: Final = "refused"
-LAUNCHED: Final = "launched"
 
 
-class Entry:
-    """One `with`, and its worker if it has one."""
-
-    def __init__(self) -> None:
-        self.over: list[object] = []
-        """Not empty once the `with` is left: who stands first has left it."""
-        self.bell: SimpleQueue[str | None] = SimpleQueue()
-        self.leavers: list[SimpleQueue[None]] = []
-        self.thread: threading.Thread | None = None
-        self.claim: Claim | None = None
-        self.death: BaseException | None = None
-        self.light = False
-        """The worker sleeps so shortly that the opening of a gate need not ring."""
-
-    def halted_as_garbage(self) -> bool:
-        """Whether its wrapper was garbage; a finaliser may use it all the same."""
-        alarmed = bool(self.over) and type(self.over[0]) is weakref.ReferenceType
-        return alarmed and self.death is None
-
-    def lives(self) -> bool:
-        """Whether its worker does."""
-        return self.claim is not None and self.claim.in_force()
-
-
-def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bool:
-    """Start the worker of the entry, and wait until it has. One that cannot start has died.
-
-    `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
-
-    Returns False if it was refused, as another thread pulls.
-    """
-    bell: SimpleQueue[Any] = SimpleQueue()
-    # Called by the interpreter itself when the wrapper is garbage, the last one first: nothing can
-    # come between, and nothing of ours is interrupted.
-    calls: tuple[Any, ...] = entry.bell.put, entry.over.append
-    alarms = [weakref.ref(wrapper, call) for call in calls]
-    work = _work, weakref.ref(core), entry, entering, bell, alarms
-    try:
-        entry.thread = threading.Thread(
-            target=contextvars.copy_context().run, args=work, name=core.label, daemon=True
-        )
-        _thread.start_new_thread(_launch, (entry.thread, bell))
-        said = _said(entry.thread, bell, entering)
-    except Exception as error:
-        said = error
-    if said is STARTED or said is REFUSED:
-        return said is STARTED
-    if not isinstance(said, Exception | None):
-        raise said
-    entry.death = said
-    core.run.worker = entry
-    core.did("Die")
-    return True
-
-
-def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim) -> Any:
-    """What the worker says as it begins, or why it did not; None if it died without a word.
-
-    A thread that does not live has not died yet, unless its launcher is done, or another process's.
-    """
-    launched = False
-    while True:
-        try:
-            said = bell.get(True, GLANCE)
-        except Empty:  # noqa: PERF203  # twice a second
-            if (launched or entering.was_forked()) and not thread.is_alive():
-                return None
-        else:
-            if said is not LAUNCHED:
-                return said
-            launched = True
-
-
-def _launch(thread: threading.Thread, bell: SimpleQueue[Any]) -> None:
-    try:
-        thread.start()
-        bell.put(LAUNCHED)
-    except BaseException as error:
-        bell.put(error)
-
-
-def _work(
+def live(
     core_ref: weakref.ref[Core[Any]],
     entry: Entry,
     entering: Claim,
@@ -154,7 +65,7 @@ def _life(
     if claim.take(run.pullers) is not None:
         bell.put(REFUSED)
         return
-    core.drop(run)
+    drop(core, run)
     run.advance(Start(core.limits, core.state(run)))
     run.worker = entry
     core.did("Start")
@@ -162,7 +73,7 @@ def _life(
     slept = 0
     del run
     while work(core, entry, entering):
-        timeout = LIGHT if entry.light else None if core.entry is entry else GLANCE
+        timeout = LIGHT if entry.light else None if core.entry is entry else core.glance
         del core
         try:
             rung = entry.bell.get(True, timeout)
@@ -211,52 +122,6 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             parked = True
 
 
-def pull(core: Core[Any], run: Run[Any]) -> None:
-    """Ask the source once, and put what it answers. A pull is in flight already."""
-    try:
-        batch = ask(run, core.stream_fn)
-    except StopIteration:
-        exhaust(core, run)
-    except BaseException as error:
-        fail(core, run, error)
-    else:
-        put(core, run, batch)
-
-
-def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
-    """The source gave a batch."""
-    put = Enqueue(core.limits, run.own_state())
-    assert put is not None
-    mark = StopIteration() if put[MARK] == "ended" else None
-    run.hand = put[PROGRESS:], mark
-    run.batches.append(batch)
-    if mark is not None:
-        run.marks.append(mark)
-    run.advance(put)
-    run.hand = None
-    core.did("Enqueue", run)
-
-
-def exhaust(core: Core[Any], run: Run[Any]) -> None:
-    """The pass is over."""
-    exhausted = Exhaust(core.limits, run.own_state())
-    assert exhausted is not None
-    run.iterator = None
-    if exhausted[MARK] == "ended":
-        run.marks.append(StopIteration())
-    run.advance(exhausted)
-    core.did("Exhaust", run)
-
-
-def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
-    """The source raised."""
-    failed = Fail(core.limits, run.own_state())
-    run.iterator = None
-    run.marks.append(reported(error, core.label, core.limits.capacity > 0))
-    run.advance(failed)
-    core.did("Fail", run)
-
-
 def answer(core: Core[Any], run: Run[Any]) -> int:
     """Something was put: wake the consumer if it may sleep and was not rung for yet."""
     sleeps = core.sleeps
@@ -277,7 +142,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     batches, gates, over, iterator = run.batches, core.gates, entry.over, run.iterator
     assert iterator is not None
     append = batches.append
-    at, answered = run.progress[COUNT], run.answered
+    first = at = run.progress[COUNT]
+    answered = run.answered
     last = epoch_size - 1 if epoch_size else sys.maxsize
     run.progress = True, True, at, True
     failure: BaseException | None = None
@@ -302,6 +168,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
         failure = error
     finally:
         iterator = None
+        run.puts += at - first
         run.progress = failure is not None, True, at if epoch_size else 0, True
     if type(failure) is StopIteration:
         exhaust(core, run)

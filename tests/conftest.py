@@ -60,4 +60,4 @@ def no_thread_is_left() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_glance(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that was not woken goes on by itself after a while; here it hangs, and is seen."""
-    monkeypatch.setattr("kernel.worker.GLANCE", 1000.0)
+    monkeypatch.setattr("kernel.core.Core.glance", 1000.0)

@@ -6,7 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
-from kernel import profile, pull, stream
+from kernel import profile, run, stream
 from kernel.machine import ACTIONS, Variables
 from specs import source
 from specs.proof.solve import proved
@@ -73,12 +73,12 @@ def test_list_of_actions() -> None:
 
 def test_places_of_variables() -> None:
     """The shell looks for a variable where the machine puts it."""
-    assert Variables._fields[pull.MARK] == "mark"
-    progress = Variables._fields[pull.PROGRESS :]
+    assert Variables._fields[run.MARK] == "mark"
+    progress = Variables._fields[run.PROGRESS :]
     assert progress == ("fetching", "begun", "count", "yielded")
-    assert progress[pull.FETCHING] == "fetching"
-    assert progress[pull.BEGUN] == "begun"
-    assert progress[pull.COUNT] == "count"
+    assert progress[run.FETCHING] == "fetching"
+    assert progress[run.BEGUN] == "begun"
+    assert progress[run.COUNT] == "count"
 
 
 def test_readme_is_short() -> None:

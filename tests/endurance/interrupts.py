@@ -34,8 +34,9 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import kernel
-from kernel import StreamWrapper
-from kernel import worker as shell
+from kernel import StreamWrapper, launch
+from kernel import worker as at_work
+from kernel.core import Core
 from specs.epochs import BATCH, END, FAILURE, epochs
 
 HANG = 10  # seconds after which a child hangs
@@ -368,10 +369,10 @@ class Scene:
                 watch.run(super().run)
 
         names: Any = {**vars(threading), "Thread": Worker}
-        module: Any = shell
-        module.threading = SimpleNamespace(**names)
-        module.GLANCE = 0.05 if sweep.worker else 1000.0  # a strike may be a death without a word
-        module.GATE = object()  # no ring is one of these, so no sleep is light
+        modules: Any = launch, at_work
+        modules[0].threading = SimpleNamespace(**names)
+        Core.glance = 0.05 if sweep.worker else 1000.0  # a strike may be a death without a word
+        modules[1].GATE = object()  # no ring is one of these, so no sleep is light
         self.subject = subject
         self.stream = subject(self.source, size, epoch_size, "swept", {})
 
@@ -473,7 +474,7 @@ class Scene:
 
     def do_dead(self) -> None:
         """Enter with a worker that cannot start."""
-        names: Any = shell.threading
+        names: Any = launch.threading
         thread, names.Thread = names.Thread, lambda *_, **__: 1 / 0
         self.stream.__enter__()
         names.Thread = thread
@@ -673,23 +674,23 @@ class Excuse(NamedTuple):
 EXCUSES = (
     Excuse(
         f"{FAILURE} lost",
-        lambda place: (place.file, place.function) == ("core.py", "tell"),
+        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
         "It was taken, and is on its way out. No signal is taken there.",
     ),
     Excuse(
         f"{END} lost",
-        lambda place: (place.file, place.function) == ("core.py", "tell"),
+        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
         "It was taken, and is on its way out. No signal is taken there.",
     ),
     Excuse(
         "gate open",
-        lambda place: (place.file, place.function) == ("core.py", "__exit__"),
+        lambda place: (place.file, place.function) == ("scope.py", "__exit__"),
         "`__exit__` has hardly begun, and is not called again. A signal is taken at its begin.",
         "gate __exit__",
     ),
     Excuse(
         "gate open",
-        lambda place: (place.file, place.function) == ("core.py", "__enter__"),
+        lambda place: (place.file, place.function) == ("scope.py", "__enter__"),
         "`__enter__` has ended, and its `with` not begun. No signal is taken there.",
         "gate __enter__",
     ),

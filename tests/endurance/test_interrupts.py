@@ -12,7 +12,7 @@ import pytest
 
 from kernel import StreamWrapper
 from kernel.claims import Claim
-from kernel.worker import GLANCE
+from kernel.core import Core
 
 from . import interrupts
 from .interrupts import CONSUMER, WORKER, Excuse, Place, Sweep, never_hit, strike
@@ -151,7 +151,7 @@ def test_rule_10_interrupts_by_a_timer() -> None:
 
 def test_rule_10_interrupts_are_prompt() -> None:
     """Rule 10: one that CPython misses, since it came just before a sleep, comes a moment later."""
-    assert 0 < GLANCE <= 0.5
+    assert 0 < Core.glance <= 0.5
 
 
 @pytest.mark.parametrize("kind", ["storms", "consumers", "polls"])

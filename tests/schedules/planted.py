@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernel import claims, core, pull, worker
+from kernel import claims, consumer, core, launch, pull, run, scope, stream, worker
 
 from ..support.mutants import mutate
 from .programs import Program
 
-MODULES = {"core": core, "pull": pull, "worker": worker, "claims": claims}
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (claims, run, pull, core, consumer, worker, launch, scope, stream)
+}
 
 
 class Planted(NamedTuple):
@@ -38,7 +41,12 @@ def plant(patch: pytest.MonkeyPatch, function: str, old: str, new: str) -> None:
     text = "from __future__ import annotations\n" + textwrap.dedent(mutate(source, old, new))
     names: dict[str, Any] = {}
     exec(text, where, names)  # noqa: S102  # our own source
-    patch.setattr(holder, name, names[name])
+    planted, known = names[name], getattr(holder, name)
+    patch.setattr(holder, name, planted)
+    for other in MODULES.values():  # also where it was imported
+        for alias, value in list(vars(other).items()):
+            if value is known:
+                patch.setattr(other, alias, planted)
 
 
 FULL = Program(1, 0, ("Enter", "Allow", "Prefetched", "Exit"), (1, 2, 3))
@@ -50,54 +58,54 @@ PLANTED = {
         "worker.answer", "core.bell.put(None)", "pass", "restart", "lost wake-up"
     ),
     "the worker is not rung for": Planted(
-        "pull.Run.ring", "entry.bell.put(why)", "pass", "prefetch", "observation"
+        "run.Run.ring", "entry.bell.put(why)", "pass", "prefetch", "observation"
     ),
     "leaving does not ring": Planted(
-        "core.Core.join", "    entry.bell.put(None)\n", "    pass\n", FULL, "lost wake-up"
+        "scope.join", "    entry.bell.put(None)\n", "    pass\n", FULL, "lost wake-up"
     ),
     "a worker that goes rings for nobody who reads": Planted(
-        "worker._work", "answer(core, core.run)", "pass", "closed-while-waiting", "lost wake-up"
+        "worker.live", "answer(core, core.run)", "pass", "closed-while-waiting", "lost wake-up"
     ),
     "a worker that goes rings for nobody who leaves": Planted(
-        "worker._work", "leaver.put(None)", "pass", "restart", "lost wake-up"
+        "worker.live", "leaver.put(None)", "pass", "restart", "lost wake-up"
     ),
     "the opening of a gate rings for nobody": Planted(
-        "core.Core.opened", "run.ring(GATE)", "pass", OPENED, "observation"
+        "scope.opened", "run.ring(GATE)", "pass", OPENED, "observation"
     ),
     # A second look is missing.
     "asleep beside a batch": Planted(
-        "core.Core.sleep",
+        "consumer.sleep",
         "if not run.batches and not run.marks and puller.in_force():",
         "if puller.in_force():",
         "restart",
         "lost wake-up",
     ),
     "asleep although the worker has gone": Planted(
-        "core.Core.sleep",
+        "consumer.sleep",
         " and puller.in_force():",
         ":",
         "closed-while-waiting",
         "lost wake-up",
     ),
     "an end is told before the batch in front of it": Planted(
-        "core.Core.tell",
-        "if run.batches or not marks:",
-        "if not marks:",
+        "consumer.tell",
+        "if mark is None or run.batches:",
+        "if mark is None:",
         "epochs-of-one",
         "observation",
     ),
     # The order is wrong.
     "a mark is put before its batch": Planted(
-        "worker.put",
+        "pull.put",
         "    run.batches.append(batch)\n",
-        "    if put[MARK] == 'ended':\n        run.marks.append(StopIteration())\n"
-        "    run.batches.append(batch)\n    return run.advance(put)\n",
+        "    if mark is not None:\n        run.marks.append(mark)\n        mark = None\n"
+        "    run.batches.append(batch)\n",
         "epochs-of-one",
         "observation",
     ),
     # The rest.
     "a stop that does not wait": Planted(
-        "core.Core.leave", "self.join(entry, failure)", "pass", "restart", "leaked thread"
+        "scope.leave", "join(core, entry, failure)", "pass", "restart", "leaked thread"
     ),
     "running ahead without room": Planted(
         "worker.run_ahead",
@@ -108,15 +116,15 @@ PLANTED = {
     ),
     # A ring is missing, still.
     "who is asked for does not ring": Planted(
-        "core.Core.sleep", "run.ring()", "pass", "errors", "lost wake-up"
+        "consumer.sleep", "run.ring()", "pass", "errors", "lost wake-up"
     ),
     "a slot is freed, and nobody told": Planted(
-        "core.Core.took", "run.ring()", "pass", "prefetch", "observation"
+        "consumer.took", "run.ring()", "pass", "prefetch", "observation"
     ),
     "entered, and the worker is not told": Planted(
-        "core.Core._enter",
-        "                entry.bell.put(None)\n",
-        "                pass\n",
+        "scope._enter",
+        "            entry.bell.put(None)\n",
+        "            pass\n",
         Program(1, 0, ("Allow", "Enter", "Prefetched", "Exit"), (1, 2)),
         "observation",
     ),
@@ -146,7 +154,7 @@ PLANTED = {
         "observation",
     ),
     "its own pull without a second look": Planted(
-        "core.Core.pull",
+        "consumer.pull",
         "while not run.batches and not run.marks:",
         "for _ in range(1):",
         Program(1, 0, ("Enter", "Allow", "Exit", "Start", "Next", "Join"), (1, 2), ("Enter", "Exit")),
@@ -190,17 +198,17 @@ PLANTED = {
         "step",
     ),
     "a sleep is announced after the look": Planted(
-        "core.Core.sleep",
-        "        self.sleeps += 1\n        run.ring()\n"
-        "        if not run.batches and not run.marks and puller.in_force():\n",
-        "        run.ring()\n"
-        "        if not run.batches and not run.marks and puller.in_force():\n"
-        "            self.sleeps += 1\n",
+        "consumer.sleep",
+        "    core.sleeps += 1\n    run.ring()\n"
+        "    if not run.batches and not run.marks and puller.in_force():\n",
+        "    run.ring()\n"
+        "    if not run.batches and not run.marks and puller.in_force():\n"
+        "        core.sleeps += 1\n",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
         "lost wake-up",
     ),
     "a sleep is not announced": Planted(
-        "core.Core.sleep", "self.sleeps += 1", "pass", "restart", "lost wake-up"
+        "consumer.sleep", "core.sleeps += 1", "pass", "restart", "lost wake-up"
     ),
     "the sleep that was answered is read anew": Planted(
         "worker.answer", "run.answered = sleeps", "run.answered = core.sleeps",
@@ -214,7 +222,7 @@ PLANTED = {
         "observation",
     ),
     "who waits looks for the puller last": Planted(
-        "core.Core._wait",
+        "consumer._wait",
         "            puller = holder(run.pullers)  # before the buffer: it may put something, and be gone\n"
         "            if run.batches or run.marks:\n                return\n",
         "            if run.batches or run.marks:\n                return\n"
@@ -247,7 +255,7 @@ PLANTED = {
         Program(2, 0, ("Enter", "Allow", "Next", "Disallow", "Next"), (1, 2)), "step"
     ),
     "running ahead without a pass": Planted(
-        "pull.Run.is_under_way", "and self.iterator is not None", "", "restart", "observation"
+        "run.Run.is_under_way", "and self.iterator is not None", "", "restart", "observation"
     ),
     "running ahead before it is entered": Planted(
         "worker.work", "and core.entry is entry", "",
@@ -258,23 +266,23 @@ PLANTED = {
     ),
     # rest
     "entering does not wait for an interrupted stop": Planted(
-        "core.Core._enter", "        self.let_go()\n        if holder",
-        "        if holder", "interrupted-stop", "leaked thread"
+        "scope._enter", "    let_go(core)\n    if holder",
+        "    if holder", "interrupted-stop", "leaked thread"
     ),
     "entering while another reads": Planted(
-        "core.Core._enter", "if holder(self.requests) is None:", "if True:",
+        "scope._enter", "if holder(core.requests) is None:", "if True:",
         Program(1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, 2), ("Enter",)), "step"
     ),
     "sleeps beside a stop": Planted(
         "worker.run_ahead", "return not over", "return True", "restart", "none"
     ),
     "a stop that looks once": Planted(
-        "core.Core.join", "while entry.lives():", "if entry.lives():", "restart", "none"
+        "scope.join", "while entry.lives():", "if entry.lives():", "restart", "none"
     ),
     "leaving rings before it is noted": Planted(
-        "core.Core.join",
-        "        entry.leavers.append(bell)\n        entry.bell.put(None)\n",
-        "        entry.bell.put(None)\n        entry.leavers.append(bell)\n",
+        "scope.join",
+        "    entry.leavers.append(bell)\n    entry.bell.put(None)\n",
+        "    entry.bell.put(None)\n    entry.leavers.append(bell)\n",
         "restart", "none"
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -58,7 +59,7 @@ class Run:
         self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
         self.core: Any = self.wrapper._core
         if recorded:
-            self.core.record, self.wrapper._plain = True, False
+            self.core.record, self.wrapper._plain = SimpleNamespace(withdraw=self.withdrawn), False
         self.steps = Steps(self.core.limits)
         self.read_from_here()
         self.users_by_actor: dict[Actor, User] = {}
@@ -83,13 +84,20 @@ class Run:
         if self.recorded or action not in ("Fetch", "Enqueue", "Dequeue", "EndEpoch", "Raise"):
             self.note(action)
 
-    def changed(self, name: str, change: str, item: Any) -> None:
-        """A batch or a mark was put or taken."""
-        if not self.recorded and self.control.running is not None:
-            if name == "batches":
-                self.note("Enqueue" if change == "put" else "Dequeue")
-            elif change == "taken":
-                self.note("EndEpoch" if type(item) is StopIteration else "Raise")
+    def withdrawn(self) -> None:
+        """The running user was interrupted: its request is over, if it had one. Nobody says so."""
+        if self.running.ident in self.steps.waiting:
+            self.note("Withdraw")
+
+    def changed(self, where: deque[Any], change: str, item: Any) -> None:
+        """A batch or a mark was put or taken, if it is there where that was."""
+        run = self.core.__dict__["run"]
+        if self.recorded or self.control.running is None:
+            return
+        if where is run.batches:
+            self.note("Enqueue" if change == "put" else "Dequeue")
+        elif where is run.marks and change == "taken":
+            self.note("EndEpoch" if item.ended else "Raise")
 
     def judge(self) -> None:
         """At the end: what was done is a behaviour of the machine, which is where the shell is."""

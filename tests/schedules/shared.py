@@ -9,15 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kernel.core import Core
-from kernel.pull import Run
-from kernel.worker import Entry
+from kernel.core import Core, Entry
+from kernel.run import Run
 
 from .control import Control
 
 WATCHED: dict[type, tuple[str, ...]] = {
-    Core: ("entry", "run", "sleeps"),
-    Run: ("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
+    Core: ("entry", "run", "sleeps", "told", "closed"),
+    Run: (
+        *("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
+        *("puts", "lost", "resumes", "stateful", "unsaid"),
+    ),
     Entry: ("claim", "light", "death", "thread"),
 }
 """Attributes that are written after their holder was made. A test says that these are all."""
@@ -39,7 +41,7 @@ def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
     return property(get, put)
 
 
-LOOKS = ("__contains__", "__iter__", "__len__", "copy", "count", "index")
+LOOKS = ("__contains__", "__iter__", "__len__", "count", "index")
 CHANGES = ("append", "clear", "extend", "insert", "pop", "remove", "reverse", "__setitem__")
 
 
@@ -61,7 +63,7 @@ def steps(base: Any, names: Iterable[str], write: bool) -> dict[str, Any]:
 class List(list[Any]):
     """`list`, whose every operation is one step."""
 
-    vars().update(steps(list, (*LOOKS, "__getitem__"), write=False))
+    vars().update(steps(list, (*LOOKS, "__getitem__", "copy"), write=False))
     vars().update(steps(list, (*CHANGES, "__delitem__", "sort"), write=True))
 
     def __init__(self, control: Control, name: str, items: Iterable[Any] = ()) -> None:
@@ -74,7 +76,7 @@ class Deque(deque[Any]):
     """`deque`, whose every operation is one step.
 
     To read its first is none, nor to delete it: CPython lets nobody in between the look whether
-    there is one and that. `Core.tell` leans on it.
+    there is one and that. `consumer.tell` leans on it.
     """
 
     vars().update(steps(deque, LOOKS, write=False))
@@ -85,12 +87,16 @@ class Deque(deque[Any]):
         control: Control,
         name: str,
         items: Iterable[Any] = (),
-        changed: Callable[[str, Any], None] = lambda change, item: None,
+        changed: Callable[[Any, str, Any], None] = lambda deque, change, item: None,
     ) -> None:
         super().__init__(items)
         self.control = control
         self.name = name
         self.changed = changed
+
+    def copy(self) -> Any:
+        self.control.touch(self.name, write=False)
+        return deque(super().__iter__())
 
     def __getitem__(self, place: Any) -> Any:
         self.control.note(self.name, write=False)
@@ -100,15 +106,15 @@ class Deque(deque[Any]):
         self.control.note(self.name, write=True)
         item = super().__getitem__(place)
         super().__delitem__(place)
-        self.changed("taken", item)
+        self.changed(self, "taken", item)
 
     def append(self, item: Any) -> None:
         self.control.touch(self.name, write=True)
         super().append(item)
-        self.changed("put", item)
+        self.changed(self, "put", item)
 
     def popleft(self) -> Any:
         self.control.touch(self.name, write=True)
         item = super().popleft()
-        self.changed("taken", item)
+        self.changed(self, "taken", item)
         return item

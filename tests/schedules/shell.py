@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from kernel import claims, core, pull, worker
+from kernel import claims, core, launch, run, scope
 from kernel.claims import Claim, Frame
 
 from specs import trace
@@ -71,14 +69,14 @@ class Shell:
         """Asked whether a thread that is started cannot be."""
         self.did: Callable[[str], None] = lambda action: None
         """Told of each action that the shell says it has taken."""
-        self.changed: Callable[[str, str, Any], None] = lambda name, change, item: None
-        """Told of each change of a buffer or of marks."""
+        self.changed: Callable[[Any, str, Any], None] = lambda deque, change, item: None
+        """Told of each change of a buffer, or of marks."""
         threads = SimpleNamespace(Thread=self.thread, Event=None)
         launched = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
         here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
-        patch.setattr(worker, "threading", threads)
-        patch.setattr(worker, "_thread", launched)
-        patch.setattr(worker, "contextvars", SimpleNamespace(copy_context=lambda: here))
+        patch.setattr(launch, "threading", threads)
+        patch.setattr(launch, "_thread", launched)
+        patch.setattr(launch, "contextvars", SimpleNamespace(copy_context=lambda: here))
         self.local = Local(self)
         patch.setattr(claims._this_thread, "__defaults__", (self.local, claims.Thread))
         frames, hold = Frames(self), vars(Claim)["hold"]
@@ -88,10 +86,12 @@ class Shell:
             "hold",
             lambda claim, *call: hold(claim, frames.held, claim._frame, *call),
         )
-        for module in (core, worker):
+        for module in (core, launch, scope):
             patch.setattr(module, "SimpleQueue", lambda: SimpleQueue(self.control))
-        for kind in (core.Core, pull.Run, worker.Entry):
-            patch.setattr(kind, "__init__", self.with_containers(kind))
+        patch.setattr(run, "deque", self.deque)
+        patch.setattr(run.Run, "given", self.counting(run.Run.given))
+        for kind in (core.Core, run.Run, core.Entry):
+            patch.setattr(kind, "__init__", self.with_lists(kind))
         for kind, names in WATCHED.items():
             for name in names:
                 attribute = watched(kind, name, lambda: self.control)
@@ -108,19 +108,29 @@ class Shell:
         """What stands in for `threading.Thread`."""
         return Thread(self.control, refused=self.refuses, **arguments)
 
-    def with_containers(self, kind: Any) -> Callable[..., None]:
-        """An `__init__` whose lists and deques are ours."""
+    def deque(self, items: Iterable[Any] = ()) -> Deque:
+        """What stands in for `deque`."""
+        return Deque(self.control, self.control.name("deque"), items, self.changed)
+
+    def counting(self, given: Callable[[Any], int]) -> Callable[[Any], int]:
+        """What stands in for `Run.given`, which counts what was taken from the buffer."""
+
+        def counted(run: Any) -> int:
+            self.control.touch(run.batches.name, write=False)
+            return given(run)
+
+        return counted
+
+    def with_lists(self, kind: Any) -> Callable[..., None]:
+        """An `__init__` whose lists are ours."""
         made = kind.__init__
 
-        def init(holder: Any, *arguments: Any) -> None:
-            made(holder, *arguments)
+        def init(holder: Any, *arguments: Any, **named: Any) -> None:
+            made(holder, *arguments, **named)
             for name, value in list(vars(holder).items()):
-                place = f"{kind.__name__}.{name}"
                 if type(value) is list:
+                    place = self.control.name(f"{kind.__name__}.{name}")
                     holder.__dict__[name] = List(self.control, place, value)
-                elif type(value) is deque:
-                    changed = partial(self.changed, name)
-                    holder.__dict__[name] = Deque(self.control, place, value, changed)
 
         return init
 

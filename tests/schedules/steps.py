@@ -27,6 +27,7 @@ class Steps:
         self.limits = limits
         self.lines: list[Line] = []
         self.inside = False
+        self.waiting: set[int] = set()  # actors whose request goes on
 
     def note(self, action: str, actor: int) -> None:
         """The actor has taken an action."""
@@ -34,6 +35,10 @@ class Steps:
             return  # the stop was interrupted, and is ended
         if action in ("Enter", "Leave"):
             self.inside = action == "Enter"
+        if action == "Request":
+            self.waiting.add(actor)
+        elif action == "Withdraw":
+            self.waiting.discard(actor)
         self.lines.append(Line(action, str(actor), NOTHING))
 
     def state(self) -> State | None:

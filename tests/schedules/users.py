@@ -257,8 +257,10 @@ class User:
 
     def call_NextInterrupted(self) -> None:
         """One `next`, unless Ctrl-C strikes while it waits."""
-        with suppress(KeyboardInterrupt):
+        try:
             self.call_Next()
+        except KeyboardInterrupt:
+            self.run.withdrawn()
         self.wants = False
 
     def call_Next(self) -> None:

@@ -22,15 +22,15 @@ from unittest import mock
 
 from rich.console import Console
 
-from kernel import StreamWrapper, worker
-from kernel.pull import FETCHING
+from kernel import StreamWrapper, consumer, pull
+from kernel.run import FETCHING
 from specs.epochs import FAILURE
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Source, Wrapper
 from ..endurance.soak import Broken, User
 
-PULL = worker.pull
+PULL = pull.pull
 
 
 class Unstartable(RuntimeError):
@@ -46,8 +46,8 @@ class Faulty(User):
         core = self.stream._core
         if kind < 0.02 and (self.entered or not self.size):
             with (
-                mock.patch.object(core, "sleep", side_effect=KeyboardInterrupt),
-                mock.patch.object(worker, "pull", side_effect=self.pull),
+                mock.patch.object(consumer, "sleep", side_effect=KeyboardInterrupt),
+                mock.patch.object(consumer, "answer", side_effect=self.pull),
             ):
                 try:
                     self.next()

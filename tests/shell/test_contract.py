@@ -431,7 +431,7 @@ def test_rule_8_what_is_buffered_comes_first(wrapper: Any, monkeypatch: pytest.M
 
 def test_rule_8_gone_without_a_word(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 8: a worker that ended without a sign is noticed by a look at its thread."""
-    monkeypatch.setattr("kernel.worker.GLANCE", 0.01)
+    monkeypatch.setattr("kernel.core.Core.glance", 0.01)
     stream = wrapper(Source([1, 2]), 2, name="lost")
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda thread: None)
@@ -446,7 +446,7 @@ def test_rule_8_gone_without_a_word(wrapper: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_rule_8_a_slow_worker_is_not_dead(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 8: many looks at a worker that is long in a pull do no harm."""
-    monkeypatch.setattr("kernel.worker.GLANCE", 0.01)
+    monkeypatch.setattr("kernel.core.Core.glance", 0.01)
     source = Source(range(3), held=True)
     with wrapper(source, 2) as stream:
         reader = Aside(lambda: next(stream))

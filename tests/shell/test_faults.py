@@ -10,13 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, repeat, starmap
 from typing import Any
 
 import pytest
 
-from kernel import StreamWrapper, worker
-from kernel.core import Core
+from kernel import StreamWrapper, pull, scope
 from kernel.machine import Enqueue, Variables
 
 from ..support.sources import LONG, Aside, Source, epoch, take
@@ -130,14 +129,14 @@ def test_a_thread_that_was_given_up_may_die(monkeypatch: pytest.MonkeyPatch) -> 
     """Rule 1: nor does it matter to the next worker if that thread ends by an error of its own."""
     source = Stuck(0, "error")
     wrapped = given_up(source)
-    reported = worker.reported
+    reported = pull.reported
 
     def fails(error: BaseException, label: str, buffered: bool) -> BaseException:
         if threading.current_thread() is source.thread:
             raise MemoryError
         return reported(error, label, buffered)
 
-    monkeypatch.setattr(worker, "reported", fails)
+    monkeypatch.setattr(pull, "reported", fails)
     buried(wrapped)
     with wrapped:
         assert next(wrapped) == FRESH[0]
@@ -148,13 +147,13 @@ def test_a_thread_that_was_given_up_may_die(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_pull_that_returns_at_the_last_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules 1 and 3: its batch comes, though its worker is given up, and then the error."""
     source = Stuck(0)
-    give_up = Core.give_up
+    give_up = scope.give_up
 
     def late(core: Any, *arguments: Any) -> None:
         source.let_go()
         give_up(core, *arguments)
 
-    monkeypatch.setattr(Core, "give_up", late)
+    monkeypatch.setattr(scope, "give_up", late)
     wrapped = given_up(source)
     assert next(wrapped) == (1, 0)
     buried(wrapped)
@@ -301,8 +300,10 @@ def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
     """Rule 10: the error is told; the batch in hand is lost at most, the others come in order."""
     wrapped = StreamWrapper(Source([0, 1, 2, 3]))
     assert next(wrapped) == 0
-    wrapped._core.run.batches = Full()
-    wrapped._core.run.batches.refusals = refusals  # type: ignore[attr-defined]
+    run = wrapped._core.run
+    run.batches = Full()
+    run.taking = enumerate(starmap(run.batches.popleft, repeat(())), 1)
+    run.batches.refusals = refusals  # type: ignore[attr-defined]
     assert settled(wrapped, 4) == [MemoryError] * refusals + [1, 2, 3, "end"][refusals:]
 
 
@@ -317,7 +318,7 @@ def test_no_memory_for_a_state(size: int, monkeypatch: pytest.MonkeyPatch) -> No
             raise MemoryError
         return Enqueue(limits, state)
 
-    monkeypatch.setattr(worker, "Enqueue", enqueue)
+    monkeypatch.setattr(pull, "Enqueue", enqueue)
     with StreamWrapper(Source([0, 1, 2], [10]), size) as wrapped:
         seen = settled(wrapped, 3)
     assert seen == [MemoryError, 10, "end"]
@@ -370,7 +371,7 @@ def test_rule_9_source_calls_back(call: str, mode: str) -> None:
 # Closed by another thread.
 
 
-def scope(wrapped: Any) -> str:
+def scope_of(wrapped: Any) -> str:
     """Whether it is entered."""
     core = wrapped._core
     return Variables(*core.state(core.run)).scope
@@ -392,7 +393,7 @@ def test_rule_9_closed_while_it_is_read(size: int) -> None:
                 turns += 1
                 wrapped.__enter__()
             except RuntimeError:  # entered while the reader waits: once more
-                while scope(wrapped) != "inside" and not over.is_set():
+                while scope_of(wrapped) != "inside" and not over.is_set():
                     try:
                         wrapped.__enter__()
                     except RuntimeError:
@@ -406,7 +407,7 @@ def test_rule_9_closed_while_it_is_read(size: int) -> None:
     finally:
         over.set()
     assert closer.result() > 0
-    if scope(wrapped) == "inside":
+    if scope_of(wrapped) == "inside":
         wrapped.__exit__(None, None, None)
     assert source.most_active == 1
 

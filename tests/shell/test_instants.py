@@ -131,7 +131,7 @@ def test_rule_10_abandoned_before_the_worker_begins(monkeypatch: pytest.MonkeyPa
     stream = StreamWrapper(source, 2)
     with monkeypatch.context() as patch:
         patch.setattr("threading.Thread", Late)
-        patch.setattr("kernel.worker._said", interrupted)
+        patch.setattr("kernel.launch._said", interrupted)
         with pytest.raises(KeyboardInterrupt):
             stream.__enter__()
     del stream

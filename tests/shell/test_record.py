@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from kernel import StreamWrapper, worker
+from kernel import StreamWrapper, consumer, worker
 from kernel.machine import Limits, State, Variables
 from specs import trace
 from specs.trace import Line, Verdict, linearize, read_trace
@@ -133,7 +133,7 @@ Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 
 def edited(name: str, old: str, new: str) -> Break:
     """A function of the worker, with an edit in its source."""
-    return partial(plant, function=f"worker.{name}", old=old, new=new)
+    return partial(plant, function=f"pull.{name}", old=old, new=new)
 
 
 def fetches(mutant: str) -> Break:
@@ -274,14 +274,14 @@ def test_requests_that_ended_without_a_word() -> None:
     file, source = io.StringIO(), Source(range(9), held=True)
     wrapper = StreamWrapper(source, 2, record=file)
     with pytest.MonkeyPatch.context() as patch, wrapper:
-        patch.setattr(wrapper._core, "sleep", lambda *_: 1 / 0)
+        patch.setattr(consumer, "sleep", lambda *_: 1 / 0)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 next(wrapper)
         patch.undo()
         source.free()
         assert next(wrapper) == 0
-        patch.setattr(wrapper._core, "sleep", lambda *_: 1 / 0)
+        patch.setattr(consumer, "sleep", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             take(wrapper, 2)
         patch.undo()

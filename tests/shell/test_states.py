@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kernel import worker
+from kernel import launch
 from kernel.claims import Claim
 from kernel.machine import Limits, Variables
 from specs.graph import explore
@@ -71,6 +71,6 @@ def test_a_thread_that_is_left_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     unheard = SimpleNamespace(
         ref=lambda thing, _=None: weakref.ref(thing), ReferenceType=weakref.ReferenceType
     )
-    monkeypatch.setattr(worker, "weakref", unheard)
+    monkeypatch.setattr(launch, "weakref", unheard)
     monkeypatch.setattr("tests.endurance.interrupts.HANG", 0.1)
     assert alone(lambda: State("worker asleep").collect()) != 0

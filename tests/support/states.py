@@ -16,7 +16,8 @@ from itertools import islice
 from typing import Any
 from unittest import mock
 
-from kernel import StreamWrapper, worker
+from kernel import StreamWrapper
+from kernel.core import Core
 from kernel.machine import Variables
 from specs.epochs import FAILURE
 
@@ -58,7 +59,7 @@ class State(Scene):
         self.gates: list[Any] = []
         self.seen: list[Any] = []
         self.asides: list[threading.Thread] = []
-        worker.GLANCE = 1000.0  # type: ignore[misc]
+        Core.glance = 1000.0
         self.stream = subject(self.source, size, self.epoch_size, "swept", {})
         self.do(self.sweep.before)
 

@@ -1,0 +1,73 @@
+"""How a worker is started: in a thread of its own, in which no interrupt can strike."""
+
+from __future__ import annotations
+
+import _thread
+import contextvars
+import threading
+import weakref
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from .claims import Claim
+from .core import Core, Entry
+from .worker import REFUSED, STARTED, live
+
+LAUNCHED: Final = "launched"
+
+
+def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bool:
+    """Start the worker of the entry, and wait until it has. One that cannot start has died.
+
+    `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
+
+    Returns False if it was refused, as another thread pulls.
+    """
+    bell: SimpleQueue[Any] = SimpleQueue()
+    # Called by the interpreter itself when the wrapper is garbage, the last one first: nothing can
+    # come between, and nothing of ours is interrupted.
+    calls: tuple[Any, ...] = entry.bell.put, entry.over.append
+    alarms = [weakref.ref(wrapper, call) for call in calls]
+    work = live, weakref.ref(core), entry, entering, bell, alarms
+    try:
+        entry.thread = threading.Thread(
+            target=contextvars.copy_context().run, args=work, name=core.label, daemon=True
+        )
+        _thread.start_new_thread(_launch, (entry.thread, bell))
+        said = _said(entry.thread, bell, entering, core.glance)
+    except Exception as error:
+        said = error
+    if said is STARTED or said is REFUSED:
+        return said is STARTED
+    if not isinstance(said, Exception | None):
+        raise said
+    entry.death = said
+    core.run.worker = entry
+    core.did("Die")
+    return True
+
+
+def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim, glance: float) -> Any:
+    """What the worker says as it begins, or why it did not; None if it died without a word.
+
+    A thread that does not live has not died yet, unless its launcher is done, or another process's.
+    """
+    launched = False
+    while True:
+        try:
+            said = bell.get(True, glance)
+        except Empty:  # noqa: PERF203  # twice a second
+            if (launched or entering.was_forked()) and not thread.is_alive():
+                return None
+        else:
+            if said is not LAUNCHED:
+                return said
+            launched = True
+
+
+def _launch(thread: threading.Thread, bell: SimpleQueue[Any]) -> None:
+    try:
+        thread.start()
+        bell.put(LAUNCHED)
+    except BaseException as error:
+        bell.put(error)

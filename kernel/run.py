@@ -1,0 +1,167 @@
+"""The puller's side: what whoever pulls writes.
+
+The puller is the worker or, where there is none, a caller in `next`. A `Run` is written by it
+alone; callers take from its buffer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import repeat, starmap
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+from .claims import Claim
+from .machine import INITIAL, Limits, State, Worker
+from .machine import Mark as MarkWord
+
+if TYPE_CHECKING:
+    from .core import Entry
+
+T = TypeVar("T")
+
+# Places of variables in a state; a test compares them with `Variables`.
+MARK: Final = 4
+PROGRESS: Final = 6  # and all that follow
+
+FETCHING, BEGUN, COUNT = range(3)  # places in `Run.progress`
+
+
+class Mark:
+    """The end of an epoch (a StopIteration), or an error: what `next` will raise.
+
+    An object of its own, as a source may raise one exception twice.
+    """
+
+    __slots__ = ("ended", "error")
+
+    def __init__(self, error: BaseException) -> None:
+        self.error: BaseException | None = error  # None once it was told
+        self.ended = type(error) is StopIteration
+
+
+class Resume(NamedTuple):
+    """How the first pass of a resumed stream goes on."""
+
+    in_pass: int  # batches of it that were given
+    skip: int  # of these, so many are to be pulled once more, and skipped
+    state: Any  # what the source itself said before these, or None
+
+
+class Snapshot(NamedTuple):
+    """What the source said of itself after so many batches."""
+
+    number: int
+    state: Any
+
+
+class Run(Generic[T]):
+    """What the puller writes: the buffer, the pass and its progress.
+
+    Who gives a worker up leaves this to it, and goes on with another.
+    """
+
+    def __init__(
+        self, given: int = 0, batches: Iterable[T] = (), marks: Iterable[Mark] = ()
+    ) -> None:
+        self.batches: deque[T] = deque(batches)
+        self.taking = enumerate(starmap(self.batches.popleft, repeat(())), given)
+        """Takes the oldest batch, and counts it, at once. Raises IndexError if there is none."""
+        self.marks: deque[Mark] = deque(marks)
+        """The mark behind the batches, if there is one. It is put after them, so who sees it and
+        then no batch has seen all."""
+        self.puts = given + len(self.batches)
+        """How many batches were put, from the first of this stream; not while running ahead."""
+        self.lost = 0
+        """Batches of a caller's own pulls that an interrupt lost. They count as given."""
+        self.starts: deque[int] = deque()
+        """How many batches were put when each pass began, as far as the consumer may be there."""
+        self.resumes: Resume | None = None
+        self.stateful: Any = None
+        """What can say the state of this pass, if the source can and is asked to."""
+        self.snapshots: deque[Snapshot] = deque()
+        self.unsaid: BaseException | None = None
+        """Why it could not: that is an error of the next pull."""
+        self.pullers: list[Claim] = []
+        self.worker: Entry | None = None
+        """The worker that has started and not halted. If it has no claim in force, it died."""
+        self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]
+        self.iterator: Iterator[T] | None = None
+        """The pass. None in a pull that may turn out to be its last."""
+        self.hand: tuple[Any, int, Mark | None] | None = None
+        """While a batch is put: the progress after it, its number, and the mark behind it."""
+        self.parked = 0
+        """How often the worker has parked: it sleeps, or is about to and looks once more first."""
+        self.rung = 0
+        """Which of these sleeps was rung for; written by callers, after the ring."""
+        self.answered = 0
+        """The last sleep of a consumer that the worker has rung for."""
+
+    def ring(self, why: str | None = None) -> None:
+        """Wake the worker if it is parked and was not rung for yet."""
+        parked, entry = self.parked, self.worker
+        if parked > self.rung and entry is not None:
+            entry.bell.put(why)
+            self.rung = parked
+
+    def own_state(self) -> State:
+        """The state as far as the answers of a pull depend on it: the puller's own side."""
+        worker: Worker = "absent" if self.worker is None else "running"
+        return "inside", 0, "idle", len(self.batches), "none", worker, *self.progress
+
+    def advance(self, state: State | None) -> None:
+        """Note the progress that an action has made."""
+        assert state is not None
+        self.progress = state[PROGRESS:]
+
+    def is_under_way(self, limits: Limits) -> bool:
+        """Whether the next pull is neither the first of its pass nor the last of its epoch."""
+        _, begun, count, _ = self.progress
+        plain = self.iterator is not None and self.stateful is None
+        return begun and plain and count + 1 != limits.epoch_size
+
+    def given(self) -> int:
+        """How many batches were taken, from the first of this stream."""
+        counted: Any = self.taking.__reduce__()
+        taken: int = counted[1][1]
+        return taken + self.lost
+
+    def began(self, start: int) -> None:
+        """A pass has begun, after so many batches."""
+        given = self.given()
+        while len(self.starts) > 1 and self.starts[1] < given:
+            self.starts.popleft()
+        self.starts.append(start)
+
+    def keep(self, every: int) -> None:
+        """Have the source say its state, after each so many batches of its pass."""
+        if (self.puts - self.starts[-1]) % every == 0:
+            given = self.given()
+            while len(self.snapshots) > 1 and self.snapshots[1].number <= given:
+                self.snapshots.popleft()
+            try:
+                self.snapshots.append(Snapshot(self.puts, self.stateful.state_dict()))
+            except BaseException as error:  # the batch that was pulled is given all the same
+                self.unsaid = error
+
+    def is_used(self) -> bool:
+        """Whether anything was pulled, or was to be."""
+        return self.resumes is not None or self.progress != INITIAL[PROGRESS:] or bool(self.starts)
+
+    def resume(self, state: State, resume: Resume) -> None:
+        """Go on in such a state, with such a pass."""
+        self.progress = state[PROGRESS:]
+        if state[MARK] == "ended":
+            self.marks.append(Mark(StopIteration()))
+        if resume.state is not None:
+            self.snapshots.append(Snapshot(-resume.skip, resume.state))
+        self.resumes = resume if resume.in_pass else None
+
+    def mark(self) -> MarkWord:
+        """The machine's word for the mark."""
+        if not self.marks:
+            return "none"
+        try:
+            return "ended" if self.marks[0].ended else "failed"
+        except IndexError:
+            return "none"  # a caller took it

@@ -1,0 +1,158 @@
+"""The scope and the gates: entering, leaving, and `allow_buffering`.
+
+One handler puts something right, by one atomic operation: a gate that was interrupted as it opened,
+which its `with` would leave open.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from .claims import Claim, holder
+from .core import Core, Entry
+from .launch import start
+from .machine import Enter, Leave
+from .run import BEGUN, FETCHING, Run
+from .worker import GATE
+
+
+def enter(core: Core[Any], wrapper: object) -> None:
+    """Enter, once the worker has started if there is a buffer to fill."""
+    claim = Claim()
+    claim.hold(_enter, core, claim, wrapper)
+
+
+def _enter(core: Core[Any], claim: Claim, wrapper: object) -> None:
+    if core.is_source():
+        raise RuntimeError(f"{core.label} was entered by its own source.")
+    last, entry = core.entry, Entry()
+    if claim.take(core.entering) is not None or (last is not None and not last.over):
+        raise RuntimeError(f"{core.label} was entered twice.")
+    let_go(core)
+    if holder(core.requests) is None:
+        try:
+            while core.limits.capacity and core.run.worker is None:
+                if start(core, entry, claim, wrapper):
+                    break
+                if holder(core.requests) is not None:
+                    break
+                let_go(core)  # it was refused by one that has halted, or was about to begin
+            if Enter(core.limits, core.state(core.run)) is not None:
+                core.entry = entry  # last: until then the worker waits, and halts if this ends
+                core.did("Enter")
+                claim.give_back(core.entering)
+                return
+        finally:
+            entry.bell.put(None)
+    raise RuntimeError(f"{core.label} was entered while another thread reads it.")
+
+
+def let_go(core: Core[Any]) -> None:
+    """Wait for workers whose stop, or whose entering, was interrupted; to their last line."""
+    for entry in {core.run.worker, core.entry}:
+        if entry is not None and entry.claim is not None:
+            entry.over.append(None)
+            join(core, entry, None)
+
+
+def leave(core: Core[Any], failure: object) -> None:
+    """Leave, and wait until the worker has halted."""
+    if core.is_source():
+        raise RuntimeError(f"{core.label} was left by its own source.")
+    entry = core.entry
+    if entry is not None:
+        left = object()
+        if Leave(core.limits, core.state(core.run)) is not None:
+            entry.over.append(left)
+        if entry.over[0] is left or entry.halted_as_garbage() or entry.lives():
+            core.did("Leave")
+            join(core, entry, failure)
+            return
+    raise RuntimeError(f"{core.label} was left without having been entered.")
+
+
+def join(core: Core[Any], entry: Entry, failure: object) -> None:
+    """Wait until the worker has halted. May be interrupted, and called again."""
+    bell: SimpleQueue[None] = SimpleQueue()
+    end = inf if core.stop_timeout is None else time.monotonic() + core.stop_timeout
+    entry.leavers.append(bell)
+    entry.bell.put(None)
+    while entry.lives():
+        left = end - time.monotonic()
+        if left <= 0 and core.run.progress[FETCHING]:
+            give_up(core, entry, failure)
+            return
+        with suppress(Empty):
+            bell.get(True, min(left, core.glance) if left > 0 else core.glance)
+    thread = entry.thread
+    if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
+        with suppress(RuntimeError):  # at exit; from 3.14 on it cannot be joined there
+            thread.join(core.glance)
+
+
+def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
+    """Leave the worker, in a pull that does not return, to itself, with all that it writes.
+
+    Raises TimeoutError, unless the body of `with` has failed already.
+    """
+    run = core.run
+    error = entry.death = TimeoutError(
+        f"A pull from the source of {core.label} has not returned for "
+        f"{core.stop_timeout} seconds after the worker was told to go."
+    )
+    while True:  # until nothing was put meanwhile: a mark comes behind its batches
+        rest: Run[Any] = Run(run.given(), run.batches.copy(), run.marks.copy())
+        if len(run.marks) == len(rest.marks):
+            break
+    rest.worker, rest.progress = entry, run.progress
+    rest.starts, rest.snapshots = run.starts.copy(), run.snapshots.copy()
+    entry.claim = None
+    core.run = rest
+    core.did("Die")
+    core.bell.put(None)
+    if failure is None:
+        raise error  # who buries the worker clears its death
+
+
+def opened(core: Core[Any]) -> None:
+    """A gate was opened: wake the worker, if it has something to do and sleeps deeply."""
+    run = core.run
+    entry = run.worker
+    room = len(run.batches) < core.limits.capacity
+    if room and run.progress[BEGUN] and entry is not None and not entry.light:
+        run.ring(GATE)
+
+
+class Gate:
+    """What `allow_buffering` gives: while it is entered, the worker may pull."""
+
+    def __init__(self, core: Core[Any]) -> None:
+        self._core = core
+        self._token = object()
+
+    def __enter__(self) -> None:
+        core, token = self._core, self._token
+        before = core.gates.count(token)
+        try:
+            core.gates.append(token)
+            core.did("Allow")
+            if core.run.parked > core.run.rung:
+                opened(core)
+        except BaseException:  # interrupted: `__exit__` will not be called
+            if core.gates.count(token) > before:
+                core.gates.remove(token)
+            raise
+
+    def __exit__(self, *args: object) -> None:
+        """Shut the gate. Raises RuntimeError if it was not entered."""
+        try:
+            self._core.gates.remove(self._token)
+        except ValueError:
+            raise RuntimeError(
+                f"A gate of {self._core.label} was left without being entered."
+            ) from None
+        self._core.did("Disallow")
