@@ -17,7 +17,6 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-
 LIGHT = 0.1
 """Seconds: who waits for less wakes by itself."""
 
@@ -270,9 +269,7 @@ class SimpleQueue:
         return not self.items
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self.control.point(
-            "queue.get", lambda: bool(self.items), timeout, place=self.name
-        ):
+        if not self.control.point("queue.get", lambda: bool(self.items), timeout, place=self.name):
             raise Empty
         self.control.note(self.name, write=True)
         return self.items.popleft()

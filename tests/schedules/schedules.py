@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,13 @@ import pytest
 
 from kernel import StreamWrapper
 from specs.epochs import BATCH, FAILURE, epochs
+from specs.trace import Line, read_line
 
 from .control import Actor, Control, Unstartable
 from .programs import Program
 from .shell import Shell
-from .steps import Steps
+from .steps import Steps, after
 from .users import Source, User, Wrong
-
 
 TRIES = 3
 """Threads that one entering starts, at most, where whoever can go on does so now and then."""
@@ -31,14 +32,39 @@ def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
     return got[0] == due[0] and got[1] is due[1]
 
 
+class File:
+    """A file to which a record is written, whose every operation is one step."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.control.touch("file", write=True)
+        self.text += text
+
+    def flush(self) -> None:
+        self.control.touch("file", write=True)
+
+    def lines(self) -> list[Line]:
+        """The lines of actions."""
+        return [read_line(json.loads(line)) for line in self.text.splitlines()[1:]]
+
+
 class Run:
     """One run of a program, by threads under control. With `everywhere`, each touch is a point.
 
     With `recorded` the stream takes the way of one that has a record: each action by its name.
+    With `written` it has one.
     """
 
     def __init__(
-        self, program: Program, shell: Shell, everywhere: bool = False, recorded: bool = False
+        self,
+        program: Program,
+        shell: Shell,
+        everywhere: bool = False,
+        recorded: bool = False,
+        written: bool = False,
     ) -> None:
         self.program = program
         self.shell = shell
@@ -56,9 +82,13 @@ class Run:
         self.given: list[Any] = []  # batches
         self.interrupted = False
         self.source = Source(program.answers, self)
-        self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
+        self.file: Any = File(self.control) if written else None
+        self.recorded |= written
+        self.wrapper = StreamWrapper(
+            self.source, program.capacity, program.epoch_size or -1, record=self.file
+        )
         self.core: Any = self.wrapper._core
-        if recorded:
+        if recorded and not written:
             self.core.record, self.wrapper._plain = SimpleNamespace(withdraw=self.withdrawn), False
         self.steps = Steps(self.core.limits)
         self.read_from_here()
@@ -69,7 +99,11 @@ class Run:
         """A thread is started, by somebody who enters: whether it cannot be."""
         user = self.users_by_actor[self.running]
         user.started += 1
-        self.unfair |= user.started > TRIES
+        if user.started > TRIES:
+            older = self.control.actors[:-TRIES]
+            if not any(actor in older and actor.ready() for actor in self.able()):
+                self.fail("livelock", "entering goes round and round")
+            self.unfair = True
         return self.refused
 
     # The steps of the machine.
@@ -105,6 +139,8 @@ class Run:
         if state is None:
             lines = " ".join(str(line) for line in self.steps.lines)
             raise Wrong("step", f"no behaviour of the machine: {lines}")
+        if self.file is not None and after(self.core.limits, self.file.lines()) is None:
+            raise Wrong("step", f"the record is no behaviour of the machine: {self.file.text}")
         real = self.core.state(self.core.__dict__["run"])
         if state != real:
             raise Wrong("step", f"the machine is in {state}, the shell in {real}")

@@ -6,32 +6,21 @@ and each time-out, if any are allowed. A schedule is run from its beginning: as 
 its last choice, and then whoever runs goes on for as long as it can, while what else could be
 chosen is noted, for later. No execution is taken for another, so nothing has to be hashed.
 
-One kind of schedule is left out, as another shows the same. Say an actor is preempted in front of
-a step, others go on, and then it does that step, and nothing that they did in between conflicts
-with the step: no two of the accesses are of the same thing, one of them a write. Then the step may
-as well be done first, and the actor be preempted behind it. All that happens is the same, in the
-same order for each thing. Nor are there more preemptions. There was one in front of the step, and
-now there is one behind it at most, none if the actor has to wait there. The others were preempted
-or waited where they do now: who waits has looked at what it waits for, which counts as an access,
-so the step is not what it waited for. Done again and again this comes to an end, as preemptions
-only get later; so of all schedules that show the same, one with the fewest preemptions is run.
-
-That asks for every access of what actors share to be known. It is: the shell's by `shared`, those
-of users and their source by `Control.note`. The check whether a consumer sleeps beside a batch
-looks at all actors, and finds nothing while one can go on, unless that is in a pull; so to be
-preempted in a pull, or in front of what looks at all actors as well, is never left out.
+Schedules that show the same as others are left out, as far as `repeats` has it.
 """
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import NamedTuple
 
 from .control import Actor
 from .programs import Program
+from .repeats import Chain, Sleeper
 from .schedules import Run, Wrong, shell
 from .shell import Shell
 
@@ -41,10 +30,6 @@ MOST = 20_000
 
 SPECIAL = ("begin", "call", "end", "join", "pull", "rest")
 """Operations of which no preemption is left out."""
-
-
-Accesses: TypeAlias = Sequence[tuple[str, bool]]
-"""What was looked at, and (True) written."""
 
 
 class Turn(NamedTuple):
@@ -61,54 +46,6 @@ class Bound(NamedTuple):
     preemptions: int
     interrupts: int = 1
     time_outs: int = 0
-
-
-@dataclass
-class Chain:
-    """Steps that an actor has made in a row, in front of each of which it could be preempted."""
-
-    accesses: list[tuple[str, bool]]  # all in that execution
-    begins: list[int] = field(default_factory=list)  # where those of each step begin
-    seen: dict[str, tuple[int, Accesses]] = field(default_factory=dict)
-    """By whose move the actor was preempted, in front of which step, and what was accessed until
-    it went on, if nobody else could: of those that were tried the last."""
-
-    def step(self, place: int) -> Accesses | None:
-        """What the step accesses, if that is known."""
-        if place + 1 >= len(self.begins):
-            return None
-        return self.accesses[self.begins[place] : self.begins[place + 1]]
-
-    def is_idle(self, place: int, move: str) -> bool:
-        """Whether the preemption shows the same as the one behind that step, which was tried."""
-        behind, accesses = self.seen.get(move, (-1, []))
-        step = self.step(place)
-        if behind != place + 1 or step is None or conflict(accesses, step):
-            return False
-        self.seen[move] = place, accesses
-        return True
-
-
-class Sleeper:
-    """An actor that was preempted: whether its step might as well have been before that."""
-
-    def __init__(self, accesses: list[tuple[str, bool]], step: Accesses | None) -> None:
-        self.accesses = accesses
-        self.since = self.seen = len(accesses)
-        self.until = 0  # where those of the step begin, if it was made
-        self.step = step  # what it accesses, if that is known
-
-    def sleeps(self) -> bool:
-        """Whether that is so, as far as others have come; False if it is not known."""
-        if self.step is None or conflict(self.accesses[self.seen :], self.step):
-            self.step = None
-            return False
-        self.seen = len(self.accesses)
-        return True
-
-    def slept(self) -> bool:
-        """Whether it was so: the actor has made its step."""
-        return not conflict(self.accesses[self.since : self.until], self.accesses[self.until :])
 
 
 class Choice(NamedTuple):
@@ -147,13 +84,6 @@ class Result:
     outcomes: set[object] = field(default_factory=set)
 
 
-def conflict(some: Accesses, others: Accesses) -> bool:
-    """Whether there are accesses of the same thing among both, one of them a write."""
-    writes = {place for place, write in some if write}
-    looks = {place for place, write in some if not write}
-    return any(place in writes or (write and place in looks) for place, write in others)
-
-
 class Search:
     """A search through the schedules of a program."""
 
@@ -163,12 +93,13 @@ class Search:
         bound: Bound,
         stage: Shell,
         recorded: bool = False,
+        written: bool = False,
         reduced: bool = True,
         outcome: Callable[[Run], object] | None = None,
     ) -> None:
-        self.program = program
-        self.stage = stage
-        self.recorded = recorded
+        self.begin = partial(
+            Run, program, stage, everywhere=True, recorded=recorded, written=written
+        )
         self.reduced = reduced
         self.outcome = outcome
         self.result = Result(bound)
@@ -205,7 +136,7 @@ class Search:
 
     def execute(self, begin: Choice) -> None:
         """Run one schedule."""
-        self.run = Run(self.program, self.stage, everywhere=True, recorded=self.recorded)
+        self.run = self.begin()
         self.control = self.run.control
         self.control.goes_on = self.goes_on
         self.turns: list[Turn] = []
@@ -264,7 +195,8 @@ class Search:
         self, begin: Choice, move: str, preempted: Actor | None, since: int, turns: list[Turn]
     ) -> None:
         """Whoever preempted has to wait: if only the preempted can go on, keep what it did."""
-        assert preempted is not None and begin.chain is not None
+        assert preempted is not None
+        assert begin.chain is not None
         if [turn.move for turn in turns] == [str(preempted.ident)]:
             actors = self.control.actors
             looks = [(a.place, False) for a in actors if not a.ended and not a.ready()]

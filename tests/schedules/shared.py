@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kernel.core import Core, Entry
+from kernel.record import Record
 from kernel.run import Run
 
 from .control import Control
@@ -21,6 +22,7 @@ WATCHED: dict[type, tuple[str, ...]] = {
         *("puts", "lost", "resumes", "stateful", "unsaid"),
     ),
     Entry: ("claim", "light", "death", "thread"),
+    Record: ("_process", "_inside"),
 }
 """Attributes that are written after their holder was made. A test says that these are all."""
 
@@ -70,6 +72,14 @@ class List(list[Any]):
         super().__init__(items)
         self.control = control
         self.name = name
+
+
+class Writers(List):
+    """The lists of a record: it looks whether there is one, and reads it, as `Deque` is read."""
+
+    def __getitem__(self, place: Any) -> Any:
+        self.control.note(self.name, write=False)
+        return list.__getitem__(self, place)
 
 
 class Deque(deque[Any]):

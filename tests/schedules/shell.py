@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from kernel import claims, core, launch, run, scope
+from kernel import claims, core, launch, record, run, scope
 from kernel.claims import Claim, Frame
-
 from specs import trace
 
 from . import steps
 from .control import Actor, Control, SimpleQueue, Thread
-from .shared import WATCHED, Deque, List, watched
+from .shared import WATCHED, Deque, List, Writers, watched
 
 
 class Local:
@@ -88,9 +87,13 @@ class Shell:
         )
         for module in (core, launch, scope):
             patch.setattr(module, "SimpleQueue", lambda: SimpleQueue(self.control))
-        patch.setattr(run, "deque", self.deque)
+        for module in (run, record):
+            patch.setattr(module, "deque", self.deque)
+        patch.setattr(
+            record, "threading", SimpleNamespace(current_thread=self, get_ident=self.ident)
+        )
         patch.setattr(run.Run, "given", self.counting(run.Run.given))
-        for kind in (core.Core, run.Run, core.Entry):
+        for kind in (core.Core, run.Run, core.Entry, record.Record):
             patch.setattr(kind, "__init__", self.with_lists(kind))
         for kind, names in WATCHED.items():
             for name in names:
@@ -123,21 +126,32 @@ class Shell:
 
     def with_lists(self, kind: Any) -> Callable[..., None]:
         """An `__init__` whose lists are ours."""
-        made = kind.__init__
+        made, container = kind.__init__, Writers if kind is record.Record else List
 
         def init(holder: Any, *arguments: Any, **named: Any) -> None:
             made(holder, *arguments, **named)
             for name, value in list(vars(holder).items()):
                 if type(value) is list:
                     place = self.control.name(f"{kind.__name__}.{name}")
-                    holder.__dict__[name] = List(self.control, place, value)
+                    holder.__dict__[name] = container(self.control, place, value)
 
         return init
 
+    def ident(self) -> int:
+        """What stands in for `threading.get_ident`."""
+        return self.control.running.ident if self.control.running else 0
+
+    def __call__(self) -> SimpleNamespace:
+        """What stands in for `threading.current_thread`."""
+        return SimpleNamespace(name=str(self.ident()))
+
     def hook(self) -> Callable[..., None]:
         """What stands in for `Core.did`."""
+        says = core.Core.did
 
         def did(core: Any, action: str, run: Any = None) -> None:
+            if isinstance(core.record, record.Record):
+                says(core, action, run)
             if run is None or run is core.__dict__["run"]:
                 self.did(action)
 
