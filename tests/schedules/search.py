@@ -327,7 +327,7 @@ def spent(left: Bound, turn: Turn) -> Bound:
     return Bound(
         left.preemptions - turn.preempts,
         left.interrupts - (turn.move[-1] == "!"),
-        left.time_outs - (turn.move[-1] == "~"),
+        max(0, left.time_outs - (turn.move[-1] == "~")),  # that of a light sleep is free
     )
 
 

@@ -19,7 +19,7 @@ WATCHED: dict[type, tuple[str, ...]] = {
     Core: ("entry", "run", "sleeps", "told", "closed"),
     Run: (
         *("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
-        *("puts", "lost", "resumes", "stateful", "unsaid"),
+        *("puts", "lost", "resumes", "stateful", "unsaid", "starts", "snapshots"),
     ),
     Entry: ("claim", "light", "death", "thread"),
     Record: ("_process", "_inside"),
@@ -106,7 +106,8 @@ class Deque(deque[Any]):
 
     def copy(self) -> Any:
         self.control.touch(self.name, write=False)
-        return deque(super().__iter__())
+        items = list(super().__iter__())
+        return Deque(self.control, self.control.name("deque"), items, self.changed)
 
     def __getitem__(self, place: Any) -> Any:
         self.control.note(self.name, write=False)

@@ -137,6 +137,7 @@ def play(schedule: Schedule) -> tuple[list[Row], Wrong | None]:
         try:
             for turn in all_turns(run, schedule):
                 noted = len(run.steps.lines)
+                check(run, turn.move)
                 try:
                     make(run, turn)
                 finally:
@@ -174,11 +175,16 @@ def make(run: Run, turn: Turn) -> None:
     """Make the steps."""
     move = turn.move
     for _ in range(turn.steps):
-        able = [way for actor in run.able() for way in run.ways(actor)]
-        if move not in (*able, *run.interrupts(), *run.time_outs(light=False)):
-            raise ScheduleError(f"{move} cannot be made: {', '.join(able) or 'nobody'} can go on")
+        check(run, move)
         run.move(move)
         move = str(number(turn))
+
+
+def check(run: Run, move: str) -> None:
+    """Raises `ScheduleError` if the move cannot be made."""
+    able = [way for actor in run.able() for way in run.ways(actor)]
+    if move not in (*able, *run.interrupts(), *run.time_outs(light=False)):
+        raise ScheduleError(f"{move} cannot be made: {', '.join(able) or 'nobody'} can go on")
 
 
 def row(run: Run, turn: Turn, noted: int) -> Row:
