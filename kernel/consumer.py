@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from math import inf
 from queue import Empty
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from . import place
 from .claims import Claim, holder
@@ -15,15 +15,30 @@ from .errors import WorkerDied
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
 from .run import FETCHING, PROGRESS, Mark, Run
+from .stall import watched
 
 T = TypeVar("T")
 
 
-def read(core: Core[T], end: float = inf) -> T:
-    """One `next`: a batch, or StopIteration at the end of an epoch, or an error.
+Limit: TypeAlias = Callable[[float], float]
+"""How long a sleep may be, if it would be so long; raises an error if it may be no longer."""
 
-    :param end: monotonic time at which it stops waiting for a worker, with a TimeoutError
-    """
+
+def deadline(label: str, timeout: float) -> Limit:
+    """A limit of so many seconds from now. Raises TimeoutError then."""
+    end = time.monotonic() + timeout
+
+    def left(longest: float) -> float:
+        seconds = end - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError(f"{label} has given no batch for {timeout} seconds.")
+        return min(seconds, longest)
+
+    return left
+
+
+def read(core: Core[T], limit: Limit | None = None) -> T:
+    """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
     while True:
         run = core.run
         try:
@@ -32,7 +47,7 @@ def read(core: Core[T], end: float = inf) -> T:
             if run.marks:
                 tell(core, run)
             else:
-                ask(core, end)
+                await_something(core, limit)
         else:
             core.did("Dequeue")
             if run.parked > run.rung:
@@ -49,7 +64,7 @@ def took(core: Core[Any], run: Run[Any]) -> None:
 def tell(core: Core[Any], run: Run[Any]) -> None:
     """Raise what the mark stands for, unless a batch was put before it, and take it away."""
     marks = run.marks
-    mark = next(iter(marks.copy()), None)
+    mark = run.first_mark()
     if mark is None or run.batches:  # in this order: it was put behind them
         return
     place.end(core, mark, fresh=not mark.ended or core.limits.epoch_size == 0)
@@ -64,7 +79,7 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
         mark.error = None  # its traceback holds this frame
 
 
-def ask(core: Core[Any], end: float = inf) -> None:
+def await_something(core: Core[Any], limit: Limit | None = None) -> None:
     """Wait until something is buffered, or pull."""
     if core.closed:
         raise ValueError(f"{core.label} is closed.")
@@ -74,30 +89,47 @@ def ask(core: Core[Any], end: float = inf) -> None:
             "enter it by `with` before reading it."
         )
     claim = Claim()
+    if core.stall_after is not None:
+        limit = watched(core, core.stall_after, limit)
     try:
-        claim.hold(_wait, core, claim, end)
+        claim.hold(_wait, core, claim, limit)
     except BaseException:
-        if core.record is not None:
-            core.record.withdraw()
+        core.broke_off()
         raise
     core.did("Withdraw")
 
 
-def _wait(core: Core[Any], claim: Claim, end: float) -> None:
+def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it waits for as long as this runs."""
-    first = claim.take(core.requests)
-    if first is not None and not first.is_mine():  # mine: a handler that struck in a `next`
-        if core.is_source():
-            raise RuntimeError(f"{core.label} is read by its own source.")
-        raise RuntimeError(f"{core.label} is being read by another thread.")
+    await_turn(core, claim, limit)
     core.did(Request.__name__)
     while not (run := core.run).batches and not run.marks:
         puller = holder(run.pullers)
         if puller is not None:
-            sleep(core, run, puller, end)
+            sleep(core, run, puller, limit)
+        elif core.closed:
+            raise ValueError(f"{core.label} is closed.")
         elif not run.batches and not run.marks:  # it may have put something, and be gone
             pull(core, claim, run)
     claim.give_back(core.requests)
+
+
+def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> bool:
+    """Take the role of who waits. False: a handler of this thread struck in a `next` of its own.
+
+    Raises RuntimeError if another thread waits, but for an event loop that was cancelled: that one
+    is about to go, or in a pull of its own.
+    """
+    while (first := claim.take(core.requests)) is not None:
+        if first.is_mine():
+            return False
+        if core.is_source():
+            raise RuntimeError(f"{core.label} is read by its own source.")
+        waiting: Any = core.waiting
+        if waiting is None or not waiting.is_going():
+            raise RuntimeError(f"{core.label} is being read by another thread.")
+        waiting.outlast(core.glance if limit is None else limit(core.glance))
+    return True
 
 
 def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
@@ -135,7 +167,7 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
         core.did("Drop")
 
 
-def sleep(core: Core[Any], run: Run[Any], puller: Claim, end: float) -> None:
+def sleep(core: Core[Any], run: Run[Any], puller: Claim, limit: Limit | None) -> None:
     """Sleep until something was put, or the puller is gone, or for a while."""
     if puller.is_mine():
         raise RuntimeError(f"{core.label} is read by its own source.")
@@ -145,11 +177,9 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, end: float) -> None:
     core.sleeps += 1
     run.ring()
     if not run.batches and not run.marks and puller.in_force():
-        left = core.glance
-        if end is not inf and (left := min(left, end - time.monotonic())) <= 0:
-            raise TimeoutError(f"{core.label} has given no batch in time.")
+        seconds = core.glance if limit is None else limit(core.glance)
         with suppress(Empty):
-            core.bell.get(True, left)
+            core.bell.get(True, seconds)
 
 
 def bury(core: Core[Any], run: Run[Any]) -> None:

@@ -63,7 +63,7 @@ class Record:
                 if self._writers and self._writers[0] is not claim and holder(self._writers):
                     break  # who writes looks once more when it is done
         except BaseException:  # there may be a line that is missing, or half a line
-            self._end("it was interrupted")
+            self.end("it was interrupted")
             raise
 
     def withdraw(self) -> None:
@@ -103,10 +103,11 @@ class Record:
                     self._file.write(self._lines.popleft())
                 self._file.flush()
             except (OSError, ValueError) as error:  # a full disk, a closed file
-                self._end(str(error))
+                self.end(str(error))
             claim.give_back(self._writers)
 
-    def _end(self, why: str) -> None:
+    def end(self, why: str) -> None:
+        """End the record here, with a RuntimeWarning."""
         ended, self._process = self._process == 0, 0
         self._lines.clear()
         with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost

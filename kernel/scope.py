@@ -10,7 +10,8 @@ import time
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Any
+from sys import is_finalizing
+from typing import Any, Final
 
 from .claims import Claim, holder
 from .core import Core, Entry
@@ -19,35 +20,37 @@ from .machine import Enter, Leave
 from .run import BEGUN, FETCHING, Run
 from .worker import GATE
 
+GIVEN_UP: Final = object()
+"""Who has left a `with`, if `restart` or `close` has; these may be interrupted before the end."""
+
 
 def enter(core: Core[Any], wrapper: object) -> None:
     """Enter, once the worker has started if there is a buffer to fill."""
-    claim = Claim()
-    claim.hold(_enter, core, claim, wrapper)
+    claim, entry = Claim(), Entry()
+    try:
+        claim.hold(_enter, core, claim, wrapper, entry)
+    finally:  # behind the claim, for whose end the worker waits
+        entry.bell.put(None)
 
 
-def _enter(core: Core[Any], claim: Claim, wrapper: object) -> None:
+def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None:
+    if core.closed:
+        raise ValueError(f"{core.label} is closed.")
     if core.is_source():
         raise RuntimeError(f"{core.label} was entered by its own source.")
-    last, entry = core.entry, Entry()
-    if claim.take(core.entering) is not None or (last is not None and not last.over):
+    if claim.take(core.entering) is not None or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
-    if holder(core.requests) is None:
-        try:
-            while core.limits.capacity and core.run.worker is None:
-                if start(core, entry, claim, wrapper):
-                    break
-                if holder(core.requests) is not None:
-                    break
-                let_go(core)  # it was refused by one that has halted, or was about to begin
-            if Enter(core.limits, core.state(core.run)) is not None:
-                core.entry = entry  # last: until then the worker waits, and halts if this ends
-                core.did("Enter")
-                claim.give_back(core.entering)
-                return
-        finally:
-            entry.bell.put(None)
+    while holder(core.requests) is None:
+        if core.limits.capacity == 0 or core.run.worker is not None:
+            if Enter(core.limits, core.state(core.run)) is None:
+                break
+            core.entry = entry  # last: until then the worker waits, and halts if this ends
+            core.did("Enter")
+            claim.give_back(core.entering)
+            return
+        if not start(core, entry, claim, wrapper):
+            let_go(core)  # it was refused by one that has halted, or was about to begin
     raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
 
@@ -64,15 +67,18 @@ def leave(core: Core[Any], failure: object) -> None:
     if core.is_source():
         raise RuntimeError(f"{core.label} was left by its own source.")
     entry = core.entry
+    if core.closed and (entry is None or not entry.lives()):
+        return  # which left it
     if entry is not None:
         left = object()
         if Leave(core.limits, core.state(core.run)) is not None:
             entry.over.append(left)
-        if entry.over[0] is left or entry.halted_as_garbage() or entry.lives():
+        if entry.over[0] in (left, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
             core.did("Leave")
             join(core, entry, failure)
             return
-    raise RuntimeError(f"{core.label} was left without having been entered.")
+    if entry is None or failure is None:  # the body's own exception is not replaced
+        raise RuntimeError(f"{core.label} was left without having been entered.")
 
 
 def join(core: Core[Any], entry: Entry, failure: object) -> None:
@@ -89,9 +95,10 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
         with suppress(Empty):
             bell.get(True, min(left, core.glance) if left > 0 else core.glance)
     thread = entry.thread
-    if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
-        with suppress(RuntimeError):  # at exit; from 3.14 on it cannot be joined there
-            thread.join(core.glance)
+    if thread is None or is_finalizing():  # at exit no thread can be joined
+        return
+    if entry.claim is not None and not entry.claim.is_foreign():
+        thread.join(core.glance)
 
 
 def give_up(core: Core[Any], entry: Entry, failure: object) -> None:

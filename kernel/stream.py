@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from numbers import Real
-from operator import index
 from timeit import default_timer
-from typing import Generic, NoReturn, SupportsIndex, TextIO, TypeVar
+from typing import Any, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
-from .consumer import read, took
+from . import arguments
+from .consumer import Limit, deadline, read, took
 from .core import Core
+from .epoch import Epoch
 from .machine import Limits
+from .meter import Meter
+from .place import load_state_dict, state_dict
 from .record import Record
+from .reset import close, restart
 from .scope import Gate, enter, leave
+from .stats import Stats
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -22,23 +26,27 @@ T = TypeVar("T")
 class StreamWrapper(Generic[T]):
     """Reads a source epoch by epoch, and in a buffered one prefetches batches in a thread.
 
-    A pass over the source is one iterator, `iter(stream_fn())`; a new one is begun when the last
-    is exhausted. `for batch in stream` reads one epoch. Whatever the thread does, the batches,
-    their order, the ends of epochs and the errors are those of reading without one.
+    A pass over the source is one iterator, `iter(stream_fn())`, and a new one follows. `for batch
+    in stream` reads one epoch. Batches, their order, ends and errors are those without a thread.
 
-    :param stream_fn: callable without arguments that returns the iterable of a pass
+    :param stream_fn: callable that returns the iterable of a pass
     :param buffer_size: batches held and being pulled, at most; less than 1 means no buffer and
         no thread
-    :param epoch_size: batches in an epoch, across as many passes as it takes; less than 1 means
-        that an epoch is a pass. A pass that yields nothing always ends the epoch
+    :param epoch_size: batches in an epoch, across as many passes as it takes; less than 1: an
+        epoch is a pass. A pass that yields nothing always ends the epoch
     :param name: name of the stream, for messages and for the profile
     :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
     :param stop_timeout: seconds for which leaving waits for a pull in flight; None means for ever
-    :param record: text file to which each action of the protocol is written, as a line of JSON;
-        `python -m specs trace FILE` checks it. None means no record, at no cost
-    :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
-        not a mutable mapping, `stop_timeout` is not a number, or `record` is not a text file
-    :raises ValueError: if `stop_timeout` is negative or no number
+    :param with_epoch: call `stream_fn` with the number, from 0, of the epoch that a pass begins in
+    :param snapshot_every: where the source, or its iterator, has `state_dict`, it is asked after
+        each so many batches of a pass, for `state_dict` of this; less than 1 means never
+    :param record: text file to which each action of the protocol is written, as a line of JSON,
+        for `python -m specs trace FILE`; None means no record, at no cost
+    :param stats: count who waits for whom, for `stats()`
+    :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
+        source is doing: its stack and the state, as a warning of the logger "kernel". None: never
+    :raises TypeError: if an argument is of another type, or ValueError if a time is no time span;
+        the message names the argument
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
     keeps everything: entering again goes on from there, and reading outside goes on without a
@@ -52,23 +60,23 @@ class StreamWrapper(Generic[T]):
 
     def __init__(
         self,
-        stream_fn: Callable[[], Iterable[T]],
+        stream_fn: Callable[..., Iterable[T]],
         buffer_size: SupportsIndex = 0,
         epoch_size: SupportsIndex = -1,
         name: str | None = None,
         profile: TimeProfile | None = None,
         *,
         stop_timeout: float | None = None,
+        with_epoch: bool = False,
+        snapshot_every: SupportsIndex = 1,
         record: TextIO | None = None,
+        stats: bool = False,
+        stall_after: float | None = None,
     ) -> None:
-        if not callable(stream_fn):
-            raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
-        if profile is not None and not isinstance(profile, MutableMapping):
-            raise TypeError(f"profile must be a mutable mapping or None, not {profile!r}.")
-        limits = Limits(
-            capacity=max(0, _integer("buffer_size", buffer_size)),
-            epoch_size=max(0, _integer("epoch_size", epoch_size)),
-        )
+        arguments.function("stream_fn", stream_fn)
+        arguments.mapping("profile", profile)
+        capacity = arguments.size("buffer_size", buffer_size)
+        limits = Limits(capacity, arguments.size("epoch_size", epoch_size))
         self._name = name
         self._event = f"read_batch_{name}"
         self._profile = profile
@@ -77,10 +85,12 @@ class StreamWrapper(Generic[T]):
             stream_fn,
             limits,
             label=label,
-            stop_timeout=_seconds(stop_timeout),
+            stop_timeout=arguments.seconds("stop_timeout", stop_timeout),
             record=None if record is None else Record(record, limits, label),
-            numbered=False,
-            snapshot_every=1,
+            meter=Meter(limits) if stats else None,
+            stall_after=arguments.seconds("stall_after", stall_after),
+            numbered=bool(with_epoch),
+            snapshot_every=arguments.size("snapshot_every", snapshot_every),
         )
         self._plain = profile is None and record is None
 
@@ -98,9 +108,8 @@ class StreamWrapper(Generic[T]):
     def allow_buffering(self) -> AbstractContextManager[None]:
         """A gate: the worker may pull while any `with stream.allow_buffering` is active.
 
-        Put it around work that leaves the interpreter's lock to others (native code, I/O), and the
-        worker does not compete with your own Python code. Gates nest. Leaving one does not wait for
-        a pull in flight.
+        Put it around work that leaves the interpreter to others (native code, I/O), and the worker
+        does not compete with your own. Gates nest. Leaving one does not wait for a pull in flight.
         """
         return Gate(self._core)
 
@@ -120,10 +129,8 @@ class StreamWrapper(Generic[T]):
         """Stop the worker, after the pull that it is in, and keep everything for later.
 
         A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. What is
-        buffered is kept then, and read first; the next thing read is a ChildProcessError with the
-        TimeoutError as its cause, and the next a fresh pass. The thread is let go of: it ends when
-        its pull returns, which changes nothing; but until then the source may be asked for the
-        fresh pass while it is still in the old one.
+        buffered is read first then; next come a WorkerDied and a fresh pass. The thread is let go
+        of: it ends when its pull returns, but until then the source may be in both passes.
 
         :raises RuntimeError: if the stream was not entered, or its own source leaves it
         :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
@@ -138,9 +145,10 @@ class StreamWrapper(Generic[T]):
         """The next batch.
 
         :raises StopIteration: at the end of the epoch; the next call begins another
-        :raises ValueError: if the stream is buffered and was never entered
-        :raises ChildProcessError: in a buffered stream, if the source raised (the error is the
-            `__cause__`) or the worker is gone; without a buffer the source's error comes as it is
+        :raises ValueError: if the stream is buffered and was never entered, or is closed
+        :raises SourceError: in a buffered stream, if the source raised: the error is the
+            `__cause__`; without a buffer it comes as it is
+        :raises WorkerDied: if the worker is gone; both are ChildProcessErrors
         :raises RuntimeError: if another thread is waiting for a batch of this stream
         """
         core = self._core
@@ -153,25 +161,65 @@ class StreamWrapper(Generic[T]):
             if run.parked > run.rung and len(run.batches) <= core.low_water:
                 took(core, run)
             return batch
+        return self._read()
+
+    def get(self, timeout: float | None = None) -> T:
+        """`next`, for so many seconds at most: then it raises TimeoutError, and nothing is lost.
+
+        That is the time for which it waits for the worker. A pull of the caller's own, without a
+        buffer or outside `with`, is not cut short.
+        """
+        timeout = arguments.seconds("timeout", timeout)
+        return self._read(None if timeout is None else deadline(self._core.label, timeout))
+
+    def _read(self, limit: Limit | None = None) -> T:
         start = default_timer()
-        batch = read(core)  # an end and an error have no time
+        batch = read(self._core, limit)  # an end and an error have no time
         if self._profile is not None:
             self._profile.setdefault(self._event, []).append(default_timer() - start)
         return batch
 
+    def epoch(self) -> Epoch[T]:
+        """What is left of this epoch, as an iterator that stays exhausted; also for `async for`."""
+        return Epoch(self._core, self.__next__)
 
-def _integer(argument: str, value: SupportsIndex) -> int:
-    try:
-        return index(value)
-    except TypeError:
-        raise TypeError(f"{argument} must be an integer, not {value!r}.") from None
+    def state_dict(self) -> dict[str, Any]:
+        """What the consumer was given, not what was prefetched; plain but for the source's state.
 
+        While another thread reads, it may be a batch behind. Raises RuntimeError if the source's
+        `state_dict` has raised at its place.
+        """
+        return state_dict(self._core)
 
-def _seconds(stop_timeout: float | None) -> float | None:
-    if stop_timeout is None:
-        return None
-    if not isinstance(stop_timeout, Real):
-        raise TypeError(f"stop_timeout must be a number or None, not {stop_timeout!r}.")
-    if not stop_timeout >= 0:
-        raise ValueError(f"stop_timeout must be at least 0, not {stop_timeout!r}.")
-    return float(stop_timeout)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stream of `state` was; each pass has to be what it was there.
+
+        A pass is begun, and what was given of it is skipped: by `load_state_dict` of the source
+        where `state` has its state, of a `stream_fn` that makes a new source for the next pass.
+
+        Raises ValueError, which names the key, if it is no such state or of another `epoch_size`,
+        RuntimeError if this was entered, read or loaded already.
+        """
+        load_state_dict(self._core, state)
+
+    def stats(self) -> Stats:
+        """What was counted so far. Raises RuntimeError if the stream was made without `stats`."""
+        if self._core.meter is None:
+            raise RuntimeError(f"{self._core.label} counts nothing: make it with stats=True.")
+        return self._core.meter.read(self._core.run.given())
+
+    def restart(self) -> None:
+        """Give up this epoch, what is buffered and the pass, and begin it afresh.
+
+        Inside `with` it stays inside. A pull in flight is waited for, as in leaving: a TimeoutError
+        comes when all is done. Raises RuntimeError if another thread reads, ValueError if closed.
+        """
+        restart(self._core, self)
+
+    def close(self) -> None:
+        """Leave for good: stop the worker, drop what is buffered, and close a generator's pass.
+
+        Who waits gets a ValueError. Raises RuntimeError if another thread is in a pull of its own:
+        its pass is closed by one more call. A TimeoutError of leaving comes when all is done.
+        """
+        close(self._core)

@@ -3,7 +3,7 @@
 `python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
 `python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched; `python -m specs
 trace FILE` has TLC judge a recorded run; `python -m specs prove` proves the properties for every
-size.
+size; `python -m specs report OUT.html` writes a page that shows all this.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ try:
     from rich.table import Table
 
     from . import conform, proof, source, trace
+    from .report import command, terminal
+    from .report.command import swimlane
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
@@ -29,29 +31,12 @@ except ModuleNotFoundError as missing:
 
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 
-ACTORS = {
-    "worker": "GetStream PassGate Wake Put Count CheckStop PutMark Reset Leave "
-    "Start Await Length Look Gone",
-    "source": "Yield YieldNone OwnYield OwnExhaust OwnFail Pulled Answered",
-    "nobody": "Die",
-    "another thread": "OthersTurn",
-}
-WHO = {action: who for who, actions in ACTORS.items() for action in actions.split()}
-"""Who takes an action; the consumer takes those that are not listed."""
-
-PROTOCOL = {
-    **dict.fromkeys(("Start", "Halt", "Fetch"), "worker"),
-    **dict.fromkeys(("Enqueue", "Exhaust", "Fail"), "source"),
-    "Die": "nobody",
-}
-"""The same of the actions of `Protocol.tla`, some of which have names that others have, too."""
-
-
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "conform": conform.run,
     "source": source.run,
     "trace": trace.run,
     "prove": proof.run,
+    "report": command.run,
 }
 
 
@@ -128,6 +113,16 @@ def parse() -> argparse.Namespace:
             description="Prove the properties for every capacity and every epoch size, by running "
             "the machine's own functions on symbols. Exit status: 0 if all is proved, 1 if "
             "something is refuted or not decided, 2 if nothing could be tried.",
+        )
+    )
+    command.add_arguments(
+        commands.add_parser(
+            "report",
+            help="write a page of the protocol, and of runs that break it",
+            description="Write one page that shows the protocol's state graph, what holds of it, "
+            "and step by step the runs in which the seed's protocol fails; recorded runs and "
+            "violations of other models too. Exit status: 0, or 2 if something could not be "
+            "shown.",
         )
     )
     arguments = parser.parse_args()
@@ -216,33 +211,11 @@ def report(console: Console, chosen: list[Model], results: dict[str, Result]) ->
         differing += 1
         for difference in wrong:
             console.print(f"{model.name}: {difference}", style="red", markup=False, soft_wrap=True)
-        for line in counterexample(result):
-            console.print(line, markup=False, soft_wrap=True)
+        if result.steps:
+            console.print(terminal.swimlane(swimlane(model, result)))
     passed = len(chosen) - differing
     console.print(f"{passed} as expected, {differing} differing")
     return 1 if differing else 0
-
-
-def counterexample(result: Result) -> list[str]:
-    """The steps to a violation: number, action, who took it, what changed."""
-    lines = []
-    before: dict[str, str] = {}
-    for number, step in enumerate(result.steps, 1):
-        changes = [
-            f"{name} = {value}" for name, value in step.state.items() if before.get(name) != value
-        ]
-        if number == 1:
-            lines.append(f"{number:4}. at first: {', '.join(changes)}")
-        else:
-            known = PROTOCOL if "fetching" in before else WHO
-            who = known.get(step.action, "consumer")
-            if step.action == "Fetch" and before.get("worker") == '"absent"':
-                who = "consumer"
-            lines.append(f"{number:4}. {step.action} ({who}): {', '.join(changes) or 'no change'}")
-        before = step.state
-    if result.then:
-        lines.append(f"      {result.then}")
-    return lines
 
 
 if __name__ == "__main__":

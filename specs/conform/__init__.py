@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 from typing import ClassVar
@@ -19,8 +20,10 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from .drawing import NOTIONS, Lacks, smaller
+from .judges import Finding
 from .programs import CannotRun, Program, Runner
-from .rules import NOTIONS, RULES, Finding, Lacks, Rule, smaller
+from .rules import RULES, Rule
 
 EXAMPLES = 80
 """Programs that are drawn for a rule; those drawn twice run once."""
@@ -244,6 +247,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, metavar="N", default=0, help="of the drawing (default: %(default)s)"
     )
+    parser.add_argument(
+        "--html", metavar="OUT", type=Path, help="write what is found to a page, too"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -278,4 +284,10 @@ def run(arguments: argparse.Namespace) -> int:
     for verdict in found:
         if verdict.finding is not None:
             console.print(f"\n{verdict}", markup=False, soft_wrap=True)
+    if arguments.html is not None:
+        from specs.report import page  # noqa: PLC0415  # which imports this
+
+        command = f"python -m specs conform {arguments.subject} --html {arguments.html.name}"
+        html = page.findings(arguments.subject, found, command)
+        arguments.html.write_text(html, encoding="utf-8")
     return 1 if any(verdict.finding for verdict in found) else 0

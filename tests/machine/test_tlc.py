@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,11 +12,14 @@ import pytest
 
 from kernel.machine import ACTIONS, INITIAL, Limits
 from specs import tlc
-from specs.__main__ import counterexample, main
+from specs.__main__ import main
 from specs.graph import Edge, explore, read_dump, read_initial
-from specs.tlc import TLA, ModelError, Result, Step, ToolsMissing, check, read_model
+from specs.report.command import swimlane
+from specs.tlc import TLA, ModelError, ToolsMissing, check, read_model
 
-from ..support.mutants import MUTANTS, broken_actions, broken_module
+from ..support import models
+from ..support.mutants import MUTANTS, broken_actions
+from ..support.processes import python
 
 MODELS = {model.name: model for model in tlc.models()}
 STREAMS = [name for name in MODELS if name.startswith("Stream_")]
@@ -61,31 +63,17 @@ def test_graph_differs_from_a_broken_machines(
 @pytest.mark.parametrize("name", MUTANTS)
 def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
     """TLC refutes each property on a protocol that is broken for it, and shows how."""
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / "Protocol.tla"
-    text = module.read_text(encoding="utf-8")
     if name == "Implements":  # of Protocol itself, by a Stream that takes no fair step for Bury
-        module = tmp_path / "Stream.tla"
-        text = module.read_text(encoding="utf-8")
-        module.write_text(text.replace(" /\\ WF_vars(Bury)", ""), encoding="utf-8")
+        models.edit(tmp_path, "Stream", (" /\\ WF_vars(Bury)", ""))
     else:
-        module.write_text(broken_module(text, MUTANTS[name]), encoding="utf-8")
-    kind = next(k for k, names in MODELS["Stream_E3_C2"].properties.items() if name in names)
-    (tmp_path / "Stream_Mutant.cfg").write_text(
-        "\\* A broken protocol.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
-        f"CONSTANTS\n    Capacity = {MUTANTS[name].capacity}\n"
-        "    EpochSize = 3\n    MaxPermits = 1\n\n"
-        "SPECIFICATION Spec\n\n"
-        + (f"INVARIANTS\n    {name}\n" if kind == "invariants" else "")
-        + (f"PROPERTIES\n    \\* {kind}\n    {name}\n" if kind != "invariants" else ""),
-        encoding="utf-8",
-    )
-    model = read_model(tmp_path / "Stream_Mutant.cfg")
-    assert model.properties == {kind: [name]}
+        models.plant(tmp_path, "Protocol", MUTANTS[name])
+    constants = {"Capacity": MUTANTS[name].capacity, "EpochSize": 3, "MaxPermits": 1}
+    model = models.model(tmp_path, "Stream", name, constants)
+    assert list(model.properties.values()) == [[name]]
     result = check(model)
     assert result.verdict == f"violates {name}"
     assert len(result.steps) > 1 or name == "Implements"
-    assert len(counterexample(result)) >= len(result.steps)
+    assert len(swimlane(model, result).rows) == len(result.steps)
 
 
 def test_every_model_checks_every_property() -> None:
@@ -97,13 +85,7 @@ def test_every_model_checks_every_property() -> None:
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m specs` with these arguments, without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "specs", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    return python("-m", "specs", *arguments, **environment)
 
 
 def test_command_shows_expected_counterexamples_and_exits_with_zero() -> None:
@@ -134,7 +116,7 @@ def test_command_fails_if_counts_differ(
 def test_command_prints_an_unexpected_counterexample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What differs is shown step by step: number, action, who took it, what changed."""
+    """What differs is shown step by step, in a column for each thread."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
     config = tmp_path / "nonproperties" / "NonProperties_StopDrains.cfg"
     config.write_text(config.read_text().replace("expect: violates StopDrains", "expect: holds"))
@@ -143,8 +125,7 @@ def test_command_prints_an_unexpected_counterexample(
     assert main() == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "expected that it holds, but it violates StopDrains" in shown
-    assert re.search(r"\d\. Start \(worker\): .*\d\. Enter \(consumer\): ", shown)
-    assert "7. Leave (consumer):" in shown
+    assert re.search(r"Callers Worker .* \d Start .* \d Enter .* 7 Leave ", shown)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +155,7 @@ def test_command_fails_if_a_defect_of_the_seed_is_not_found(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A model of the seed without its defect, or with another, is not as expected."""
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / "Seed.tla"
-    text = module.read_text(encoding="utf-8")
-    assert text.count(broken) == 1
-    module.write_text(text.replace(broken, mended), encoding="utf-8")
+    models.edit(tmp_path, "Seed", (broken, mended))
     monkeypatch.setattr(tlc, "TLA", tmp_path)
     monkeypatch.setattr(sys, "argv", ["specs", "--only", name])
     assert main() == 1
@@ -195,9 +172,7 @@ def test_every_protocol_error_of_the_seed_has_a_model() -> None:
 
 def test_syntax_error_is_no_verdict(tmp_path: Path) -> None:
     """A module that TLC cannot read is an error that says where, and never a pass."""
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / "Protocol.tla"
-    module.write_text(module.read_text().replace("Fetch ==", "Fetch = ="))
+    models.edit(tmp_path, "Protocol", ("\nFetch ==", "\nFetch = ="))
     result = check(read_model(tmp_path / "stream" / "Stream_E1_C0.cfg"))
     assert result.verdict.startswith(("is in error", "stopped without a verdict"))
     assert result.differences(MODELS["Stream_E1_C0"])
@@ -253,21 +228,6 @@ def test_config_must_say_what_to_expect(tmp_path: Path) -> None:
     config.write_text("SPECIFICATION Spec\n")
     with pytest.raises(ModelError, match=r"Stream_Vague\.cfg must begin with"):
         read_model(config)
-
-
-def test_counterexample_tells_who_pulls() -> None:
-    """The worker fetches, or the consumer where there is no worker."""
-    steps = [
-        Step("Initial predicate", {"worker": '"absent"', "fetching": "FALSE"}),
-        Step("Fetch", {"worker": '"absent"', "fetching": "TRUE"}),
-        Step("Enqueue", {"worker": '"absent"', "fetching": "FALSE"}),
-    ]
-    assert counterexample(Result(steps=steps, then="back to step 1")) == [
-        '   1. at first: worker = "absent", fetching = FALSE',
-        "   2. Fetch (consumer): fetching = TRUE",
-        "   3. Enqueue (source): fetching = FALSE",
-        "      back to step 1",
-    ]
 
 
 def test_actions_have_the_same_names_everywhere() -> None:

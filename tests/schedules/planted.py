@@ -118,9 +118,9 @@ PLANTED = {
         "consumer.took", "run.ring()", "pass", "prefetch", "observation"
     ),
     "entered, and the worker is not told": Planted(
-        "scope._enter",
-        "            entry.bell.put(None)\n",
-        "            pass\n",
+        "scope.enter",
+        "        entry.bell.put(None)\n",
+        "        pass\n",
         Program(1, 0, ("Allow", "Enter", "Prefetched", "Exit"), (1, 2)),
         "observation",
     ),
@@ -253,8 +253,8 @@ PLANTED = {
     ),
     "entering does not wait for an interrupted stop": Planted(
         "scope._enter",
-        "    let_go(core)\n    if holder",
-        "    if holder",
+        "    let_go(core)\n    while holder",
+        "    while holder",
         "interrupted-stop",
         "leaked thread",
     ),

@@ -13,7 +13,7 @@ import pytest
 
 from kernel import StreamWrapper
 from specs.epochs import BATCH, FAILURE, epochs
-from specs.trace import Line, read_line
+from specs.trace.lines import Line, read_line
 
 from .control import Actor, Control, Unstartable
 from .programs import Program
@@ -90,6 +90,7 @@ class Run:
         self.core: Any = self.wrapper._core
         if recorded and not written:
             self.core.record, self.wrapper._plain = SimpleNamespace(withdraw=self.withdrawn), False
+            self.core.observed = True
         self.steps = Steps(self.core.limits)
         self.read_from_here()
         self.users_by_actor: dict[Actor, User] = {}

@@ -16,10 +16,10 @@ from kernel.run import Run
 from .control import Control
 
 WATCHED: dict[type, tuple[str, ...]] = {
-    Core: ("entry", "run", "sleeps", "told", "closed"),
+    Core: ("entry", "run", "sleeps", "told", "closed", "waiting"),
     Run: (
         *("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
-        *("puts", "lost", "resumes", "stateful", "unsaid", "starts", "snapshots"),
+        *("puts", "lost", "resumes", "stateful", "starts", "snapshots"),
     ),
     Entry: ("claim", "light", "death", "thread"),
     Record: ("_process", "_inside"),
@@ -65,13 +65,17 @@ def steps(base: Any, names: Iterable[str], write: bool) -> dict[str, Any]:
 class List(list[Any]):
     """`list`, whose every operation is one step."""
 
-    vars().update(steps(list, (*LOOKS, "__getitem__", "copy"), write=False))
+    vars().update(steps(list, (*LOOKS, "__getitem__"), write=False))
     vars().update(steps(list, (*CHANGES, "__delitem__", "sort"), write=True))
 
     def __init__(self, control: Control, name: str, items: Iterable[Any] = ()) -> None:
         super().__init__(items)
         self.control = control
         self.name = name
+
+    def copy(self) -> Any:
+        self.control.touch(self.name, write=False)
+        return List(self.control, self.control.name("list"), list.__iter__(self))
 
 
 class Writers(List):

@@ -7,8 +7,8 @@ is noted after it took effect and before the next of its thread.
 from __future__ import annotations
 
 from kernel.machine import INITIAL, Enter, Limits, State, Variables
-from specs import trace
-from specs.trace import Line, order
+from specs.trace import ordering
+from specs.trace.lines import Line
 
 NOTHING = (None,) * len(Variables._fields)
 
@@ -50,7 +50,7 @@ def after(limits: Limits, lines: list[Line]) -> State | None:
     """Where the machine is after these lines; None if no order of them is a behaviour."""
     state = straight(limits, lines)
     if state is None:
-        state = straight(limits, [lines[place] for place in order(limits, lines)])
+        state = straight(limits, [lines[place] for place in ordering.order(limits, lines)])
     return state
 
 
@@ -58,7 +58,7 @@ def straight(limits: Limits, lines: list[Line]) -> State | None:
     """Where the machine is after these lines in this order."""
     state: State | None = INITIAL
     for line in lines:
-        state = trace.ACTION[line.action](limits, state)
+        state = ordering.ACTION[line.action](limits, state)
         if state is None:
             return None
     return state

@@ -29,6 +29,7 @@ from ..conftest import find_emloop, load
 from ..schedules.control import Actor, Control, Queue
 from ..schedules.programs import Program
 from ..schedules.schedules import run
+from ..support.sources import Boom
 
 MODELS = {model.name: model for model in tlc.models() if model.module == "Seed"}
 
@@ -76,10 +77,6 @@ checked = functools.cache(lambda name: check(MODELS[name]))
 
 USER = {"Allow", "Disallow", "Enter", "Exit", "Call", "OwnCall"}
 """Actions with which the user calls something."""
-
-
-class Boom(Exception):
-    """What the source raises."""
 
 
 def value(text: str) -> Any:

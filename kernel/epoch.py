@@ -1,0 +1,183 @@
+"""One epoch as an iterator, for `for` and for `async for`."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .consumer import await_something
+from .core import Core
+from .place import here
+from .run import FETCHING
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+
+class Epoch(Generic[T]):
+    """What is left of one epoch; once exhausted, it stays so.
+
+    It is the epoch in which the stream is at the first read. An end that would come first there,
+    though batches of that epoch were given, was told to nobody: it is passed over, and the epoch is
+    the next. So what reads no further than the last batch (`zip`, `islice`, a loop with `break`)
+    leaves no empty epoch behind. An error ends the epoch, and is raised.
+    """
+
+    def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
+        self._core = core
+        self._read = read
+        self._told: object = None  # the last mark that was told, as far as this knows
+        self._number = 0
+        self._passes_over: int | None = None  # an end behind so many batches of the stream
+        self._length = 0
+        self._over = False
+
+    def __iter__(self) -> Epoch[T]:
+        """The epoch itself."""
+        return self
+
+    def __next__(self) -> T:
+        """The next batch. Raises StopIteration at the end and ever after; errors as `next` does."""
+        while not self._is_over():
+            try:
+                return self._read()
+            except StopIteration:  # noqa: PERF203  # once an epoch
+                continue  # it may be one that is passed over
+        raise StopIteration
+
+    def __len__(self) -> int:
+        """Batches from here to the end of the epoch, or from its first read on.
+
+        A source with a pass of no batches may end it sooner. Raises TypeError if the epochs of the
+        stream have no size.
+        """
+        if self._core.limits.epoch_size == 0:
+            raise TypeError(f"An epoch of {self._core.label} is a pass: it has no length.")
+        return self._length or self._left()
+
+    def __bool__(self) -> bool:
+        """True: an iterator is no container, and an epoch that is a pass has no length."""
+        return True
+
+    def __aiter__(self) -> Epoch[T]:
+        """The epoch itself."""
+        return self
+
+    async def __anext__(self) -> T:
+        """The next batch, for which another thread waits. To cancel it loses nothing.
+
+        Without a worker that thread pulls, and a pull goes on although it is cancelled: its batch
+        is the next one then. Raises StopAsyncIteration at the end; errors as `next` does.
+        """
+        core = self._core
+        while not self._is_over():
+            if core.run.batches or core.run.marks:  # and nothing awaits between this and the read
+                with suppress(StopIteration):
+                    return self._read()
+            else:
+                await self._something()
+        raise StopAsyncIteration
+
+    def _is_over(self) -> bool:
+        """Whether it has ended. Finds out which epoch it is, before the first read."""
+        core = self._core
+        told = core.told
+        if self._told is None:
+            now, given = here(core), core.run.given()
+            self._number = now.epoch
+            self._passes_over = given if given > now.epoch_start else None
+            self._length = self._left()
+        elif told is not self._told or (core.run.worker is None and core.run.progress[FETCHING]):
+            now, end = here(core), self._passes_over
+            is_end = told.mark is not None and told.mark.ended
+            if is_end and (now.epoch, now.epoch_start) == (self._number + 1, end):
+                self._number, self._length = now.epoch, core.limits.epoch_size
+            if end is not None and now.epoch_start >= end:
+                self._passes_over = None
+            self._over = self._over or now.epoch != self._number
+        self._told = told
+        return self._over
+
+    def _left(self) -> int:
+        """Batches from here to the end of an epoch of fixed size: this, or the next at its end."""
+        core, size = self._core, self._core.limits.epoch_size
+        return size and size - (core.run.given() - here(core).epoch_start) % size
+
+    async def _something(self) -> None:
+        """Wait, in a thread of the event loop's executor, until there may be something to read."""
+        import asyncio  # noqa: PLC0415  # whoever has no event loop need not wait for this import
+
+        core, loop = self._core, asyncio.get_running_loop()
+        waiting: Any = core.waiting
+        if waiting is None or waiting.is_over or waiting.loop is not loop:
+            core.waiting = waiting = Waiting(core, loop, waiting)
+        try:
+            await asyncio.wait([waiting.future])
+        except BaseException:  # cancelled, or closed as it is garbage
+            waiting.cancel()
+            raise
+        error, waiting.error = waiting.error, None
+        if error is not None:
+            raise error
+
+
+class Waiting:
+    """A thread that waits for an event loop."""
+
+    def __init__(
+        self, core: Core[Any], loop: asyncio.AbstractEventLoop, before: Waiting | None
+    ) -> None:
+        self._core = core
+        self._before = before
+        self._gone: SimpleQueue[None] = SimpleQueue()
+        self._is_cancelled = False
+        self.is_over = False
+        self.error: BaseException | None = None
+        self.loop = loop
+        context = contextvars.copy_context()
+        self.future = loop.run_in_executor(None, context.run, self._wait)
+
+    def _wait(self) -> None:
+        try:
+            while (before := self._before) is not None and before.is_going():
+                before.outlast(self._left(self._core.glance))
+            self._before = None
+            self._left(0)
+            await_something(self._core, self._left)
+        except _Cancelled:
+            pass
+        except BaseException as error:
+            self.error = error  # for whoever awaits it
+        self.is_over = True
+        self._gone.put(None)
+
+    def _left(self, longest: float) -> float:
+        """How long it may sleep now."""
+        if self._is_cancelled or self.loop.is_closed():
+            raise _Cancelled
+        return longest
+
+    def cancel(self) -> None:
+        """Have it wait no longer."""
+        self._is_cancelled = True
+        bell = self._core.bell if self._before is None else self._before._gone
+        if bell.empty():  # nobody may listen, and nothing is to pile up
+            bell.put(None)
+
+    def is_going(self) -> bool:
+        """Whether it was cancelled, and is not gone yet."""
+        return (self._is_cancelled or self.loop.is_closed()) and not self.is_over
+
+    def outlast(self, seconds: float) -> None:
+        """Sleep until it is gone, or so long."""
+        with suppress(Empty):
+            self._gone.get(True, seconds)
+
+
+class _Cancelled(Exception):
+    """Nobody waits any more."""

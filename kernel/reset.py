@@ -1,0 +1,97 @@
+"""Giving up what is buffered and the pass: closing a stream, and starting over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from .claims import Claim
+from .consumer import await_turn
+from .core import Core
+from .place import Place, Told, here
+from .run import Run
+from .scope import GIVEN_UP, enter, let_go
+
+
+def close(core: Core[Any]) -> None:
+    """End the stream for good. Once more ends what another thread's pull has kept from ending."""
+    if core.is_source():
+        raise RuntimeError(f"{core.label} was closed by its own source.")
+    core.closed = True  # first: who waits is told so, and does not pull when the worker is gone
+    ended: list[Any] = []
+    claim = Claim()
+    claim.hold(_close, core, claim, ended)
+    _end(*ended)
+
+
+def restart(core: Core[Any], wrapper: object) -> None:
+    """Give the epoch up, and begin a fresh pass. Inside `with` it stays inside."""
+    if core.closed:
+        raise ValueError(f"{core.label} is closed.")
+    if core.is_source():
+        raise RuntimeError(f"{core.label} was restarted by its own source.")
+    inside = core.is_inside()
+    ended: list[Any] = []
+    claim = Claim()
+    claim.hold(_restart, core, claim, ended)
+    try:
+        _end(*ended)
+    finally:
+        if inside:
+            enter(core, wrapper)
+
+
+def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    with suppress(RuntimeError):  # another thread waits: it is told that the stream is closed
+        if await_turn(core, claim):
+            claim.give_back(core.requests)
+    _give_up(core, claim, ended)
+
+
+def _restart(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    if not await_turn(core, claim):
+        raise RuntimeError(f"{core.label} was restarted while it is read.")
+    if core.record is not None:
+        core.record.end("the stream was restarted")
+    _give_up(core, claim, ended)
+    claim.give_back(core.requests)
+
+
+def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    """Stop, and drop what is buffered and the pass. Nobody pulls meanwhile."""
+    late = _stop(core)
+    run = core.run
+    is_forked = any(claim.is_foreign() for claim in run.pullers.copy())
+    if claim.take(run.pullers) is not None:
+        raise RuntimeError(f"{core.label} is being read by another thread.")
+    now, given = here(core), run.given()
+    fresh: Run[Any] = Run(given)
+    told = Told(None, now, Place(now.epoch, given, given))
+    # No call from here on: an interrupt finds both done, or none.
+    core.told = told
+    core.run = fresh
+    ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed
+    run.iterator = None
+    claim.give_back(run.pullers)
+
+
+def _stop(core: Core[Any]) -> TimeoutError | None:
+    """Leave `with`, and wait for the worker. Returns the error of a pull that takes too long."""
+    entry = core.entry
+    if entry is not None and core.is_inside():
+        entry.over.append(GIVEN_UP)
+        core.did("Leave")
+    try:
+        let_go(core)
+    except TimeoutError as error:
+        return error
+    return None
+
+
+def _end(iterator: Any, late: TimeoutError | None) -> None:
+    """Close a generator: its files are shut now, and not by the collector."""
+    shut = getattr(iterator, "close", None)
+    if shut is not None:
+        shut()
+    if late is not None:
+        raise late

@@ -1,0 +1,145 @@
+"""`python -m specs report`: the page of the protocol, and of runs that break it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from specs.tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
+from specs.trace.lines import Malformed
+
+from . import known, page, protocol, seed
+from .groups import space
+from .lanes import Swimlane
+from .schedule import from_trace
+
+
+def swimlane(model: Model, result: Result) -> Swimlane:
+    """The violation that TLC found, as a swimlane."""
+    if model.module == "Seed":
+        return seed.swimlane(model, result)
+    meanings = known.meanings()
+    broken = result.verdict.removeprefix("violates ").split(" or ")  # TLC names not all of them
+    said = " Or: ".join(meanings[name] for name in broken if name in meanings)
+    return protocol.swimlane(model, result, said)
+
+
+def in_order(chosen: list[Model]) -> list[Model]:
+    """The seed's models by the numbers of their defects."""
+    return sorted(chosen, key=lambda model: (int(model.name.split("_")[1]), model.name))
+
+
+def pick(names: list[str], found: list[Model]) -> list[Model]:
+    """The models with these names. Raises ModelError if a name matches none."""
+    for name in names:
+        if not any(fnmatch(model.name, name) for model in found):
+            raise ModelError(f"{name!r} names no model: python -m specs lists them")
+    return [model for model in found if any(fnmatch(model.name, name) for name in names)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line of `python -m specs report`."""
+    parser.add_argument("out", metavar="OUT.html", type=Path, help="the page to write")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        default="E1_C1",
+        help="model whose state graph is drawn (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--violation",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another model whose violation is shown; may be given again, and have wildcards",
+    )
+    parser.add_argument(
+        "--trace",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a recorded run that is shown; may be given again",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page. Returns the exit status."""
+    try:
+        java(), jar()
+        found = models()
+        name = arguments.model.removeprefix("Stream_")
+        (drawn,) = pick([f"Stream_{name}"], found)
+        seeds = in_order([model for model in found if model.module == "Seed"])
+        own = pick(arguments.violation, found)
+    except (ToolsMissing, ModelError, ValueError) as error:
+        print(
+            error if isinstance(error, ToolsMissing | ModelError) else "--model must name one",
+            file=sys.stderr,
+        )
+        return 2
+    console = Console(highlight=False)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress, ThreadPoolExecutor(arguments.jobs) as pool:
+        task = progress.add_task("TLC", total=len(seeds) + len(own) + len(arguments.trace))
+        step: Callable[[], None] = lambda: progress.advance(task)  # noqa: E731
+        try:
+            told = list(pool.map(lambda model: violation(model, step), [*seeds, *own]))
+            traces = list(pool.map(lambda path: recorded(path, step), arguments.trace))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    wrong = [text for text in (*told, *traces) if isinstance(text, str)]
+    lanes = [lane for lane in told if isinstance(lane, Swimlane)]
+    mine = [lane for lane in traces if isinstance(lane, Swimlane)]
+    html = page.report(
+        seeds=[lane for lane in lanes if lane.story is not None],
+        own=[*mine, *(lane for lane in lanes if lane.story is None)],
+        space=space(drawn),
+        command=" ".join(["python -m specs report", arguments.out.name]),
+    )
+    arguments.out.write_text(html, encoding="utf-8")
+    for why in wrong:
+        print(why, file=sys.stderr)
+    console.print(f"{arguments.out}: {len(lanes) + len(mine)} runs", markup=False, soft_wrap=True)
+    if arguments.open:
+        webbrowser.open(arguments.out.resolve().as_uri())
+    return 2 if wrong else 0
+
+
+def violation(model: Model, done: Callable[[], None]) -> Swimlane | str:
+    """What TLC found in a model; or why there is nothing to show."""
+    result = check(model)
+    done()
+    if not result.steps:
+        return f"{model.name}: no run to show, it {result.verdict}"
+    return swimlane(model, result)
+
+
+def recorded(path: Path, done: Callable[[], None]) -> Swimlane | str:
+    """A recorded run; or why it cannot be shown."""
+    try:
+        return from_trace(path)
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror}"
+    except (Malformed, RuntimeError) as error:
+        return f"{path}: {error}"
+    finally:
+        done()

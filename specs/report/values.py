@@ -1,0 +1,120 @@
+"""The values that TLC writes, as Python's, and in words.
+
+>>> read('<<<<"batch", 1>>, <<"mark">>>>')
+(('batch', 1), ('mark',))
+>>> words(read('<<<<"batch", 1>>, <<"mark">>>>'))
+'batch 1, end mark'
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_TOKEN = re.compile(r'\s*(<<|>>|\|->|:>|@@|[{}\[\](),]|"(?:[^"\\]|\\.)*"|-?\d+|\w+)')
+
+
+def read(text: str) -> Any:
+    """A value of TLA+: a tuple for a sequence, a frozenset for a set, a dict for a function.
+
+    Raises ValueError if the text is none.
+    """
+    tokens = []
+    place = 0
+    while text[place:].strip():
+        found = _TOKEN.match(text, place)
+        if found is None:
+            raise ValueError(f"no value of TLA+: {text!r}")
+        tokens.append(found[1])
+        place = found.end()
+    tokens.reverse()
+    try:
+        value = _value(tokens)
+    except IndexError:
+        tokens = [""]
+    if tokens:
+        raise ValueError(f"no value of TLA+: {text!r}")
+    return value
+
+
+def _value(tokens: list[str]) -> Any:  # noqa: PLR0911  # a case for each kind
+    token = tokens.pop()
+    if token == "<<":  # noqa: S105  # no password
+        return tuple(_until(">>", tokens))
+    if token == "{":  # noqa: S105
+        return frozenset(_until("}", tokens))
+    if token == "[":  # noqa: S105
+        return dict(_pairs("|->", ",", "]", tokens))
+    if token == "(":  # noqa: S105
+        return dict(_pairs(":>", "@@", ")", tokens))
+    if token.startswith('"'):
+        return token[1:-1]
+    if token in ("TRUE", "FALSE"):
+        return token == "TRUE"  # noqa: S105
+    return int(token) if token.lstrip("-").isdecimal() else token
+
+
+def _until(end: str, tokens: list[str]) -> list[Any]:
+    found = []
+    while tokens[-1] != end:
+        found.append(_value(tokens))
+        if tokens[-1] == ",":
+            tokens.pop()
+    tokens.pop()
+    return found
+
+
+def _pairs(arrow: str, comma: str, end: str, tokens: list[str]) -> list[tuple[Any, Any]]:
+    found = []
+    while tokens[-1] != end:
+        name = _value(tokens)
+        if tokens.pop() != arrow:
+            raise IndexError
+        found.append((name, _value(tokens)))
+        if tokens[-1] == comma:
+            tokens.pop()
+    tokens.pop()
+    return found
+
+
+ITEMS = {
+    "mark": "end mark",
+    "failure": "error",
+    "exhausted": "end of a pass",
+    "raised": "error",
+}
+"""What stands in the seed's queue, or is an answer of the source, by its first word."""
+
+
+def item(value: tuple[Any, ...]) -> str:
+    """An item of the queue, or an answer of the source."""
+    if not value:
+        return "nothing"
+    if value[0] == "batch":
+        return f"batch {value[1]}"
+    if value[0] == "none":
+        return f"None (batch {value[1]})"
+    return ITEMS.get(value[0], words(value))
+
+
+def the(value: tuple[Any, ...]) -> str:
+    """An item, in a sentence."""
+    named = item(value)
+    return {"end mark": "the end mark", "error": "the error"}.get(named, named)
+
+
+def words(value: Any) -> str:  # noqa: PLR0911  # a case for each kind
+    """Any value, to be read by a person."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        if not value:
+            return "empty"
+        if all(isinstance(part, tuple) for part in value):
+            return ", ".join(item(part) for part in value)
+        return ", ".join(words(part) for part in value)
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(words(part) for part in value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{words(name)}: {words(part)}" for name, part in value.items())
+    return str(value)
