@@ -64,6 +64,32 @@ INITIAL: State = Variables(
     yielded=False,
 )
 
+
+def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
+    """The first state of a wrapper that goes on from the place of another's consumer.
+
+    :param in_epoch: batches that the consumer was given of its epoch, whose end it was not told
+    :param in_pass: batches that it was given of the pass at its place, which are skipped
+    :return: None if no consumer can be there; INITIAL for (0, 0)
+
+    It is the state of an unbuffered wrapper at that place, which has pulled nothing ahead.
+    """
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = INITIAL
+    if in_epoch < 0 or in_pass < 0 or (in_epoch > 0 and in_pass == 0):
+        return None
+    if limits.epoch_size == 0:
+        if in_epoch != in_pass:
+            return None
+    elif in_epoch > limits.epoch_size:
+        return None
+    begun, yielded = in_epoch > 0, in_pass > 0
+    if limits.epoch_size > 0:
+        count = in_epoch
+        if count == limits.epoch_size:
+            mark, begun, count = "ended", False, 0
+    return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
+
+
 # Callers: the scope, entering and leaving `with`.
 
 
@@ -280,20 +306,3 @@ CALLERS: tuple[Action, ...] = (
 )
 PULLER: tuple[Action, ...] = (Start, Halt, Fetch, Enqueue, Exhaust, Fail, Drop, Die, Bury)
 ACTIONS: tuple[Action, ...] = CALLERS + PULLER
-
-
-def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
-    """The first state of a stream that goes on behind so many batches of its epoch and its pass.
-
-    None where there is no such place.
-    """
-    size = limits.epoch_size
-    if in_epoch > in_pass if size == 0 else in_epoch > size:
-        return None
-    ended = 0 < size == in_epoch
-    return Variables(*INITIAL)._replace(
-        mark="ended" if ended else "none",
-        begun=in_epoch > 0 and not ended,
-        count=0 if ended or size == 0 else in_epoch,
-        yielded=in_pass > 0,
-    )

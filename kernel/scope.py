@@ -22,34 +22,31 @@ from .worker import GATE
 
 def enter(core: Core[Any], wrapper: object) -> None:
     """Enter, once the worker has started if there is a buffer to fill."""
-    claim = Claim()
-    claim.hold(_enter, core, claim, wrapper)
+    claim, entry = Claim(), Entry()
+    try:
+        claim.hold(_enter, core, claim, wrapper, entry)
+    finally:  # behind the claim, for whose end the worker waits
+        entry.bell.put(None)
 
 
-def _enter(core: Core[Any], claim: Claim, wrapper: object) -> None:
+def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None:
     if core.closed:
         raise ValueError(f"{core.label} is closed.")
     if core.is_source():
         raise RuntimeError(f"{core.label} was entered by its own source.")
-    entry = Entry()
     if claim.take(core.entering) is not None or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
-    if holder(core.requests) is None:
-        try:
-            while core.limits.capacity and core.run.worker is None:
-                if start(core, entry, claim, wrapper):
-                    break
-                if holder(core.requests) is not None:
-                    break
-                let_go(core)  # it was refused by one that has halted, or was about to begin
-            if Enter(core.limits, core.state(core.run)) is not None:
-                core.entry = entry  # last: until then the worker waits, and halts if this ends
-                core.did("Enter")
-                claim.give_back(core.entering)
-                return
-        finally:
-            entry.bell.put(None)
+    while holder(core.requests) is None:
+        if core.limits.capacity == 0 or core.run.worker is not None:
+            if Enter(core.limits, core.state(core.run)) is None:
+                break
+            core.entry = entry  # last: until then the worker waits, and halts if this ends
+            core.did("Enter")
+            claim.give_back(core.entering)
+            return
+        if not start(core, entry, claim, wrapper):
+            let_go(core)  # it was refused by one that has halted, or was about to begin
     raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
 

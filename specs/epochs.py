@@ -8,13 +8,23 @@ BATCH = "batch"
 FAILURE = "failure"
 
 
-def epochs(stream_fn, epoch_size=-1):
+def skipped(iterator, count):
+    """The pass behind its first batches."""
+    for _ in range(count):
+        next(iterator)
+    return iterator
+
+
+def epochs(stream_fn, epoch_size=-1, in_epoch=0, in_pass=0):
     """Yield what each `next` gives, for ever, as pairs.
 
     (BATCH, batch), (END, None) at the end of an epoch, (FAILURE, error) where the source raises.
     The source is asked only when the pair is asked for.
+
+    It goes on from a place, where so many batches of the epoch and of the pass were given before.
+    The pass is begun again and these are skipped: what follows is the rest of the whole reading.
     """
-    iterator, yielded, count = None, False, 0
+    iterator, yielded, count = None, False, in_epoch
     while True:
         if 0 < epoch_size == count:
             count = 0
@@ -22,7 +32,8 @@ def epochs(stream_fn, epoch_size=-1):
             continue
         try:
             if iterator is None:
-                iterator, yielded = iter(stream_fn()), False
+                given, in_pass = in_pass, 0
+                iterator, yielded = skipped(iter(stream_fn()), given), given > 0
         except BaseException as error:
             iterator, count, outcome = None, 0, (FAILURE, error)
         else:

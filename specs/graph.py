@@ -23,6 +23,7 @@ def explore(
     max_permits: int,
     actions: Iterable[Action] = ACTIONS,
     max_states: int = 1_000_000,
+    begin: State = INITIAL,
 ) -> frozenset[Edge]:
     """All steps of the machine from its initial state, with nested gates up to a bound.
 
@@ -30,8 +31,8 @@ def explore(
     """
     chosen = tuple(actions)
     edges: set[Edge] = set()
-    found = {INITIAL}
-    todo = [INITIAL]
+    found = {begin}
+    todo = [begin]
     while todo and len(found) <= max_states:
         state = todo.pop()
         for action in chosen:

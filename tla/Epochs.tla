@@ -99,6 +99,12 @@ Interrupted ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
+\* Another reading goes on from here, of an equal source: this is asked again for what it had
+\* answered and nobody had used up. Of that nothing was seen, so nothing that is seen changes.
+Resume ==
+    /\ answers' = <<>>
+    /\ UNCHANGED <<taken, count, inPass, seen>>
+
 Next ==
     \/ \E answer \in Answers : Answer(answer)
     \/ Batch
@@ -110,4 +116,7 @@ Spec == Init /\ [][Next]_vars
 
 \* The same where callers may be interrupted.
 SpecWithInterrupts == Init /\ [][Next \/ Interrupted]_vars
+
+\* And where other readings may go on.
+SpecWithResumes == Init /\ [][Next \/ Interrupted \/ Resume]_vars
 =============================================================================

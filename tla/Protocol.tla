@@ -233,6 +233,31 @@ Bury ==
     /\ UNCHANGED <<callers, buffered>>
 
 -----------------------------------------------------------------------------
+(* Resume: the wrapper is given up, with its thread, and another one goes  *)
+(* on from the place of its consumer.                                      *)
+
+\* The first state of a wrapper that goes on from a place: the consumer was given inEpoch batches
+\* of its epoch, and inPass of the pass at its place. No consumer can be where this is not enabled.
+Resumed(inEpoch, inPass) ==
+    /\ inEpoch > 0 => inPass > 0
+    /\ IF EpochSize = 0 THEN inEpoch = inPass ELSE inEpoch <= EpochSize
+    /\ scope' = "new"
+    /\ permits' = 0
+    /\ consumer' = "idle"
+    /\ buffered' = 0
+    /\ worker' = "absent"
+    /\ fetching' = FALSE
+    /\ yielded' = (inPass > 0)
+    /\ IF EpochSize > 0 /\ inEpoch = EpochSize
+         THEN mark' = "ended" /\ begun' = FALSE /\ count' = 0
+         ELSE /\ mark' = "none"
+              /\ begun' = (inEpoch > 0)
+              /\ count' = IF EpochSize > 0 THEN inEpoch ELSE 0
+
+\* From any place. Where epochs are passes, how many batches makes no difference.
+Resume == \E inEpoch \in 0 .. EpochSize + 1, inPass \in 0 .. 1 : Resumed(inEpoch, inPass)
+
+-----------------------------------------------------------------------------
 (* Fair are the worker (or the caller in its place) and the source, and    *)
 (* nobody else: a consumer may stop asking at any time.                    *)
 
@@ -252,6 +277,9 @@ Fairness ==
     /\ WF_vars(Source)
 
 Spec == Init /\ [][Next]_vars /\ Fairness
+
+\* The same where another wrapper may go on at any instant.
+SpecWithResumes == Init /\ [][Next \/ Resume]_vars /\ Fairness
 
 -----------------------------------------------------------------------------
 (* Safety, on states.                                                      *)

@@ -24,7 +24,6 @@ from specs.graph import explore
 from specs.proof import report
 from specs.proof.laws import FAIRNESS, HELPERS, LEMMAS, MEASURES, Refines, helps
 from specs.proof.moments import (
-    BEGUN,
     FIRST,
     LIMITS,
     NAMES,
@@ -38,7 +37,6 @@ from specs.proof.moments import (
     go,
     interval,
     read,
-    resumable,
     term,
 )
 from specs.proof.obligations import (
@@ -494,13 +492,6 @@ def test_something_due_behind_a_mark_is_torn() -> None:
     ended = read(Limits(2, 1), Reading(), 1)
     assert (ended.mark, bool(ended.due.torn)) == ("end", False)
     assert bool(read(Limits(2, 1), ended, 2).due.torn) is True
-
-
-def test_oracle_that_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If its first line is another one, nothing is proved instead of something else."""
-    monkeypatch.setitem(BEGUN, "no such line", "")
-    with pytest.raises(ValueError, match="no such line"):
-        resumable()
 
 
 # The parts.

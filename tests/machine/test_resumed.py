@@ -1,0 +1,106 @@
+"""Where a wrapper begins that goes on from another's place: as one without a buffer would stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from kernel.machine import (
+    ACTIONS,
+    INITIAL,
+    Action,
+    Dequeue,
+    EndEpoch,
+    Enqueue,
+    Exhaust,
+    Fail,
+    Fetch,
+    Limits,
+    Raise,
+    Request,
+    State,
+    Withdraw,
+    resumed,
+)
+from specs.graph import explore
+from specs.properties import ENABLEDNESS, INVARIANTS, Now
+
+SIZES = range(5)
+
+
+def after(limits: Limits, state: State, *actions: Action) -> State:
+    """The state after these actions, which are enabled."""
+    for action in actions:
+        then = action(limits, state)
+        assert then is not None, action
+        state = then
+    return state
+
+
+def unbuffered(random: Random, size: int) -> Iterator[tuple[State, int, int]]:
+    """States of a wrapper without a buffer between two calls of `next`, each with its place."""
+    limits, state, in_epoch, in_pass = Limits(0, size), INITIAL, 0, 0
+    for _ in range(200):
+        yield state, in_epoch, in_pass
+        if 0 < size == in_epoch:
+            state, in_epoch = after(limits, state, EndEpoch), 0
+            continue
+        answer = random.choice((Enqueue, Enqueue, Enqueue, Exhaust, Fail))
+        state = after(limits, state, Request, Fetch, answer)
+        while answer is Exhaust and state[4] == "none":  # another pass follows, unseen
+            in_pass, answer = 0, random.choice((Enqueue, Exhaust, Fail))
+            state = after(limits, state, Fetch, answer)
+        if answer is Enqueue:
+            state = after(limits, state, Withdraw, Dequeue)
+            in_epoch, in_pass = in_epoch + 1, in_pass + 1
+        else:
+            state = after(limits, state, Withdraw, EndEpoch if answer is Exhaust else Raise)
+            in_epoch, in_pass = 0, 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_as_without_a_buffer(size: int) -> None:
+    """It is the state of an unbuffered wrapper whose consumer is at that place."""
+    places = set()
+    for seed in range(20):
+        for state, in_epoch, in_pass in unbuffered(Random(seed), size):
+            places.add((in_epoch, in_pass))
+            for capacity in (0, 3):
+                assert resumed(Limits(capacity, size), in_epoch, in_pass) == state
+    small = {(e, p) for e in range(-1, 6) for p in range(-1, 6)}
+    known = {place for place in small if resumed(Limits(1, size), *place) is not None}
+    assert known == places & small  # and there is one nowhere else
+
+
+def test_no_place_is_the_beginning() -> None:
+    """Nobody was given anything: the wrapper is a new one."""
+    for size in SIZES:
+        assert resumed(Limits(2, size), 0, 0) == INITIAL
+
+
+@pytest.mark.parametrize(
+    ("size", "in_epoch", "in_pass"),
+    [(0, 1, 2), (0, 0, 1), (0, 1, 0), (0, -1, -1), (3, 4, 4), (3, 1, 0), (3, -1, 1), (3, 0, -1)],
+)
+def test_where_no_consumer_can_be(size: int, in_epoch: int, in_pass: int) -> None:
+    """Another epoch than its pass, more than an epoch, a batch of no pass, less than none."""
+    assert resumed(Limits(2, size), in_epoch, in_pass) is None
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("capacity", range(3))
+def test_invariants_from_every_place(capacity: int, size: int) -> None:
+    """The properties of states hold at every place, and wherever the machine goes from there."""
+    limits = Limits(capacity, size)
+    history = {"Conservation", "OnePuller"}
+    for place in {(e, p) for e in range(size + 3) for p in range(3)}:
+        first = resumed(limits, *place)
+        if first is None:
+            continue
+        for state in {first} | {state for _, _, state in explore(limits, 1, ACTIONS, begin=first)}:
+            now = Now(state)
+            laws = {name: law for name, law in INVARIANTS.items() if name not in history}
+            broken = [n for n, law in {**laws, **ENABLEDNESS}.items() if not law(now, limits)]
+            assert broken == [], (place, state)

@@ -1,0 +1,132 @@
+------------------------------- MODULE Resume -------------------------------
+(***************************************************************************)
+(* The stream with resumes: at any instant, any number of times, the       *)
+(* wrapper is given up, and another one goes on with exactly the rest.     *)
+(*                                                                         *)
+(* What is handed on (`state_dict') is what the consumer was given: the    *)
+(* batches of its epoch, and those of the pass at its place. The new       *)
+(* wrapper begins that pass again and skips so many. The source is equal,  *)
+(* so it gives the same again; what was pulled and not given is pulled     *)
+(* again, an end or an error too. The old thread and its pull in flight    *)
+(* are nobody's.                                                           *)
+(***************************************************************************)
+EXTENDS Naturals, Sequences
+
+CONSTANTS Capacity, EpochSize, MaxPermits
+
+VARIABLES
+    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
+    batches, pulled, taken, pulls, answers, got, inPass, seen,
+    given,  \* batches that the consumer was given of the pass at its place
+    before  \* the number of the batch before that pass
+
+S == INSTANCE Stream
+
+place == <<given, before>>
+vars == <<S!vars, place>>
+
+\* The state that is handed on. Batches in a pass are counted around, as they are numbered; but
+\* never back to 0, which says that there were none.
+InEpoch == IF EpochSize = 0 THEN given ELSE got
+InPass == given
+More(n) == (n % S!Numbers) + 1
+
+Init == S!Init /\ given = 0 /\ before = 0
+
+\* The consumer is at the beginning of a pass.
+Fresh == given' = 0 /\ before' = taken
+
+Enter == S!Enter /\ UNCHANGED place
+Leave == S!Leave /\ UNCHANGED place
+
+Allow == S!Allow /\ UNCHANGED place
+Disallow == S!Disallow /\ UNCHANGED place
+
+Request == S!Request /\ UNCHANGED place
+Withdraw == S!Withdraw /\ UNCHANGED place
+
+\* A batch behind the end of a pass is the first of the next one.
+Dequeue ==
+    /\ S!Dequeue
+    /\ given' = IF S!Ends THEN 1 ELSE More(given)
+    /\ before' = IF S!Ends THEN taken ELSE before
+
+\* An epoch that has its size ends in the middle of the pass.
+EndEpoch ==
+    /\ S!EndEpoch
+    /\ IF EpochSize > 0 /\ got = EpochSize THEN UNCHANGED place ELSE Fresh
+
+Raise == S!Raise /\ Fresh
+
+Start == S!Start /\ UNCHANGED place
+Halt == S!Halt /\ UNCHANGED place
+Fetch == S!Fetch /\ UNCHANGED place
+Enqueue == S!Enqueue /\ UNCHANGED place
+Exhaust == S!Exhaust /\ UNCHANGED place
+Fail == S!Fail /\ UNCHANGED place
+Drop == S!Drop /\ Fresh
+Die == S!Die /\ UNCHANGED place
+Bury == S!Bury /\ UNCHANGED place
+
+\* Another wrapper goes on: the source stands behind what was skipped.
+Resume ==
+    /\ S!P!Resumed(InEpoch, InPass)
+    /\ batches' = <<>>
+    /\ pulled' = (before + InPass) % S!Numbers
+    /\ pulls' = <<>>
+    /\ answers' = <<>>
+    /\ UNCHANGED <<taken, got, inPass, seen, place>>
+
+System == Halt \/ Fetch \/ Bury
+Source == Enqueue \/ Exhaust \/ Fail
+Environment ==
+    \/ Enter \/ Leave \/ Allow \/ Disallow
+    \/ Request \/ Withdraw \/ Dequeue \/ EndEpoch \/ Raise
+    \/ Start \/ Drop \/ Die
+
+Next == System \/ Source \/ Environment \/ Resume
+
+Fairness ==
+    /\ WF_vars(Halt)
+    /\ WF_vars(Fetch /\ buffered <= S!P!LowWater)
+    /\ WF_vars(Bury)
+    /\ WF_vars(Source)
+
+Spec == Init /\ [][Next]_vars /\ Fairness
+
+-----------------------------------------------------------------------------
+(* Safety.                                                                 *)
+
+\* At every instant another wrapper can go on, and what is skipped is what the consumer was given.
+Resumable ==
+    /\ ENABLED Resume
+    /\ taken = (before + InPass) % S!Numbers
+    /\ inPass <=> InPass > 0
+
+-----------------------------------------------------------------------------
+(* Refinement: the consumer sees what one unbuffered reading gives, however*)
+(* many wrappers it reads. A resumed run is the rest of that.              *)
+
+Refines == S!Abstract!SpecWithResumes
+
+Implements == S!P!SpecWithResumes
+
+-----------------------------------------------------------------------------
+(* The properties of Stream, under names that a model can list. Those of   *)
+(* steps are about one wrapper.                                            *)
+
+TypeOK == S!TypeOK
+Bounded == S!Bounded
+EpochBounded == S!EpochBounded
+MarkIsLast == S!MarkIsLast
+UnbufferedAlone == S!UnbufferedAlone
+ReadAfterEntry == S!ReadAfterEntry
+InputEnabled == S!InputEnabled
+NeverStuck == S!NeverStuck
+Conservation == S!Conservation
+OnePuller == S!OnePuller
+Served == S!Served
+StopEnds == S!StopEnds
+DeathNoticed == S!DeathNoticed
+Prefetches == S!Prefetches
+=============================================================================
