@@ -8,6 +8,7 @@ figure stands in the page, and is kept.
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import shlex
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 from specs.pages import ROOT, part, renew, rows, table
 
 README = ROOT / "README.md"
+KERNEL = ROOT / "kernel" / "README.md"
 TESTS = ROOT / "tests" / "README.md"
 
 CODE = (".py", ".tla")
@@ -28,13 +30,14 @@ COUNT = 20  # slowest tests
 NO_WHY = "?"  # beside a test that is new among the slowest
 
 MAP = ("folder", "what is in it", " lines")
+FILES = ("file", "what it is", " lines")
 CHECKS = ("how", "what is claimed", "command", " time", "where")
 SLOWEST = ("test", " seconds", "why it takes them")
 
 
-def size(folder: Path) -> int:
-    """Lines of code in it that are not blank."""
-    files = (path for path in folder.rglob("*") if path.suffix in CODE)
+def size(path: Path) -> int:
+    """Lines of code that are not blank, in a file or a folder."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.suffix in CODE]
     return sum(bool(line.strip()) for file in files for line in file.read_text("utf-8").split("\n"))
 
 
@@ -49,7 +52,13 @@ def lines(write: bool) -> int:
         f"For each line of code in `kernel/` there are {others[0] / kernel:.0f} of tests, and "
         f"{sum(others[1:]) / kernel:.0f} of specification, proofs and checkers.\n"
     )
+    body_of_kernel = []
+    for linked, _, _ in rows(KERNEL, "files"):
+        file = KERNEL.parent / linked.partition("`")[2].partition("`")[0]
+        what = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
+        body_of_kernel.append((linked, what, size(file)))
     show(write, README, "map", table(MAP, body))
+    show(write, KERNEL, "files", table(FILES, body_of_kernel))
     show(write, README, "ratio", ratio)
     return 0
 
