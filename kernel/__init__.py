@@ -1,5 +1,8 @@
 """A formally tested concurrency kernel: prefetch a stream in a thread, and lose nothing."""
 
+import atexit
+import sys
+
 from .epoch import Epoch
 from .errors import SourceError, WorkerDied
 from .profile import Timer
@@ -16,3 +19,17 @@ __all__ = [
     "Timer",
     "WorkerDied",
 ]
+
+
+def _outlive_modules() -> None:
+    """Keep the interpreter from clearing these modules at its exit, before the last `__del__`.
+
+    Without the interpreter's lock a module outlives its last reference, and is cleared if it is
+    listed here: a finaliser that uses a stream would find the names of its functions gone.
+    """
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{__name__}.")]:
+        del sys.modules[name]
+
+
+if hasattr(sys, "_is_gil_enabled"):
+    atexit.register(_outlive_modules)

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
+from sys import is_finalizing
 from typing import Any
 
 from .claims import Claim, holder
@@ -91,9 +92,10 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
         with suppress(Empty):
             bell.get(True, min(left, core.glance) if left > 0 else core.glance)
     thread = entry.thread
-    if thread is not None and entry.claim is not None and not entry.claim.is_foreign():
-        with suppress(RuntimeError):  # at exit; from 3.14 on it cannot be joined there
-            thread.join(core.glance)
+    if thread is None or is_finalizing():  # at exit no thread can be joined
+        return
+    if entry.claim is not None and not entry.claim.is_foreign():
+        thread.join(core.glance)
 
 
 def give_up(core: Core[Any], entry: Entry, failure: object) -> None:

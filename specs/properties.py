@@ -8,7 +8,7 @@ are counted on here, where the model wraps them around.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kernel.machine import ACTIONS, Action, Limits, State, Variables
 
@@ -363,42 +363,29 @@ def Refines(seen: Sequence[Any], passes: Iterable[Iterable[Any]], limits: Limits
     return all(event == next(reading) for event in seen)
 
 
-INVARIANTS = {
-    p.__name__: p
-    for p in (
-        TypeOK,
-        Bounded,
-        EpochBounded,
-        MarkIsLast,
-        UnbufferedAlone,
-        ReadAfterEntry,
-        InputEnabled,
-        NeverStuck,
-        Conservation,
-        OnePuller,
-    )
-}
-ENABLEDNESS = {p.__name__: p for p in (InputEnabled, NeverStuck)}
+_P = TypeVar("_P", bound=Callable[..., bool])
+
+
+def named(*predicates: _P) -> dict[str, _P]:
+    """The predicates by their names."""
+    return {predicate.__name__: predicate for predicate in predicates}
+
+
+INVARIANTS: dict[str, Callable[[Now, Limits], bool]] = named(
+    *(TypeOK, Bounded, EpochBounded, MarkIsLast, UnbufferedAlone, ReadAfterEntry),
+    *(InputEnabled, NeverStuck, Conservation, OnePuller),
+)
+ENABLEDNESS = named(InputEnabled, NeverStuck)
 """Those of them that ask what can be done: of the machine, or of other actions given as a third."""
 
-STEPS = {
-    p.__name__: p
-    for p in (
-        SingleWriter,
-        LifeCycle,
-        EpochBegins,
-        AnswersAPull,
-        GateRespected,
-        StopPullsNothing,
-        StopPreserves,
-        ErrorIsNotAnEnd,
-        Implements,
-    )
-}
+STEPS: dict[str, Callable[[Now, Now, Limits], bool]] = named(
+    *(SingleWriter, LifeCycle, EpochBegins, AnswersAPull, GateRespected),
+    *(StopPullsNothing, StopPreserves, ErrorIsNotAnEnd, Implements),
+)
+REFINEMENTS = {"Refines": Refines}
 LIVENESS = {
     "Served": Served,
     "StopEnds": StopEnds,
     "DeathNoticed": DeathNoticed,
     "Prefetches": Prefetches,
 }
-REFINEMENTS = {"Refines": Refines}

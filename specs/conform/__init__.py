@@ -20,8 +20,10 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from .drawing import NOTIONS, Lacks, smaller
+from .judges import Finding
 from .programs import CannotRun, Program, Runner
-from .rules import NOTIONS, RULES, Finding, Lacks, Rule, smaller
+from .rules import RULES, Rule
 
 EXAMPLES = 80
 """Programs that are drawn for a rule; those drawn twice run once."""

@@ -1,6 +1,132 @@
 """`python -m specs.conform.serve`: the process that plays programs for a `Runner`."""
 
-from .programs import serve
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from typing import Any
+
+from .player import Player
+from .programs import NAME, CannotRun, Observed, Program, Run, Step
+
+
+def play(subject: str, program: Program, sender: Connection) -> None:
+    """The whole life of a process that plays a program."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # to be killed with its children, and not to get the terminal's Ctrl-C
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    try:
+        player = Player(find(subject), program, sender.send)
+        signal.signal(signal.SIGINT, player.interrupt)
+        player.play()
+    except BaseException as error:
+        sender.send(["crash", f"{type(error).__name__}: {error}"])
+        os._exit(1)
+    if not player.leaves:
+        sender.send("done")
+        os._exit(0)
+
+
+# The server.
+
+
+def find(subject: str) -> Any:
+    """The class that MODULE:CLASS names. Raises CannotRun if there is none."""
+    module, colon, name = subject.partition(":")
+    if not module or not colon or not name:
+        raise CannotRun(f"the subject must be MODULE:CLASS, not {subject!r}")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (Exception, SystemExit) as error:
+        raise CannotRun(
+            f"the subject {subject!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+def observe(subject: str, program: Program, patience: float, context: Any) -> Run:
+    """Play a program in a process of its own, and watch it."""
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=play, args=(subject, program, sender), daemon=False)
+    child.start()
+    sender.close()
+    observed = [Observed()]
+    leaves = any(step.do == "leave the process" for step in program.steps)
+    try:
+        while receiver.poll(patience):
+            message = receiver.recv()
+            if message == "done":
+                return Run(observed[:-1], "done")
+            if isinstance(message, list):
+                return Run(observed, ": ".join(message))
+            if isinstance(message, str):
+                observed[-1].outcomes.append(message)
+            else:
+                observed[-1].counters = message
+                observed.append(Observed())
+        if leaves and len(observed) > len(program.steps):
+            observed.pop()
+        return Run(observed, "hang")
+    except EOFError:
+        child.join()
+        if leaves and child.exitcode == 0:
+            return Run(observed[:-1], "done")
+        return Run(observed, f"crash with exit status {child.exitcode}")
+    finally:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.kill()
+        child.join()
+        receiver.close()
+
+
+def serve() -> None:
+    """Answer the requests of a `Runner`, a line each, until there are none."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what the subject prints is no reply
+
+    def reply(value: Any) -> None:
+        print(json.dumps(value), file=replies, flush=True)
+
+    subject = json.loads(sys.stdin.readline())
+    try:
+        wrapper = find(subject)
+        try:
+            wrapper(lambda: iter(()), 1, -1, NAME, None)
+        except (Exception, SystemExit) as error:
+            raise CannotRun(
+                f"the subject {subject!r} cannot be constructed as "
+                f"cls(stream_fn, 1, -1, {NAME!r}, None): {type(error).__name__}: {error}"
+            ) from error
+        lacks = getattr(wrapper, "LACKS", ())
+        if not isinstance(lacks, (set, frozenset, list, tuple)):
+            raise CannotRun(f"LACKS of {subject!r} must be a set of names, not {lacks!r}")
+    except CannotRun as error:
+        reply({"error": str(error)})
+        return
+    reply({"lacks": sorted(map(str, lacks))})
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    for line in sys.stdin:
+        words = json.loads(line)
+        patience = words.pop("patience")
+        words["passes"] = tuple(map(tuple, words["passes"]))
+        words["steps"] = tuple(Step(*step) for step in words["steps"])
+        reply(asdict(observe(subject, Program(**words), patience, context)))
+
 
 if __name__ == "__main__":
     serve()

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from specs.tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
-from specs.trace import Malformed
+from specs.trace.lines import Malformed
 
 from . import known, page, protocol, seed
 from .groups import space

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kernel.machine import Variables
-from specs import trace
+from specs.trace.judging import judge
+from specs.trace.lines import ACTION, Line, Trace, read_trace
+from specs.trace.ordering import order
 
 from .lanes import Leaves, Row, Swimlane, changes, sentence, sizes
 from .protocol import CALLERS, SAY, lane_of, leaves
@@ -82,12 +84,12 @@ def from_schedule(  # noqa: PLR0913  # a caller names all but the first two
 def from_trace(path: Path) -> Swimlane:
     """A recorded run, up to where it stops being a behaviour of the protocol, by TLC.
 
-    Raises trace.Malformed, OSError, or RuntimeError if TLC comes to no verdict.
+    Raises Malformed, OSError, or RuntimeError if TLC comes to no verdict.
     """
-    found = trace.read_trace(path)
-    places = trace.order(found.limits, found.lines, found.first)  # type: ignore[arg-type]
+    found = read_trace(path)
+    places = order(found.limits, found.lines, found.first)  # type: ignore[arg-type]
     lines = [found.lines[place] for place in places]
-    verdict = trace.judge(replace(found, lines=lines))
+    verdict = judge(replace(found, lines=lines))
     taken = lines if verdict.line == 0 else lines[: max(0, verdict.line - 2)]
     rows, lanes = recorded(found, taken)
     lane = Swimlane(
@@ -121,7 +123,7 @@ def from_trace(path: Path) -> Swimlane:
     )
 
 
-def recorded(found: trace.Trace, lines: Sequence[trace.Line]) -> tuple[list[Row], list[str]]:
+def recorded(found: Trace, lines: Sequence[Line]) -> tuple[list[Row], list[str]]:
     """The rows of lines that the machine accepts, and the threads in them."""
     first = Variables(*found.first)  # type: ignore[arg-type]
     shown = {name: words(value) for name, value in zip(Variables._fields, first, strict=True)}
@@ -131,7 +133,7 @@ def recorded(found: trace.Trace, lines: Sequence[trace.Line]) -> tuple[list[Row]
     lanes = sorted(threads, key=lambda thread: thread not in called)  # callers on the left
     state = first
     for place, line in enumerate(lines):
-        then = trace.ACTION[line.action](found.limits, state)
+        then = ACTION[line.action](found.limits, state)
         if then is None:
             break
         worker = state.worker

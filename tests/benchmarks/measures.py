@@ -1,10 +1,4 @@
-"""What is measured of one subject, in a process of its own: each measure answers one case.
-
-Python work lasts for so long on the clock of its own thread, which stands still while others hold
-the interpreter: by any other clock it would be done no later for any interference. A number of
-iterations would do on a machine whose pace does not double and halve from one second to the next.
-Native work is so many elements, calibrated.
-"""
+"""What is measured of one subject, in a process of its own: each measure answers one case."""
 
 from __future__ import annotations
 
@@ -22,75 +16,13 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .subjects import SUBJECTS, Ideal, NoPrefetch, PrefetchGenerator, Queue, Subject, Wrapper
+from .work import IDLE, Effort, Work, calibrate, spin, timed, works
 
-IDLE = 0.06  # seconds without a pull after which a worker counts as idle; emloop's sleep is 0.02
 PIECES = 5  # of a consumer's Python work
 
 Answer = tuple[float, ...]
 """Seconds, or bytes where memory is measured: one for each part of the measure, or no number."""
-
-
-class Effort(NamedTuple):
-    """How much is measured at a time."""
-
-    seconds: float = 0.25  # of one hand-off
-    batches: int = 200  # of an overlap
-    blocks: int = 8  # of an interference
-    steps: int = 25  # of each of them
-    cycles: int = 10  # of stop and restart
-    run: int = 20_000  # batches after which memory is compared
-
-
-QUICK = Effort(seconds=0.05, batches=40, blocks=2, steps=20, cycles=3, run=5_000)
-
-
-class Work(NamedTuple):
-    """What takes a millisecond, alone on a processor."""
-
-    elements: int = 10_000  # of an array, raised to a power by numpy, which lets go of the GIL
-
-
-def spin(milliseconds: float) -> None:
-    """Python work, which keeps the GIL, for so long on the thread's own clock."""
-    end = time.thread_time() + milliseconds / 1e3
-    while time.thread_time() < end:
-        for _ in range(20):
-            pass
-
-
-class Native:
-    """Native work of some milliseconds, in one call of numpy."""
-
-    def __init__(self, elements: int) -> None:
-        self.inputs = np.linspace(1.0, 2.0, max(elements, 1024))  # numpy keeps the GIL for few
-        self.outputs = np.empty_like(self.inputs)
-
-    def __call__(self) -> None:
-        np.power(self.inputs, 1.7, out=self.outputs)
-
-
-def calibrate() -> Work:
-    """How much native work takes a millisecond, by the median of many tries."""
-    elements = 500_000
-    native = Native(elements)
-    return Work(int(elements * 1e-3 / statistics.median(timed(native) for _ in range(100))))
-
-
-def timed(call: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def works(kind: str, milliseconds: float, work: Work) -> Callable[[], object]:
-    """Work that leaves the interpreter to others: a sleep, as if for a device, or numpy's."""
-    if kind == "sleep":
-        return lambda: time.sleep(milliseconds / 1e3)
-    return Native(int(work.elements * milliseconds))
 
 
 # Hand-off: null source, null consumer.

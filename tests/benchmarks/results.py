@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import pyperf
@@ -118,58 +119,32 @@ def overlap(results: Results, case: str, subject: str) -> float:
 
 def _thresholds() -> Iterable[Threshold]:
     for size, bound in zip(SIZES, (1.0, 1.0, 1.8, 3.0, 4.0), strict=True):
-        yield Threshold(
-            "handoff",
-            f"hand-off at buffer {size} against prefetch_generator",
-            bound,
-            True,
-            lambda results, size=size: speed(results, size, OURS, PrefetchGenerator.NAME),
-        )
+        what = f"hand-off at buffer {size} against prefetch_generator"
+        figure = partial(speed, size=size, subject=OURS, other=PrefetchGenerator.NAME)
+        yield Threshold("handoff", what, bound, True, figure)
     for size, bound in ((1, 0.75), (16, 0.75), (256, 0.5)):
-        yield Threshold(
-            "handoff",
-            f"hand-off at buffer {size} against the limit",
-            bound,
-            True,
-            lambda results, size=size: speed(results, size, OURS, results.limit(size)),
-        )
+        what = f"hand-off at buffer {size} against the limit"
+        figure = partial(lambda results, n: speed(results, n, OURS, results.limit(n)), n=size)
+        yield Threshold("handoff", what, bound, True, figure)
     for kind in ("sleep", "numpy"):
         for source, consumer in TIMES:
             case = f"{kind} {source},{consumer}"
-            yield Threshold(
-                "overlap",
-                f"overlap, {case} ms: wall time over the ideal",
-                1.03,
-                False,
-                lambda results, case=case: overlap(results, case, OURS),
-            )
-        yield Threshold(
-            "interference",
-            f"interference, {kind}: gated step over the step without a producer",
-            1.05,
-            False,
-            lambda results, kind=kind: results.ratio(
-                ("interference", f"{kind} gated step", OURS),
-                ("interference", f"{kind} null step", OURS),
-            ),
-        )
-        yield Threshold(
-            "interference",
-            f"interference, {kind}: ungated wall time over gated",
-            1.3,
-            True,
-            lambda results, kind=kind: results.ratio(
-                ("interference", f"{kind} free wall", OURS),
-                ("interference", f"{kind} gated wall", OURS),
-            ),
-        )
-    yield Threshold(
-        "stop",
-        "stop with a full buffer and an idle worker over emloop's without its sleep",
-        1.0,
-        False,
-        lambda results: results.ratio(("stop", "stop", OURS), ("stop", "stop", EmloopAwake.NAME)),
-    )
+            what = f"overlap, {case} ms: wall time over the ideal"
+            figure = partial(overlap, case=case, subject=OURS)
+            yield Threshold("overlap", what, 1.03, False, figure)
+        what = f"interference, {kind}: gated step over the step without a producer"
+        figure = ours("interference", f"{kind} gated step", f"{kind} null step")
+        yield Threshold("interference", what, 1.05, False, figure)
+        what = f"interference, {kind}: ungated wall time over gated"
+        figure = ours("interference", f"{kind} free wall", f"{kind} gated wall")
+        yield Threshold("interference", what, 1.3, True, figure)
+    what = "stop with a full buffer and an idle worker over emloop's without its sleep"
+    yield Threshold("stop", what, 1.0, False, ours("stop", "stop", "stop", EmloopAwake.NAME))
+
+
+def ours(measure: str, upper: str, lower: str, other: str = OURS) -> Callable[[Results], float]:
+    """The ratio of a figure of ours to another, of ours or of another's."""
+    return lambda results: results.ratio((measure, upper, OURS), (measure, lower, other))
 
 
 THRESHOLDS = tuple(_thresholds())

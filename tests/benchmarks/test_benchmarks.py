@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ import pytest
 
 from specs.conform.adapters import find_emloop
 
+from ..support.processes import python
 from . import __main__ as command
 from . import measures
-from .measures import MEASURES, QUICK, Effort, Held, Mode, Work, answer, hand_over
+from .measures import MEASURES, Held, Mode, answer, hand_over
 from .results import LIMITS, OURS, THRESHOLDS, Key, Missing, Results, missed, speed
 from .subjects import (
     SUBJECTS,
@@ -30,6 +30,7 @@ from .subjects import (
     Subject,
     Wrapper,
 )
+from .work import QUICK, Effort, Work
 
 TINY = Effort(seconds=0.001, batches=4, blocks=2, steps=4, cycles=1, run=100)
 WORK = Work(elements=1000)  # a little only
@@ -317,26 +318,20 @@ def test_check_names_what_is_missed(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_command(tmp_path: Path) -> None:
-    """It measures, saves, prints every subject that it was asked for, and draws."""
-    figures, drawing = tmp_path / "figures.json", tmp_path / "plot.png"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.benchmarks", "--quick", "--rounds", "2"),
-            *("--only", "handoff", "--subject", OURS, "--subject", PrefetchGenerator.NAME),
-            *("--json", str(figures), "--plot", str(drawing)),
-        ],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        check=False,
+    """It measures, saves, and prints every subject that it was asked for."""
+    figures = tmp_path / "figures.json"
+    done = python(
+        *("-m", "tests.benchmarks", "--quick", "--rounds", "2", "--only", "handoff"),
+        *("--subject", OURS, "--subject", PrefetchGenerator.NAME),
+        *("--json", str(figures)),
         timeout=60,
+        folder=Path(__file__).parents[2],
+        PYTHONIOENCODING="utf-8",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     loaded = Results.load(str(figures))
     assert {key.subject for key in loaded.values} == {OURS, PrefetchGenerator.NAME}
     assert all(len(values) == 2 for values in loaded.values.values())
-    assert drawing.read_bytes().startswith(b"\x89PNG")
     row = next(line for line in done.stdout.splitlines() if OURS in line)
     assert row.count("·") == 10
 
@@ -362,9 +357,6 @@ def test_nothing_measured(
         (["--cpu", "99999"], "argument --cpu: there is no processor 99999"),
         (["--cpu", "0", "--unpinned"], "not allowed with argument"),
         (["--json", "nowhere/figures.json"], "argument --json: 'nowhere/figures.json'"),
-        (["--plot", "nowhere/plot.png"], "argument --plot: 'nowhere/plot.png'"),
-        (["--plot", "plot.png", "--only", "stop"], "argument --plot: draws the hand-off"),
-        (["--plot", "plot.txt"], "argument --plot: 'plot.txt' is in none of the formats eps, "),
         (["--load", "nowhere.json"], "--load nowhere.json: not figures of --json"),
         (["--load", __file__], "not figures of --json"),
     ],

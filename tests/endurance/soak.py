@@ -15,7 +15,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
@@ -24,118 +24,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kernel import StreamWrapper
-from specs.epochs import BATCH, END, FAILURE, epochs
+from specs.epochs import BATCH, END, FAILURE
+
+from ..support.arguments import seconds
+from ..support.users import Broken, RandomUser
 
 SLACK = 128 * 1024  # bytes
 WARM = 0.25  # of the time, until the steps that a wrapper remembers are remembered
 LOOKS = 20  # at memory and threads, in one run
-GATES = 2  # at once: a wrapper remembers the steps of its states, which are few
 LONG = 20.0  # seconds that a thread may take to end
-
-
-class Broken(Exception):
-    """The wrapper did what it must not."""
-
-
-class Boom(Exception):
-    """What the sources raise."""
-
-
-class Script:
-    """A source: passes of a few batches, some empty, some with an error, by the seed alone."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
-        self.given = 0
-
-    def __call__(self) -> Iterator[int]:
-        kind = self.random.random()
-        if kind < 0.02:
-            raise Boom
-        return self.one_pass(self.random.choice((0, 1, 2, 3, 5, 8, 60)), fails=kind > 0.9)
-
-    def one_pass(self, length: int, fails: bool) -> Iterator[int]:
-        for _ in range(length):
-            self.given += 1
-            if self.given % 50 == 0:
-                time.sleep(0)  # let another thread run in the middle of a pull
-            yield self.given
-        if fails:
-            raise Boom
-
-
-class User:
-    """One wrapper, what it must give, and how it is used."""
-
-    def __init__(self, random: Random, counts: Counter[str], subject: Any) -> None:
-        seed = random.randrange(2**32)
-        self.random = random
-        self.counts = counts
-        self.size = random.choice((0, 1, 2, 3, 8))
-        self.epoch_size = random.choice((-1, 1, 2, 3, 7))
-        self.stream = subject(Script(seed), self.size, self.epoch_size)
-        self.script = Script(seed)
-        self.expect()
-        self.inside = self.entered = False
-        self.gates: list[Any] = []
-        counts["wrappers"] += 1
-
-    def turn(self) -> None:
-        """One call, or a few."""
-        kind = self.random.random()
-        if kind < 0.15:
-            self.leave() if self.inside else self.enter()
-        elif kind < 0.25:
-            if len(self.gates) == GATES or (self.gates and self.random.random() < 0.5):
-                self.gates.pop().__exit__(None, None, None)
-            else:
-                self.gates.append(self.stream.allow_buffering)
-                self.gates[-1].__enter__()
-            self.counts["gates"] += 1
-        elif self.entered or not self.size:
-            for _ in range(self.random.randrange(1, 12)):
-                self.next()
-
-    def enter(self) -> None:
-        self.stream.__enter__()
-        self.counts["restarts" if self.entered else "starts"] += 1
-        self.inside = self.entered = True
-
-    def leave(self) -> None:
-        self.stream.__exit__(None, None, None)
-        self.counts["stops"] += 1
-        self.inside = False
-
-    def expect(self) -> None:
-        """Have the oracle begin a pass and an epoch."""
-        self.expected = epochs(self.script, self.epoch_size)  # type: ignore[no-untyped-call]
-
-    def next(self) -> str:
-        """One event, which must be the oracle's."""
-        try:
-            return self.compare(BATCH, next(self.stream))
-        except StopIteration:
-            return self.compare(END, None)
-        except (ChildProcessError, Boom) as error:
-            return self.compare(FAILURE, error.__cause__ if self.size else error)
-
-    def compare(self, kind: str, value: Any) -> str:
-        """Raises Broken if the oracle tells something else."""
-        due, expected = next(self.expected)
-        if kind != due or (type(value) is not Boom if kind == FAILURE else value != expected):
-            raise Broken(f"{kind} {value!r}, and not {due} {expected!r}")
-        self.counts[kind] += 1
-        return kind
-
-    def settle(self) -> None:
-        """Leave, shut the gates, and read what is buffered, to the end of the epoch."""
-        if self.inside:
-            self.leave()
-        while self.gates:
-            self.gates.pop().__exit__(None, None, None)
-        if self.entered or not self.size:
-            while self.next() == BATCH:
-                pass
 
 
 class Look(NamedTuple):
@@ -192,13 +89,13 @@ def soak(
     gc.freeze()  # what was there before is not looked through at each look
     tracemalloc.start()
     try:
-        old = User(random, counts, subject)
+        old = RandomUser(random, counts, subject)
         first = now = None
         for number in range(1, LOOKS + 1):
             while True:
-                use(old, random, 50)
-                young = User(random, counts, subject)
-                use(young, random, random.choice((0, 1, 5, 20, 100)))
+                old.use(50)
+                young = RandomUser(random, counts, subject)
+                young.use(random.choice((0, 1, 5, 20, 100)))
                 if random.random() < 0.5:
                     young.settle()
                 else:
@@ -221,12 +118,6 @@ def soak(
     assert first is not None
     assert now is not None
     return Figures(time.monotonic() - start, counts, first, now)
-
-
-def use(user: User, random: Random, turns: int) -> None:
-    """So many turns, more or less."""
-    for _ in range(random.randrange(turns + 1)):
-        user.turn()
 
 
 def table(figures: Figures) -> Table:
@@ -256,20 +147,10 @@ def table(figures: Figures) -> Table:
     return shown
 
 
-def positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return number
-
-
 def main() -> int:
     """Soak as long as was asked for. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.endurance.soak", description=__doc__)
-    parser.add_argument("--seconds", type=positive, default=120.0, metavar="S")
+    parser.add_argument("--seconds", type=seconds, default=120.0, metavar="S")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     options = parser.parse_args()
     console = Console(highlight=False)

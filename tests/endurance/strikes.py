@@ -22,7 +22,7 @@ from typing import Any
 
 from kernel import StreamWrapper
 
-from .interrupts import positive
+from ..support.arguments import positive
 
 STRIKE, END, TOLD = "strike", "end", "told"
 LAST = 200  # batches in a pass of a storm

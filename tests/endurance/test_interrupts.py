@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -14,10 +11,15 @@ from kernel import StreamWrapper
 from kernel.claims import Claim
 from kernel.core import Core
 
+from ..support import scene
+from ..support.processes import needs_fork, python
+from ..support.scene import Sweep
+from ..support.striker import Place
 from . import interrupts
-from .interrupts import CONSUMER, WORKER, Excuse, Place, Sweep, never_hit, strike
+from .interrupts import Excuse, never_hit, strike
+from .sweeps import CONSUMER, WORKER
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+pytestmark = needs_fork
 
 STRIDE = 23
 """One instruction of so many is struck here, and all by `python -m tests.endurance.interrupts`."""
@@ -128,7 +130,7 @@ def test_a_broken_wrapper_is_found(
     broken: Any, situation: str, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrapper that does not survive is seen not to."""
-    monkeypatch.setattr(interrupts, "HANG", 1)
+    monkeypatch.setattr(scene, "HANG", 1)
     sweep = find(situation)
     found = {strike(sweep, at, broken).outcome.partition(":")[0] for at in (60, 250)}
     assert outcome in found
@@ -143,8 +145,7 @@ def test_an_excuse_that_nothing_needs_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 def test_rule_10_interrupts_by_a_timer() -> None:
     """Rule 10: thousands of signals at random instants of random programs."""
-    command = [sys.executable, "-m", "tests.endurance.strikes", "--strikes", "3000", "--seed", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = python("-m", "tests.endurance.strikes", "--strikes", "3000", "--seed", "1")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "3000 strikes" in done.stdout
 
@@ -157,6 +158,5 @@ def test_rule_10_interrupts_are_prompt() -> None:
 @pytest.mark.parametrize("kind", ["storms", "consumers", "polls"])
 def test_rule_10_strikes(kind: str) -> None:
     """Rule 10: five interrupts in a row, one consumer of two, and a next that is left again."""
-    command = [sys.executable, "-m", "tests.endurance.strikes", "--kind", kind, "--strikes", "300"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = python("-m", "tests.endurance.strikes", "--kind", kind, "--strikes", "300")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from kernel import StreamWrapper
 
 from ..kits.broken import Forgets
+from ..support.processes import python
 from . import soak
 
 
@@ -81,8 +80,7 @@ def test_leaked_memory_is_found(leak: Any) -> None:
 @pytest.mark.parametrize(("argument", "value"), [("--seconds", "0"), ("--seed", "x")])
 def test_bad_arguments(argument: str, value: str) -> None:
     """A bad argument is named, with its value."""
-    command = [sys.executable, "-m", "tests.endurance.soak", argument, value]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = python("-m", "tests.endurance.soak", argument, value)
     assert done.returncode == 2
     assert argument in done.stderr
     assert value in done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -19,7 +18,8 @@ from specs.conform.adapters import find_emloop
 from specs.conform.programs import CannotRun, Observed, Program, Run, Runner, Step
 from specs.conform.rules import RULES
 
-from . import broken
+from ..support.processes import python
+from . import broken, odd
 
 BROKEN = [
     (1, "Doubles", "batch 2"),
@@ -78,7 +78,7 @@ def test_ours_holds() -> None:
 
 def test_no_thread_is_no_fault() -> None:
     """Who pulls in the caller's thread has no worker that dies, and its Ctrl-C is the source's."""
-    verdicts = conform(broken.Threadless, [4, 8, 10], examples=20)
+    verdicts = conform(odd.Threadless, [4, 8, 10], examples=20)
     assert [str(verdict) for verdict in verdicts if verdict.word != "holds"] == []
 
 
@@ -109,7 +109,7 @@ def test_every_rule_can_be_broken() -> None:
 )
 def test_hang_and_crash_are_results(name: str, observed: str) -> None:
     """A wrapper that hangs, crashes or lacks what it should have is violated, and no end."""
-    (verdict,) = conform(f"tests.kits.broken:{name}", [1])
+    (verdict,) = conform(f"tests.kits.odd:{name}", [1])
     assert verdict.finding is not None
     assert observed in verdict.finding.observed
 
@@ -175,13 +175,13 @@ def test_program_is_readable() -> None:
         ("nonsense", "must be MODULE:CLASS, not 'nonsense'"),
         ("nowhere.at.all:Wrapper", "'nowhere.at.all:Wrapper' cannot be imported.*No module named"),
         ("kernel:Wrapper", "'kernel:Wrapper' cannot be imported.*no attribute 'Wrapper'"),
-        ("tests.kits.broken:Unconstructible", "Unconstructible' cannot be constructed as cls"),
-        ("tests.kits.broken:Leaves", "Leaves' cannot be constructed as cls.*: SystemExit: 3"),
+        ("tests.kits.odd:Unconstructible", "Unconstructible' cannot be constructed as cls"),
+        ("tests.kits.odd:Leaves", "Leaves' cannot be constructed as cls.*: SystemExit: 3"),
         (
-            "tests.kits.broken:NoSet",
-            "LACKS of 'tests.kits.broken:NoSet' must be a set of names, not 'gate'",
+            "tests.kits.odd:NoSet",
+            "LACKS of 'tests.kits.odd:NoSet' must be a set of names, not 'gate'",
         ),
-        ("tests.kits.broken:Lacking", "LACKS of 'tests.kits.broken:Lacking' .* not 'wheels'"),
+        ("tests.kits.odd:Lacking", "LACKS of 'tests.kits.odd:Lacking' .* not 'wheels'"),
     ],
 )
 def test_no_such_subject(subject: str, told: str) -> None:
@@ -213,12 +213,7 @@ def test_dead_server_is_an_error() -> None:
 def command(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """`python -m specs conform` with these arguments, after some code."""
     start = f"{code}\nimport runpy, sys\nsys.argv[1:] = {['conform', *arguments]!r}\n"
-    return subprocess.run(
-        [sys.executable, "-c", f"{start}runpy.run_module('specs', run_name='__main__')"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return python("-c", f"{start}runpy.run_module('specs', run_name='__main__')")
 
 
 def test_command_holds() -> None:
@@ -240,7 +235,7 @@ def test_command_violated() -> None:
 
 def test_command_not_applicable() -> None:
     """What does not apply is said, and is no violation."""
-    done = command("tests.kits.broken:Ungated", "--rules", "5,11", "--examples", "5")
+    done = command("tests.kits.odd:Ungated", "--rules", "5,11", "--examples", "5")
     assert done.returncode == 0
     assert "not applicable: no gate" in done.stdout
 
@@ -297,13 +292,10 @@ def test_base_class_in_a_project_of_its_own(tmp_path: Path) -> None:
         "    examples = 2\n"
     )
     chosen = "test_rule_5 or test_rule_11 or (TestNamed and (test_rule_2 or test_rule_12))"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "-k", chosen],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = python(
+        *("-m", "pytest", "-p", "no:cacheprovider", "-rs", "-k", chosen),
+        folder=tmp_path,
+        PYTHONPATH=str(Path(__file__).parents[2]),
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "rule 5 (Gate) not applicable: no gate" in done.stdout

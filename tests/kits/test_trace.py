@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,13 @@ import pytest
 from kernel.machine import INITIAL, Limits, Variables
 from specs import tlc, trace
 from specs.__main__ import main
-from specs.trace import FORMAT, Malformed, Verdict, linearize, module, read_trace
+from specs.trace import judging, ordering
+from specs.trace.judging import Verdict, module
+from specs.trace.lines import FORMAT, Line, Malformed, read_line, read_trace
+from specs.trace.ordering import linearize
 
-from ..support import traces
-from ..support.mutants import MUTANTS, broken_module
+from ..support import models, traces
+from ..support.mutants import MUTANTS
 
 Lines: TypeAlias = list[dict[str, Any]]
 
@@ -65,7 +67,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     folder = tmp_path_factory.mktemp("traces")
     paths = [write(folder / f"{name}.jsonl", lines) for name, lines in CASES.items()]
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda path: trace.judge(read_trace(path)), paths)
+        found = pool.map(lambda path: judging.judge(read_trace(path)), paths)
         return dict(zip(CASES, found, strict=True))
 
 
@@ -123,10 +125,10 @@ def test_wrong_first_state_is_refused(verdicts: dict[str, Verdict]) -> None:
 
 def test_long_run_is_judged_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of TLC starts where the one before ended; lines are counted from the file's first."""
-    monkeypatch.setattr(trace, "LINES", 7)
+    monkeypatch.setattr(judging, "LINES", 7)
     judged: list[int] = []
     forged = write(tmp_path / "forged.jsonl", [*EXAMPLE[:14], *EXAMPLE[13:]])
-    verdict = trace.judge(read_trace(forged), judged.append)
+    verdict = judging.judge(read_trace(forged), judged.append)
     assert (verdict.initial, verdict.line, judged) == (True, 15, [7])
     assert verdict.before[:4] == ("inside", 0, "waiting", 0)
 
@@ -142,13 +144,9 @@ def test_module_is_what_judges(
     mutant: str, lines: Lines, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A protocol that is broken in TLA+ refuses a sound run, or accepts a forged one."""
-    shutil.copytree(tlc.TLA, tmp_path / "tla")
-    protocol = tmp_path / "tla" / "Protocol.tla"
-    broken = broken_module(protocol.read_text(encoding="utf-8"), MUTANTS[mutant])
-    protocol.write_text(broken, encoding="utf-8")
-    monkeypatch.setattr(tlc, "TLA", tmp_path / "tla")
+    monkeypatch.setattr(tlc, "TLA", models.plant(tmp_path / "tla", "Protocol", MUTANTS[mutant]))
     assert (traces.judge(lines)[0] == 0) is (expected > 0)
-    assert trace.judge(read_trace(write(tmp_path / "run.jsonl", lines))).line == expected
+    assert judging.judge(read_trace(write(tmp_path / "run.jsonl", lines))).line == expected
 
 
 def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,22 +159,22 @@ def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ):
         monkeypatch.setattr(tlc, "check", lambda model, result=result: result)
         with pytest.raises(RuntimeError, match=f"TLC came to no verdict: it {result.verdict}"):
-            trace.judge(read)
+            judging.judge(read)
 
 
 # The order of the lines.
 
 
-def read(lines: Lines) -> list[trace.Line]:
+def read(lines: Lines) -> list[Line]:
     """The lines of the actions."""
-    return [trace.read_line(line) for line in lines[1:]]
+    return [read_line(line) for line in lines[1:]]
 
 
 def as_found(lines: Lines) -> Lines:
     """The lines in the order that is found."""
     limits = Limits(lines[0]["capacity"], lines[0]["epoch_size"])
     rest = lines[1:]
-    return [lines[0], *(rest[place] for place in trace.order(limits, read(lines)))]
+    return [lines[0], *(rest[place] for place in ordering.order(limits, read(lines)))]
 
 
 def test_order_of_a_sound_file_stays() -> None:
@@ -232,8 +230,8 @@ def test_no_order_is_found_for_a_forged_file(seed: int) -> None:
 
 def test_search_for_an_order_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A search that takes too long is no verdict."""
-    monkeypatch.setattr(trace, "TRIES", 5)
-    monkeypatch.setattr(trace, "TRIES_PER_LINE", 0)
+    monkeypatch.setattr(ordering, "TRIES", 5)
+    monkeypatch.setattr(ordering, "TRIES_PER_LINE", 0)
     told = trace.report(write(tmp_path / "run.jsonl", EXAMPLE))
     assert told.status == 2
     assert "no order of the lines was found in time; see line 7" in told.lines[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from kernel.machine import ACTIONS, INITIAL, Limits, State, Variables, resumed
 from specs import tlc
 from specs.graph import Edge, as_it_is, explore
-from specs.tlc import TLA, check, read_model, read_value
+from specs.tlc import TLA, check, read_value
 
-from ..support.mutants import mutate
+from ..support import models
 from ..support.resumes import MUTANTS
 
 MODELS = {model.name: model for model in tlc.models() if model.module == "Resume"}
@@ -61,25 +60,11 @@ def test_graph_is_the_machines(name: str, tmp_path: Path) -> None:
 def test_broken_resume_is_refuted(name: str, tmp_path: Path) -> None:
     """TLC refutes each resume that is broken, by the property that is named for it."""
     mutant = MUTANTS[name]
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / f"{mutant.module}.tla"
-    module.write_text(mutate(module.read_text(encoding="utf-8"), *mutant.tla), encoding="utf-8")
-    refines = mutant.property == "Refines"
-    config = tmp_path / "Resume_Mutant.cfg"
-    config.write_text(
-        "\\* A broken resume.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
-        f"CONSTANTS\n    Capacity = {mutant.capacity}\n    EpochSize = 3\n    MaxPermits = 1\n\n"
-        "SPECIFICATION Spec\n\n"
-        + (
-            "PROPERTIES\n    \\* refinement\n    Refines\n"
-            if refines
-            else f"INVARIANTS\n    {mutant.property}\n"
-        ),
-        encoding="utf-8",
-    )
-    result = check(read_model(config))
-    assert result.verdict == f"violates {mutant.property}"
-    assert any(step.action == "Resume" for step in result.steps) or mutant.property == "Resumable"
+    models.plant(tmp_path, mutant.spec, mutant)
+    constants = {"Capacity": mutant.capacity, "EpochSize": 3, "MaxPermits": 1}
+    result = check(models.model(tmp_path, "Resume", mutant.violated, constants))
+    assert result.verdict == f"violates {mutant.violated}"
+    assert any(step.action == "Resume" for step in result.steps) or mutant.violated == "Resumable"
 
 
 def test_actions_have_the_same_names() -> None:

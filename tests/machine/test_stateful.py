@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,17 +21,14 @@ from hypothesis.stateful import (
 )
 
 from kernel import StreamWrapper
-from kernel.machine import ACTIONS, INITIAL, Action, Limits
-from specs.epochs import BATCH, END, FAILURE, epochs
-from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, Refines, advance
+from kernel.machine import ACTIONS, Action, Limits
+from specs.epochs import BATCH, epochs
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, advance
 
 from ..support.mutants import MUTANTS, broken_actions
-from ..support.sources import Source, Uniterable
-
-
-class Boom(Exception):
-    """What drawn sources raise."""
-
+from ..support.sources import Boom, Source, Uniterable
+from ..support.users import User
+from ..support.walks import Walk
 
 # (a) The pure machine.
 
@@ -49,62 +46,33 @@ class PureMachine(RuleBasedStateMachine):
     @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5))
     def begin(self, capacity: int, epoch_size: int) -> None:
         self.limits = Limits(capacity, epoch_size)
-        self.before = self.now = Now(INITIAL)
-        self.passes: list[list[Any]] = [[]]
-        self.errors: list[Exception] = []
-        self.seen: list[Any] = []
+        self.walk = Walk()
 
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
         enabled = [
             (action.__name__, state)
             for action in self.actions
-            if (state := action(self.limits, self.now.state)) is not None
+            if (state := action(self.limits, self.walk.now.state)) is not None
         ]
         often = [step for step in enabled if step[0] not in SELDOM]
         name, state = data.draw(st.sampled_from(enabled + often * 3), label="step")
-        self.take(name, advance(self.now, name, state))
-
-    def take(self, name: str, then: Now) -> None:
         self.fired[name] += 1
-        self.before, self.now = self.now, then
-        if name == "Enqueue":
-            self.passes[-1].append(then.pulled)
-        elif name in ("Fail", "Bury"):
-            self.errors.append(Boom())
-            self.passes[-1].append(self.errors[-1])
-        elif name == "Dequeue":
-            self.seen.append((BATCH, then.taken))
-        elif name == "EndEpoch":
-            self.seen.append((END, None))
-        elif name == "Raise":
-            self.seen.append((FAILURE, self.errors.pop(0)))
-        elif name == "Drop":  # an error that the caller has seen already
-            self.passes[-1].append(Boom())
-            self.seen.append((FAILURE, self.passes[-1][-1]))
-        if name in ("Exhaust", "Fail", "Bury", "Drop"):
-            self.passes.append([])
+        self.walk.take(name, advance(self.walk.now, name, state))
 
     @invariant()
     def properties_hold(self) -> None:
+        before, now = self.walk.before, self.walk.now
         for name, holds in INVARIANTS.items():
-            assert holds(self.now, self.limits), name
+            assert holds(now, self.limits), name
         for name, can in ENABLEDNESS.items():
-            assert can(self.now, self.limits, self.actions), name
+            assert can(now, self.limits, self.actions), name
         for name, keeps in STEPS.items():
-            assert keeps(self.before, self.now, self.limits), name
+            assert keeps(before, now, self.limits), name
 
     def teardown(self) -> None:
-        if hasattr(self, "now"):
-            assert Refines(self.seen, [replay(items) for items in self.passes], self.limits)
-
-
-def replay(items: list[Any]) -> Any:
-    """A pass that gives these, and raises those that are exceptions."""
-    for item in items:
-        if isinstance(item, Exception):
-            raise item
-        yield item
+        if hasattr(self, "walk"):
+            assert self.walk.refines(self.limits)
 
 
 def test_pure_machine() -> None:
@@ -169,86 +137,60 @@ class RealThreads(RuleBasedStateMachine):
         self.source = Source(*script, held=True)
         self.profile: dict[str, list[float]] = {}
         self.stream = self.wrapper(self.source, buffer_size, epoch_size, "drawn", self.profile)
-        self.buffer_size = buffer_size
-        self.expected = epochs(Source(*script), epoch_size)
-        self.inside = self.entered = False
-        self.gates: list[Any] = []
-        self.batches = 0
+        self.user = User(self.stream, buffer_size, epochs(Source(*script), epoch_size))
 
     def fire(self, name: str) -> None:
         self.fired[name] += 1
 
     @rule()
     def enter(self) -> None:
-        if self.inside:
+        if self.user.inside:
             self.fire("enter twice")
             with pytest.raises(RuntimeError, match="twice"):
                 self.stream.__enter__()
             return
         self.fire("enter")
-        assert self.stream.__enter__() is self.stream
-        self.inside = self.entered = True
+        self.user.enter()
 
     @rule()
     def exit(self) -> None:
-        if not self.inside:
+        if not self.user.inside:
             self.fire("exit unentered")
             with pytest.raises(RuntimeError, match="without having been entered"):
                 self.stream.__exit__(None, None, None)
             return
         self.fire("exit")
         self.source.free()  # the pull in flight, if there is one, has to end
-        self.stream.__exit__(None, None, None)
+        self.user.leave()
         self.source.hold()
-        self.inside = False
         assert set(threading.enumerate()) <= self.threads, "a thread outlives `with`"
         assert self.source.active == 0
 
     @rule(count=st.integers(1, 4))
     def next(self, count: int) -> None:
-        if self.buffer_size and not self.entered:
+        if not self.user.may_read:
             self.fire("next before with")
             with pytest.raises(ValueError, match="drawn"):
                 next(self.stream)
             return
         self.source.free()
         for _ in range(count):
-            self.compare(*next(self.expected))
+            kind = self.user.next()
+            self.fire(kind if self.user.inside else f"{kind} outside")
         self.source.hold()
-
-    def compare(self, kind: str, value: Any) -> None:
-        """One `next`, which must give what the oracle gives."""
-        self.fire(kind if self.inside else f"{kind} outside")
-        note(f"expected: {kind} {value!r}")
-        if kind == BATCH:
-            batch = next(self.stream)
-            assert batch is value
-            self.batches += 1
-        elif kind == END:
-            with pytest.raises(StopIteration):
-                next(self.stream)
-        elif self.buffer_size:
-            with pytest.raises(ChildProcessError) as caught:
-                next(self.stream)
-            assert caught.value.__cause__ is value
-        else:
-            with pytest.raises(Boom) as unwrapped:
-                next(self.stream)
-            assert unwrapped.value is value
 
     @rule()
     def open(self) -> None:
         self.fire("open")
-        self.gates.append(self.stream.allow_buffering)
-        self.gates[-1].__enter__()
+        self.user.open()
 
-    @precondition(lambda self: self.gates)
+    @precondition(lambda self: self.user.gates)
     @rule()
     def close(self) -> None:
         self.fire("close")
-        self.gates.pop().__exit__(None, None, None)
+        self.user.close()
 
-    @precondition(lambda self: self.inside)
+    @precondition(lambda self: self.user.inside)
     @rule(pulls=st.integers(1, 6))
     def let_the_worker_run(self, pulls: int) -> None:
         self.fire("let the worker run")
@@ -256,10 +198,10 @@ class RealThreads(RuleBasedStateMachine):
 
     @invariant()
     def properties_hold(self) -> None:
-        if not hasattr(self, "stream"):
+        if not hasattr(self, "user"):
             return
         assert self.source.most_active <= 1, "two pulls at once"
-        assert len(self.profile.get("read_batch_drawn", [])) == self.batches
+        assert len(self.profile.get("read_batch_drawn", [])) == self.user.counts[BATCH]
         for _ in range(1000):  # the worker may be between two lines, but does not stay there
             now, broken = self.broken()
             if not broken:
@@ -277,14 +219,14 @@ class RealThreads(RuleBasedStateMachine):
         return now, [name for name in told if not INVARIANTS[name](now, core.limits)]
 
     def teardown(self) -> None:
-        if not hasattr(self, "stream"):
+        if not hasattr(self, "user"):
             return
         self.source.free()
-        if self.inside:
-            self.stream.__exit__(None, None, None)
-        if self.entered or not self.buffer_size:
+        if self.user.inside:
+            self.user.leave()
+        if self.user.may_read:
             for _ in range(8):
-                self.compare(*next(self.expected))
+                self.user.next()
         assert set(threading.enumerate()) <= self.threads, "a thread is left"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -18,7 +17,9 @@ from specs.graph import Edge, explore, read_dump, read_initial
 from specs.report.command import swimlane
 from specs.tlc import TLA, ModelError, ToolsMissing, check, read_model
 
-from ..support.mutants import MUTANTS, broken_actions, broken_module
+from ..support import models
+from ..support.mutants import MUTANTS, broken_actions
+from ..support.processes import python
 
 MODELS = {model.name: model for model in tlc.models()}
 STREAMS = [name for name in MODELS if name.startswith("Stream_")]
@@ -62,27 +63,13 @@ def test_graph_differs_from_a_broken_machines(
 @pytest.mark.parametrize("name", MUTANTS)
 def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
     """TLC refutes each property on a protocol that is broken for it, and shows how."""
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / "Protocol.tla"
-    text = module.read_text(encoding="utf-8")
     if name == "Implements":  # of Protocol itself, by a Stream that takes no fair step for Bury
-        module = tmp_path / "Stream.tla"
-        text = module.read_text(encoding="utf-8")
-        module.write_text(text.replace(" /\\ WF_vars(Bury)", ""), encoding="utf-8")
+        models.edit(tmp_path, "Stream", (" /\\ WF_vars(Bury)", ""))
     else:
-        module.write_text(broken_module(text, MUTANTS[name]), encoding="utf-8")
-    kind = next(k for k, names in MODELS["Stream_E3_C2"].properties.items() if name in names)
-    (tmp_path / "Stream_Mutant.cfg").write_text(
-        "\\* A broken protocol.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\n"
-        f"CONSTANTS\n    Capacity = {MUTANTS[name].capacity}\n"
-        "    EpochSize = 3\n    MaxPermits = 1\n\n"
-        "SPECIFICATION Spec\n\n"
-        + (f"INVARIANTS\n    {name}\n" if kind == "invariants" else "")
-        + (f"PROPERTIES\n    \\* {kind}\n    {name}\n" if kind != "invariants" else ""),
-        encoding="utf-8",
-    )
-    model = read_model(tmp_path / "Stream_Mutant.cfg")
-    assert model.properties == {kind: [name]}
+        models.plant(tmp_path, "Protocol", MUTANTS[name])
+    constants = {"Capacity": MUTANTS[name].capacity, "EpochSize": 3, "MaxPermits": 1}
+    model = models.model(tmp_path, "Stream", name, constants)
+    assert list(model.properties.values()) == [[name]]
     result = check(model)
     assert result.verdict == f"violates {name}"
     assert len(result.steps) > 1 or name == "Implements"
@@ -98,13 +85,7 @@ def test_every_model_checks_every_property() -> None:
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m specs` with these arguments, without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "specs", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    return python("-m", "specs", *arguments, **environment)
 
 
 def test_command_shows_expected_counterexamples_and_exits_with_zero() -> None:
@@ -174,11 +155,7 @@ def test_command_fails_if_a_defect_of_the_seed_is_not_found(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A model of the seed without its defect, or with another, is not as expected."""
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / "Seed.tla"
-    text = module.read_text(encoding="utf-8")
-    assert text.count(broken) == 1
-    module.write_text(text.replace(broken, mended), encoding="utf-8")
+    models.edit(tmp_path, "Seed", (broken, mended))
     monkeypatch.setattr(tlc, "TLA", tmp_path)
     monkeypatch.setattr(sys, "argv", ["specs", "--only", name])
     assert main() == 1
@@ -195,9 +172,7 @@ def test_every_protocol_error_of_the_seed_has_a_model() -> None:
 
 def test_syntax_error_is_no_verdict(tmp_path: Path) -> None:
     """A module that TLC cannot read is an error that says where, and never a pass."""
-    shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
-    module = tmp_path / "Protocol.tla"
-    module.write_text(module.read_text().replace("Fetch ==", "Fetch = ="))
+    models.edit(tmp_path, "Protocol", ("\nFetch ==", "\nFetch = ="))
     result = check(read_model(tmp_path / "stream" / "Stream_E1_C0.cfg"))
     assert result.verdict.startswith(("is in error", "stopped without a verdict"))
     assert result.differences(MODELS["Stream_E1_C0"])

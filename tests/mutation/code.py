@@ -48,21 +48,25 @@ class Layer(NamedTuple):
 LAYERS = {
     "graph": Layer(("tests/mutation/graph.py",), 60, FILES[:1]),
     "pure stateful": Layer(("tests/machine/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
-    "parts": Layer(("tests/test_core.py",), 60, FILES[1:]),
     "scheduler": Layer(
         ("tests/schedules/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30
     ),
     "contract": Layer(
         (
-            "tests/shell/test_contract.py",
+            "tests/shell/test_contract_reading.py",
+            "tests/shell/test_contract_worker.py",
+            "tests/shell/test_contract_deaths.py",
+            "tests/shell/test_contract_misuse.py",
             "tests/shell/test_messages.py",
             "tests/shell/test_instants.py",
             "tests/seed/test_seed_defects.py",
             "tests/shell/test_handoff.py",
             "--deselect=tests/shell/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
             "tests/shell/test_processes.py",
+            "tests/shell/test_forks.py",
             "tests/shell/test_states.py",
             "tests/shell/test_faults.py",
+            "tests/shell/test_stop_timeout.py",
             "tests/endurance/test_interrupts.py",  # the slowest
             # by chance:
             "--deselect=tests/endurance/test_interrupts.py::test_rule_10_interrupts_by_a_timer",

@@ -25,7 +25,8 @@ from rich.table import Table
 
 from specs.tlc import TLA, Model, Result, check, models, read_model
 
-from .spec import Mutant, mutants, mutated
+from ..support.mutants import Mutant
+from .spec import mutants, mutated
 
 SIZES = ("Stream_E2_C0", "Stream_E1_C1", "Stream_E0_C1", "Stream_E2_C1", "Stream_E3_C2")
 """The models that a mutant is checked in, one after the other, until one refuses it."""
@@ -102,7 +103,7 @@ def run(chosen: Iterable[Mutant], jobs: int, out: Path | None) -> list[dict[str,
     todo = [mutant for mutant in chosen if mutant.name not in known]
     with ThreadPoolExecutor(jobs) as pool:
         for mutant, found in zip(todo, pool.map(verdicts, todo), strict=True):
-            rows.append({"kind": mutant.kind, "name": mutant.name, "layers": found})
+            rows.append({"kind": mutant.violated, "name": mutant.name, "layers": found})
             if out is not None:
                 with out.open("a", encoding="utf-8") as file:
                     print(json.dumps(rows[-1]), file=file)

@@ -21,9 +21,8 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 ROOT = Path(__file__).parents[2]
-FILES = tuple(
-    f"kernel/{name}.py" for name in ("machine", "claims", "pull", "worker", "core", "stream")
-)
+SHELL = "claims run pull worker launch consumer scope core place epoch reset arguments stream"
+FILES = tuple(f"kernel/{name}.py" for name in ("machine", *SHELL.split()))
 
 
 class Mutant(NamedTuple):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from kernel.machine import ACTIONS, Action, Limits, State, Variables
 from specs.tlc import TLA
+
+from ..support.mutants import Mutant
 
 PROTOCOL = (TLA / "Protocol.tla").read_text(encoding="utf-8")
 NAMES = [action.__name__ for action in ACTIONS]
@@ -26,23 +28,6 @@ UNCHANGED = re.compile(r"UNCHANGED <<[^>]*>>")
 BRANCHES = re.compile(r"IF (.*?)\s+THEN (.*)\s+ELSE (.*)", re.DOTALL)
 ASSIGNMENT = re.compile(r"(\w+)' = (.*)", re.DOTALL)
 IN_BRANCH = re.compile(r"(\w+)' = ([^/\n]+?)(?= /\\|\n|$)")
-
-
-class Mutant(NamedTuple):
-    """One edit of one action."""
-
-    action: str
-    kind: str  # "guard dropped", "guard negated", "condition fixed", "bound moved", ...
-    start: int  # of what is replaced, in the body of the action
-    old: str
-    new: str
-    again: int = 1  # which of several alike
-
-    @property
-    def name(self) -> str:
-        """Says what was done, and is no other's."""
-        alike = f" ({self.again})" if self.again > 1 else ""
-        return f"{self.action}: {' '.join(self.old.split())} -> {self.new}{alike}"
 
 
 def body(action: str, text: str = PROTOCOL) -> str:
@@ -60,15 +45,17 @@ def mutants() -> dict[str, Mutant]:
     """All mutants by name, in the order of the text."""
     found: dict[str, Mutant] = {}
     for action in NAMES:
-        for place, item in items(body(action)):
+        whole = body(action)
+        for place, item in items(whole):
             if item.startswith("UNCHANGED") or "MaxPermits" in item:  # a bound of the models
                 continue
-            for mutant in of_item(action, place, item):
-                alike = sum(
-                    m._replace(start=0, again=1) == mutant._replace(start=0) for m in found.values()
-                )
-                unique = mutant._replace(again=alike + 1)
-                found[unique.name] = unique
+            for kind, at, old, new in of_item(item):
+                name = again = f"{action}: {' '.join(old.split())} -> {new}"
+                while again in found:
+                    again = f"{name} ({int(again[len(name) + 2 : -1] or 1) + 1})"
+                start = place + at
+                edit = whole, whole[:start] + new + whole[start + len(old) :]
+                found[again] = Mutant(again, kind, action, [edit])
     return found
 
 
@@ -79,41 +66,38 @@ def assignments(item: str) -> list[re.Match[str]]:
     return [found for found in [ASSIGNMENT.fullmatch(item)] if found is not None]
 
 
-def of_item(action: str, place: int, item: str) -> Iterator[Mutant]:
-    """The mutants of one conjunct."""
+def of_item(item: str) -> Iterator[tuple[str, int, str, str]]:
+    """The edits of one conjunct: their kind, their place, and what is replaced by what."""
     assigned = set()
     for found in assignments(item):
         assigned.add(found[1])
-        at = place + found.start()
-        yield Mutant(action, "assignment dropped", at, found[0], f"{found[1]}' = {found[1]}")
+        at = found.start()
+        yield "assignment dropped", at, found[0], f"{found[1]}' = {found[1]}"
     whole = not assigned and ATOM.fullmatch(item)
     unchanged = [(u.start(), u.end()) for u in UNCHANGED.finditer(item)]
     for found in ATOM.finditer(item):
         if any(start <= found.start() < end for start, end in unchanged):
             continue
-        atom, at = found[0], place + found.start()
+        atom, at = found[0], found.start()
         target = atom.split(" ")[0].rstrip("'")
         if atom.startswith(f"{target}'") and target in assigned:
             continue  # the assignment itself
         kind = "guard" if not assigned and "IF" not in item else "condition"
-        yield Mutant(action, f"{kind} negated", at, atom, f"~({atom})")
-        yield Mutant(action, f"{kind} dropped", at, atom, "TRUE")
+        yield f"{kind} negated", at, atom, f"~({atom})"
+        yield f"{kind} dropped", at, atom, "TRUE"
         if not whole:
-            yield Mutant(action, f"{kind} dropped", at, atom, "FALSE")
+            yield f"{kind} dropped", at, atom, "FALSE"
         if " < " in atom:
-            yield Mutant(action, "bound moved", at, atom, atom.replace("<", "<="))
+            yield "bound moved", at, atom, atom.replace("<", "<=")
         if " > 0" in atom:
-            yield Mutant(action, "bound moved", at, atom, atom.replace("> 0", "> 1"))
+            yield "bound moved", at, atom, atom.replace("> 0", "> 1")
         if atom.endswith(" EpochSize"):
-            yield Mutant(action, "bound moved", at, atom, f"{atom} + 1")
+            yield "bound moved", at, atom, f"{atom} + 1"
 
 
 def mutated(mutant: Mutant) -> str:
     """The module with the edit."""
-    head, _, rest = PROTOCOL.partition(f"\n{mutant.action} ==\n")
-    end = mutant.start + len(mutant.old)
-    assert rest[mutant.start : end] == mutant.old
-    return f"{head}\n{mutant.action} ==\n{rest[: mutant.start]}{mutant.new}{rest[end:]}"
+    return mutant.module(PROTOCOL)
 
 
 # The actions of the module, evaluated.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from kernel.machine import ACTIONS, Limits
 from specs.graph import explore
-from specs.tlc import TLA, check, models, read_model
+from specs.tlc import check, read_model
 
+from ..support import models
+from ..support.processes import python
 from . import matrix
 from .spec import PROTOCOL, machine, mutants, mutated
 
@@ -35,9 +34,13 @@ def test_every_guard_and_assignment_is_mutated() -> None:
     for name, mutant in ALL.items():
         text = mutated(mutant)
         assert text != PROTOCOL, name
-        assert len(text) == len(PROTOCOL) - len(mutant.old) + len(mutant.new)
-    guards = {(m.action, m.start) for m in ALL.values() if m.kind == "guard dropped"}
-    assert guards == {(m.action, m.start) for m in ALL.values() if m.kind == "guard negated"}
+        ((old, new),) = mutant.edits
+        assert len(text) == len(PROTOCOL) - len(old) + len(new)
+    dropped, negated = (
+        {name.partition(" -> ")[0] for name, m in ALL.items() if m.violated == f"guard {kind}"}
+        for kind in ("dropped", "negated")
+    )
+    assert dropped == negated
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -73,21 +76,13 @@ FULL = '    /\\ mark = "none"\n    /\\ buffered < Slots\n'
 
 def test_mark_in_a_step_of_its_own_is_refused(tmp_path: Path) -> None:
     """A stop could come between a batch and the end that it completes: EpochBounded forbids it."""
-    for module in ("Protocol", "Stream", "Epochs"):
-        text = (TLA / f"{module}.tla").read_text(encoding="utf-8")
-        if module == "Protocol":
-            assert text.count(ENDS) == text.count(FULL) == 1
-            text = text.replace(ENDS, COUNTS).replace("System == ", MARK)
-            text = text.replace(FULL, FULL + "    /\\ EpochSize = 0 \\/ count < EpochSize\n")
-        elif module == "Stream":
-            text = text.replace(
-                "System == ", "Mark == P!Mark /\\ UNCHANGED history\nSystem == Mark \\/ "
-            )
-        (tmp_path / f"{module}.tla").write_text(text, encoding="utf-8")
+    bounded = FULL + "    /\\ EpochSize = 0 \\/ count < EpochSize\n"
+    mark = "Mark == P!Mark /\\ UNCHANGED history\nSystem == Mark \\/ "
+    models.edit(tmp_path, "Protocol", (ENDS, COUNTS), ("System == ", MARK), (FULL, bounded))
+    models.edit(tmp_path, "Stream", ("System == ", mark))
     for name in ("Stream_E2_C1", "Stream_E3_C2"):
-        config = next(model for model in models() if model.name == name).config
-        shutil.copy(config, tmp_path)
-        assert check(read_model(tmp_path / config.name)).verdict == "violates EpochBounded"
+        model = read_model(tmp_path / "stream" / f"{name}.cfg")
+        assert check(model).verdict == "violates EpochBounded"
 
 
 @pytest.mark.timeout(300)
@@ -95,8 +90,7 @@ def test_layers_refuse_a_mutant_and_not_the_protocol() -> None:
     """Every layer refuses a protocol that is broken badly, and none the unbroken one."""
 
     def ask(name: str) -> dict[str, str]:
-        words = [sys.executable, "-m", "tests.mutation.layers", name]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        done = python("-m", "tests.mutation.layers", name, timeout=300)
         told: dict[str, str] = json.loads(done.stdout)
         return told
 

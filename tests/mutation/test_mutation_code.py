@@ -82,7 +82,7 @@ def test_killed_or_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["--only", SAID, "--sample", "1", "--jobs", "1", "--out", str(out)]) == 0
     (record,) = map(json.loads, out.read_text(encoding="utf-8").splitlines())
     assert record["layers"] == {"messages": KILLED}
-    assert record["by"]["messages"].startswith("test_messages.py::test_message[")
+    assert record["by"]["messages"].startswith("shell/test_messages.py::test_message[")
     assert (record["file"], record["function"]) == ("kernel/stream.py", "StreamWrapper.__reduce__")
     assert "unexplained" in capsys.readouterr().out
 

@@ -12,8 +12,9 @@ import pytest
 from kernel import StreamWrapper
 from kernel.machine import ACTIONS, INITIAL, Limits, Variables
 from specs.conform import Verdict
+from specs.conform.judges import Finding
 from specs.conform.programs import Program, Step
-from specs.conform.rules import RULES, Finding
+from specs.conform.rules import RULES
 from specs.graph import explore
 from specs.properties import INVARIANTS, LIVENESS, REFINEMENTS, STEPS
 from specs.report import Move, from_schedule, from_trace, known, layout, page

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import inspect
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from specs.conform.adapters import find_emloop
 
-from ..shell import test_contract
+from ..shell import (
+    test_contract_deaths,
+    test_contract_misuse,
+    test_contract_reading,
+    test_contract_worker,
+)
+from ..support.processes import python
 from . import test_seed_defects
 
 TESTS = [
     f"{module.__name__.replace('.', '/')}.py::{name}"
-    for module in (test_contract, test_seed_defects)
+    for module in (
+        test_contract_reading,
+        test_contract_worker,
+        test_contract_deaths,
+        test_contract_misuse,
+        test_seed_defects,
+    )
     for name, _ in inspect.getmembers(module, inspect.isfunction)
     if name.startswith("test_")
 ]
@@ -63,13 +74,7 @@ def holds(name: str) -> bool:
     """Whether emloop passes the test, in a process of its own; one that hangs does not."""
     words = ["--subject", "emloop", "-x", "-q", "-p", "no:cacheprovider", "-W", "default"]
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", name, *words],
-            capture_output=True,
-            text=True,
-            timeout=12,
-            check=False,
-        )
+        done = python("-m", "pytest", name, *words, timeout=12)
     except subprocess.TimeoutExpired:
         return False
     assert done.returncode in (0, 1), done.stdout + done.stderr

@@ -10,12 +10,8 @@ from typing import Any
 
 import pytest
 
-from ..shell import test_contract
-from ..support.sources import LONG, SHORT, Aside, Source, epoch, take
-
-
-class Boom(Exception):
-    """What the sources of these tests raise."""
+from ..shell import test_contract_worker as contract
+from ..support.sources import LONG, SHORT, Aside, Boom, Source, epoch, take
 
 
 def test_defect_1_stop_at_an_epoch_boundary(wrapper: Any) -> None:
@@ -180,7 +176,7 @@ def test_defect_12_pull_after_the_gate_was_shut(
 
 def test_defect_13_a_stop_pulls_nothing(wrapper: Any) -> None:
     """Rule 3: a stop with a parked worker pulls no further batch."""
-    test_contract.test_rule_3_parked_worker_pulls_nothing_more(wrapper)
+    contract.test_rule_3_parked_worker_pulls_nothing_more(wrapper)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs pthread_kill")
@@ -223,17 +219,17 @@ def test_defect_15_leaving_without_entering(wrapper: Any) -> None:
 
 def test_defect_16_one_more_than_the_buffer(wrapper: Any) -> None:
     """Rule 3: a batch is pulled when there is a slot for it, not before."""
-    test_contract.test_rule_3_bound(wrapper, 1)
+    contract.test_rule_3_bound(wrapper, 1)
 
 
 def test_defect_17_served_request_permits(wrapper: Any) -> None:
     """Rule 5: a request that was served permits no further pull."""
-    test_contract.test_rule_5_a_request_permits_until_it_is_served(wrapper)
+    contract.test_rule_5_a_request_permits_until_it_is_served(wrapper)
 
 
 def test_defect_18_entry_runs_past_an_end(wrapper: Any) -> None:
     """Rule 6: entering while the end of an epoch is buffered begins no other."""
-    test_contract.test_rule_6_entering_begins_an_epoch(wrapper)
+    contract.test_rule_6_entering_begins_an_epoch(wrapper)
 
 
 def test_defect_19_count_after_an_error(wrapper: Any) -> None:

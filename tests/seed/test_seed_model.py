@@ -28,6 +28,7 @@ from specs.tlc import TLA, Step, check, jar, java, read_step
 from ..conftest import find_emloop, load
 from ..schedules.control import Actor, Control, Queue
 from ..schedules.schedules import Program, run
+from ..support.sources import Boom
 
 MODELS = {model.name: model for model in tlc.models() if model.module == "Seed"}
 
@@ -75,10 +76,6 @@ checked = functools.cache(lambda name: check(MODELS[name]))
 
 USER = {"Allow", "Disallow", "Enter", "Exit", "Call", "OwnCall"}
 """Actions with which the user calls something."""
-
-
-class Boom(Exception):
-    """What the source raises."""
 
 
 def value(text: str) -> Any:

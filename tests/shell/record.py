@@ -11,70 +11,21 @@ import argparse
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, TextIO
-from unittest import mock
+from typing import TextIO
 
 from rich.console import Console
 
-from kernel import StreamWrapper, consumer, pull
-from kernel.run import FETCHING
-from specs.epochs import FAILURE
+from kernel import StreamWrapper
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Source, Wrapper
-from ..endurance.soak import Broken, User
-
-PULL = pull.pull
-
-
-class Unstartable(RuntimeError):
-    """What the system says when it has no thread to give."""
-
-
-class Faulty(User):
-    """One that is interrupted now and then, and whose workers die."""
-
-    def turn(self) -> None:
-        """One call, or a few."""
-        kind = self.random.random()
-        core = self.stream._core
-        if kind < 0.02 and (self.entered or not self.size):
-            with (
-                mock.patch.object(consumer, "sleep", side_effect=KeyboardInterrupt),
-                mock.patch.object(consumer, "answer", side_effect=self.pull),
-            ):
-                try:
-                    self.next()
-                except KeyboardInterrupt:
-                    self.counts["interrupts"] += 1
-                    if core.run.worker is None and core.run.progress[FETCHING]:
-                        self.counts["drops"] += 1
-                        self.expect()
-        elif kind < 0.03 and not self.inside:
-            with mock.patch.object(threading.Thread, "start", side_effect=Unstartable):
-                self.enter()
-        else:
-            super().turn()
-
-    def pull(self, core: Any, run: Any) -> None:
-        """A pull, which is interrupted before it asks if it is the caller's own."""
-        if run.worker is None:
-            raise KeyboardInterrupt
-        PULL(core, run)
-
-    def compare(self, kind: str, value: Any) -> str:
-        """A death is told when all else has been; what comes then is a fresh pass."""
-        if kind == FAILURE and type(value) is Unstartable:
-            self.counts["deaths"] += 1
-            self.expect()
-            return kind
-        return super().compare(kind, value)
+from ..support.arguments import positive
+from ..support.users import Broken, Faulty
 
 
 class Lines:
@@ -92,7 +43,7 @@ class Lines:
         self.file.flush()
 
 
-def record(file: TextIO, actions: int, seed: int, user: type[User] = Faulty) -> Faulty:
+def record(file: TextIO, actions: int, seed: int, user: type[Faulty] = Faulty) -> Faulty:
     """Record at least so many actions. Raises Broken at the first event that the oracle denies."""
     lines = Lines(file)
     made = user(Random(seed), Counter(), partial(StreamWrapper, record=lines))
@@ -116,13 +67,6 @@ def cost(batches: int = 50_000, size: int = 16) -> tuple[float, float]:
     runs = [[hand_over(s, size, batches) for s in (Wrapper, Recorded)] for _ in range(9)]
     plain, recorded = (batches / statistics.median(times) for times in zip(*runs, strict=True))
     return plain, recorded
-
-
-def positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text!r}")
-    return number
 
 
 def main() -> int:

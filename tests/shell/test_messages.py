@@ -11,11 +11,7 @@ import pytest
 
 from kernel import StreamWrapper
 
-from ..support.sources import Aside, Source
-
-
-class Boom(Exception):
-    """What the sources of these tests raise."""
+from ..support.sources import Aside, Boom, Source
 
 
 def own_source(call: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import weakref
 from ast import literal_eval
 from types import SimpleNamespace
@@ -16,9 +14,10 @@ from kernel.claims import Claim
 from kernel.machine import Limits, Variables
 from specs.graph import explore
 
+from ..support.processes import needs_fork, python
 from ..support.states import STATES, State, alone
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+pytestmark = needs_fork
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -35,8 +34,7 @@ def test_rule_10_garbage(name: str) -> None:
 
 def test_rule_10_exit() -> None:
     """Rule 10: a process ends promptly, and without a word, in any state of a wrapper."""
-    command = [sys.executable, "-W", "error", "-m", "tests.support.states"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = python("-W", "error", "-m", "tests.support.states")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -72,5 +70,5 @@ def test_a_thread_that_is_left_is_found(monkeypatch: pytest.MonkeyPatch) -> None
         ref=lambda thing, _=None: weakref.ref(thing), ReferenceType=weakref.ReferenceType
     )
     monkeypatch.setattr(launch, "weakref", unheard)
-    monkeypatch.setattr("tests.endurance.interrupts.HANG", 0.1)
+    monkeypatch.setattr("tests.support.scene.HANG", 0.1)
     assert alone(lambda: State("worker asleep").collect()) != 0

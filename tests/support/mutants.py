@@ -1,4 +1,4 @@
-"""One broken protocol for each property: the same edit of the machine and of its TLA+ module."""
+"""Mutants of the protocol and of the shell's model: one type, one notation, one way to edit."""
 
 from __future__ import annotations
 
@@ -8,171 +8,40 @@ from typing import NamedTuple
 from kernel import machine
 from kernel.machine import ACTIONS, Action
 
+Edit = tuple[str, str]
+"""What to replace, and by what."""
+
 
 class Mutant(NamedTuple):
-    """An edit of one action that the property must catch."""
+    """Edits that a property must catch."""
 
     name: str
-    action: str
-    tla: tuple[str, str]  # what to replace in the action's definition, and by what
-    python: tuple[str, str]
-    capacity: int = 2  # of a buffer with which the property fails
+    violated: str  # the property, if it is known; else the kind of edit
+    action: str  # or another definition, that the edits are in; anywhere if there is none
+    edits: list[Edit]  # of the TLA+ module
+    python: list[Edit] = []  # of the same action of the machine, if it is one  # noqa: RUF012
+    constants: dict[str, int] = {}  # with which the property fails  # noqa: RUF012
+    spec: str = "Protocol"  # the module
+
+    @property
+    def capacity(self) -> int:
+        """Of a buffer with which the property fails."""
+        return self.constants.get("Capacity", 2)
+
+    def module(self, text: str) -> str:
+        """The TLA+ module with the edits."""
+        head, name, rest = text.partition(f"\n{self.action} ==\n")
+        if not name:
+            return edited(text, self.edits)
+        body, gap, tail = rest.partition("\n\n")
+        return head + name + edited(body, self.edits) + gap + tail
 
 
-ENDS = """count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1
-    /\\ IF count + 1 = EpochSize"""
-COUNT = "begun, count, yielded>>"
-
-MUTANTS = {
-    "TypeOK": Mutant(
-        "Disallow without its guard",
-        "Disallow",
-        ("permits > 0", "TRUE"),
-        ("if permits == 0:", "if False:"),
-    ),
-    "Bounded": Mutant(
-        "Fetch without a free slot",
-        "Fetch",
-        ("buffered < Slots", "TRUE"),
-        ("or buffered >= (limits.capacity or 1)", ""),
-    ),
-    "EpochBounded": Mutant(
-        "Enqueue ends the epoch a batch late",
-        "Enqueue",
-        (ENDS, ENDS.replace("count + 1 = EpochSize", "count = EpochSize")),
-        ("count == limits.epoch_size", "count == limits.epoch_size + 1"),
-    ),
-    "MarkIsLast": Mutant(
-        "Fetch runs past a mark",
-        "Fetch",
-        ('mark = "none"', "TRUE"),
-        ('or mark != "none"', ""),
-    ),
-    "UnbufferedAlone": Mutant(
-        "Start without a buffer",
-        "Start",
-        ("Capacity > 0", "TRUE"),
-        ("or limits.capacity == 0", ""),
-        capacity=0,
-    ),
-    "ReadAfterEntry": Mutant(
-        "Request before the first entry",
-        "Request",
-        ('scope # "new" \\/ Capacity = 0', "TRUE"),
-        ('scope == "new" and limits.capacity > 0', "False"),
-    ),
-    "InputEnabled": Mutant(
-        "Enter refused after the first time",
-        "Enter",
-        ('scope # "inside"', 'scope = "new"'),
-        ('scope == "inside"', 'scope != "new"'),
-    ),
-    "NeverStuck": Mutant(
-        "Bury inside `with` only",
-        "Bury",
-        ('worker = "dead"', 'worker = "dead" /\\ scope = "inside"'),
-        ('worker != "dead"', 'worker != "dead" or scope != "inside"'),
-    ),
-    "Conservation": Mutant(
-        "Leave empties the buffer",
-        "Leave",
-        ("consumer, buffer, puller>>", "consumer, mark, puller>> /\\ buffered' = 0"),
-        ('scope = "outside"', 'scope, buffered = "outside", 0'),
-    ),
-    "OnePuller": Mutant(
-        "Fetch while a pull is in flight",
-        "Fetch",
-        ("~fetching", "TRUE"),
-        ("if fetching or", "if"),
-    ),
-    "SingleWriter": Mutant(
-        "Enqueue withdraws the request",
-        "Enqueue",
-        ("UNCHANGED <<callers,", 'consumer\' = "idle" /\\ UNCHANGED <<scope, permits,'),
-        ("fetching, yielded = False, True", 'fetching, yielded, consumer = False, True, "idle"'),
-    ),
-    "LifeCycle": Mutant(
-        "Enter without a worker",
-        "Enter",
-        ('Capacity = 0 \\/ worker # "absent"', "TRUE"),
-        ('limits.capacity > 0 and worker == "absent"', "False"),
-    ),
-    "EpochBegins": Mutant(
-        "Start begins no epoch",
-        "Start",
-        ('IF mark = "none" THEN TRUE ELSE begun', "begun"),
-        ("begun = True", "pass"),
-    ),
-    "AnswersAPull": Mutant(
-        "Enqueue by the dead",
-        "Enqueue",
-        ('worker # "dead"', "TRUE"),
-        ('if not fetching or worker == "dead":', "if not fetching:"),
-    ),
-    "GateRespected": Mutant(
-        "Fetch for a request that was served",
-        "Fetch",
-        ('consumer = "waiting" /\\ buffered = 0', 'consumer = "waiting"'),
-        ('consumer == "waiting" and buffered == 0', 'consumer == "waiting"'),
-    ),
-    "StopPullsNothing": Mutant(
-        "Fetch by a worker outside `with`",
-        "Fetch",
-        ('worker = "running" /\\ scope = "inside"', 'worker = "running"'),
-        ('scope != "inside" or not (', "not ("),
-    ),
-    "StopPreserves": Mutant(
-        "Halt forgets the count",
-        "Halt",
-        (COUNT, "begun, yielded>> /\\ count' = 0"),
-        ('worker = "absent"', 'worker, count = "absent", 0'),
-    ),
-    "ErrorIsNotAnEnd": Mutant(
-        "EndEpoch takes an error for an end",
-        "EndEpoch",
-        ('mark = "ended"', 'mark # "none"'),
-        ('mark != "ended"', 'mark == "none"'),
-    ),
-    "Served": Mutant(
-        "Fetch by the worker only",
-        "Fetch",
-        ('worker = "absent"', "FALSE"),
-        ('elif worker != "absent" or not requested:', "else:"),
-    ),
-    "StopEnds": Mutant(
-        "Halt with an empty buffer only",
-        "Halt",
-        ("~fetching", "~fetching /\\ buffered = 0"),
-        ("or fetching", "or fetching or buffered > 0"),
-    ),
-    "DeathNoticed": Mutant(
-        "Bury with an open gate only",
-        "Bury",
-        ('worker = "dead"', 'worker = "dead" /\\ permits > 0'),
-        ('worker != "dead"', 'worker != "dead" or permits == 0'),
-    ),
-    "Prefetches": Mutant(
-        "Fetch on request only",
-        "Fetch",
-        ('worker = "running" /\\ begun /\\ permits > 0', "FALSE"),
-        ("requested or (begun and permits > 0)", "requested"),
-    ),
-    "Refines": Mutant(
-        "Exhaust does not begin another pass",
-        "Exhaust",
-        ("yielded' = FALSE", "yielded' = yielded"),
-        ("fetching, yielded = False, False", "fetching = False"),
-    ),
-    "Implements": Mutant(
-        "Withdraw drops the pull in flight",
-        "Withdraw",
-        (
-            "UNCHANGED <<scope, permits, buffer, puller>>",
-            f"fetching' = FALSE /\\ UNCHANGED <<scope, permits, buffer, worker, {COUNT}",
-        ),
-        ('consumer = "idle"', 'consumer, fetching = "idle", False'),
-    ),
-}
+def edited(text: str, edits: list[Edit]) -> str:
+    """The text with all the edits."""
+    for old, new in edits:
+        text = mutate(text, old, new)
+    return text
 
 
 def mutate(text: str, old: str, new: str) -> str:
@@ -182,8 +51,35 @@ def mutate(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def read(text: str) -> list[Mutant]:
+    """Mutants from a text: `NAME: PROPERTY [of MODULE][ in ACTION][, CONSTANT = VALUE]`, and edits.
+
+    These are as a diff has them, - and + of the TLA+ module, < and > of the machine.
+    """
+    found = []
+    for block in text.strip("\n").split("\n\n"):
+        head, *lines = block.split("\n")
+        name, _, words = head.rpartition(": ")
+        place, *constants = words.split(", ")
+        violated, _, action = place.partition(" in ")
+        violated, _, spec = violated.partition(" of ")
+        edits: dict[str, list[tuple[list[str], list[str]]]] = {"-": [], "<": []}
+        for line in lines:
+            mark, part = line[0], line[2:]
+            known = edits["-" if mark in "-+" else "<"]
+            if mark in edits and (not known or known[-1][1]):
+                known.append(([], []))
+            known[-1][mark in "+>"].append(part)
+        tla, python = (
+            [("\n".join(old), "\n".join(new)) for old, new in edits[mark]] for mark in "-<"
+        )
+        values = {name: int(value) for name, value in (c.split(" = ") for c in constants)}
+        found.append(Mutant(name, violated, action, tla, python, values, spec or "Protocol"))
+    return found
+
+
 def broken_actions(mutant: Mutant) -> tuple[Action, ...]:
-    """The machine's actions with the edit made in one."""
+    """The machine's actions with the edits made in one."""
     return tuple(
         broken_action(action, mutant) if action.__name__ == mutant.action else action
         for action in ACTIONS
@@ -191,15 +87,159 @@ def broken_actions(mutant: Mutant) -> tuple[Action, ...]:
 
 
 def broken_action(action: Action, mutant: Mutant) -> Action:
-    """The action with the edit made in its source."""
+    """The action with the edits made in its source."""
     names = dict(vars(machine))
-    exec(mutate(inspect.getsource(action), *mutant.python), names)  # noqa: S102  # our own source
+    exec(edited(inspect.getsource(action), mutant.python), names)  # noqa: S102  # our own source
     broken: Action = names[mutant.action]
     return broken
 
 
-def broken_module(text: str, mutant: Mutant) -> str:
-    """The TLA+ module with the edit made in the action's definition."""
-    head, name, rest = text.partition(f"\n{mutant.action} ==\n")
-    body, gap, tail = rest.partition("\n\n")
-    return head + name + mutate(body, *mutant.tla) + gap + tail
+_PROTOCOL = r"""
+Disallow without its guard: TypeOK in Disallow
+- permits > 0
++ TRUE
+< if permits == 0:
+> if False:
+
+Fetch without a free slot: Bounded in Fetch
+- buffered < Slots
++ TRUE
+< or buffered >= (limits.capacity or 1)
+>
+
+Enqueue ends the epoch a batch late: EpochBounded in Enqueue
+- count' = IF EpochSize = 0 \/ count + 1 = EpochSize THEN 0 ELSE count + 1
+-     /\ IF count + 1 = EpochSize
++ count' = IF EpochSize = 0 \/ count = EpochSize THEN 0 ELSE count + 1
++     /\ IF count = EpochSize
+< count == limits.epoch_size
+> count == limits.epoch_size + 1
+
+Fetch runs past a mark: MarkIsLast in Fetch
+- mark = "none"
++ TRUE
+< or mark != "none"
+>
+
+Start without a buffer: UnbufferedAlone in Start, Capacity = 0
+- Capacity > 0
++ TRUE
+< or limits.capacity == 0
+>
+
+Request before the first entry: ReadAfterEntry in Request
+- scope # "new" \/ Capacity = 0
++ TRUE
+< scope == "new" and limits.capacity > 0
+> False
+
+Enter refused after the first time: InputEnabled in Enter
+- scope # "inside"
++ scope = "new"
+< scope == "inside"
+> scope != "new"
+
+Bury inside `with` only: NeverStuck in Bury
+- worker = "dead"
++ worker = "dead" /\ scope = "inside"
+< worker != "dead"
+> worker != "dead" or scope != "inside"
+
+Leave empties the buffer: Conservation in Leave
+- consumer, buffer, puller>>
++ consumer, mark, puller>> /\ buffered' = 0
+< scope = "outside"
+> scope, buffered = "outside", 0
+
+Fetch while a pull is in flight: OnePuller in Fetch
+- ~fetching
++ TRUE
+< if fetching or
+> if
+
+Enqueue withdraws the request: SingleWriter in Enqueue
+- UNCHANGED <<callers,
++ consumer' = "idle" /\ UNCHANGED <<scope, permits,
+< fetching, yielded = False, True
+> fetching, yielded, consumer = False, True, "idle"
+
+Enter without a worker: LifeCycle in Enter
+- Capacity = 0 \/ worker # "absent"
++ TRUE
+< limits.capacity > 0 and worker == "absent"
+> False
+
+Start begins no epoch: EpochBegins in Start
+- IF mark = "none" THEN TRUE ELSE begun
++ begun
+< begun = True
+> pass
+
+Enqueue by the dead: AnswersAPull in Enqueue
+- worker # "dead"
++ TRUE
+< if not fetching or worker == "dead":
+> if not fetching:
+
+Fetch for a request that was served: GateRespected in Fetch
+- consumer = "waiting" /\ buffered = 0
++ consumer = "waiting"
+< consumer == "waiting" and buffered == 0
+> consumer == "waiting"
+
+Fetch by a worker outside `with`: StopPullsNothing in Fetch
+- worker = "running" /\ scope = "inside"
++ worker = "running"
+< scope != "inside" or not (
+> not (
+
+Halt forgets the count: StopPreserves in Halt
+- begun, count, yielded>>
++ begun, yielded>> /\ count' = 0
+< worker = "absent"
+> worker, count = "absent", 0
+
+EndEpoch takes an error for an end: ErrorIsNotAnEnd in EndEpoch
+- mark = "ended"
++ mark # "none"
+< mark != "ended"
+> mark == "none"
+
+Fetch by the worker only: Served in Fetch
+- worker = "absent"
++ FALSE
+< elif worker != "absent" or not requested:
+> else:
+
+Halt with an empty buffer only: StopEnds in Halt
+- ~fetching
++ ~fetching /\ buffered = 0
+< or fetching
+> or fetching or buffered > 0
+
+Bury with an open gate only: DeathNoticed in Bury
+- worker = "dead"
++ worker = "dead" /\ permits > 0
+< worker != "dead"
+> worker != "dead" or permits == 0
+
+Fetch on request only: Prefetches in Fetch
+- worker = "running" /\ begun /\ permits > 0
++ FALSE
+< requested or (begun and permits > 0)
+> requested
+
+Exhaust does not begin another pass: Refines in Exhaust
+- yielded' = FALSE
++ yielded' = yielded
+< fetching, yielded = False, False
+> fetching = False
+
+Withdraw drops the pull in flight: Implements in Withdraw
+- UNCHANGED <<scope, permits, buffer, puller>>
++ fetching' = FALSE /\ UNCHANGED <<scope, permits, buffer, worker, begun, count, yielded>>
+< consumer = "idle"
+> consumer, fetching = "idle", False
+"""
+MUTANTS = {mutant.violated: mutant for mutant in read(_PROTOCOL)}
+"""One broken protocol for each property: the same edit of the machine and of its TLA+ module."""

@@ -4,112 +4,67 @@ from __future__ import annotations
 
 import inspect
 from types import ModuleType
-from typing import NamedTuple
 
 from kernel import machine
 from specs import resume
 
-from .mutants import mutate
+from .mutants import Mutant, edited, mutate, read
 
+_RESUMES = r"""
+what was pulled is counted, not what was given: Conservation of Resume in handed_on
+- InEpoch == IF EpochSize = 0 THEN given ELSE got
+- InPass == given
++ InEpoch == IF EpochSize = 0 THEN given ELSE got + buffered
++ InPass == given + buffered
+< return place.in_epoch, place.in_pass
+> more = now.vars.buffered; return place.in_epoch + more, place.in_pass + more
 
-class Mutant(NamedTuple):
-    """An edit of what is handed on, or of what another wrapper makes of it."""
+a pending end is forgotten: Refines of Protocol in resumed
+- inEpoch = EpochSize
+-          THEN mark' = "ended"
++ inEpoch = EpochSize
++          THEN mark' = "none"
+< mark, begun, count = "ended", False, 0
+> begun, count = False, 0
 
-    name: str
-    property: str  # that refuses it in TLC
-    module: str  # in TLA+
-    tla: tuple[str, str]  # what to replace, and by what
-    function: str  # in Python: `resumed` of the machine, or one of `specs.resume`
-    python: tuple[str, str]
-    capacity: int = 2  # of a buffer with which the property fails
+a second resume counts from the first: Conservation of Resume in Resume
+- UNCHANGED <<taken, got, inPass, seen, place>>
++ given' = 0 /\ UNCHANGED <<taken, got, inPass, seen, before>>
+< place._replace(firsts=())
+> place._replace(firsts=(), in_pass=0)
 
+the pass is forgotten at the end of an epoch: Conservation of Resume in told
+- IF EpochSize > 0 /\ got = EpochSize THEN UNCHANGED place ELSE Fresh
++ given' = 0 /\ UNCHANGED before
+< place._replace(in_epoch=0)
+> place._replace(in_epoch=0, in_pass=0)
 
-HANDED_ON = """InEpoch == IF EpochSize = 0 THEN given ELSE got
-InPass == given"""
-ENDED = 'inEpoch = EpochSize\n         THEN mark\' = "ended"'
-BOUNDARY = "IF EpochSize > 0 /\\ got = EpochSize THEN UNCHANGED place ELSE Fresh"
+that the pass has yielded is forgotten: Refines of Protocol in resumed
+- yielded' = (inPass > 0)
++ yielded' = FALSE
+< begun, yielded = in_epoch > 0, in_pass > 0
+> begun, yielded = in_epoch > 0, False
 
-MUTANTS = {
-    mutant.name: mutant
-    for mutant in (
-        Mutant(
-            "what was pulled is counted, not what was given",
-            "Conservation",
-            "Resume",
-            (
-                HANDED_ON,
-                HANDED_ON.replace("ELSE got", "ELSE got + buffered") + " + buffered",
-            ),
-            "handed_on",
-            (
-                "return place.in_epoch, place.in_pass",
-                "more = now.vars.buffered; return place.in_epoch + more, place.in_pass + more",
-            ),
-        ),
-        Mutant(
-            "a pending end is forgotten",
-            "Refines",
-            "Protocol",
-            (ENDED, ENDED.replace('"ended"', '"none"')),
-            "resumed",
-            ('mark, begun, count = "ended", False, 0', "begun, count = False, 0"),
-        ),
-        Mutant(
-            "a second resume counts from the first",
-            "Conservation",
-            "Resume",
-            (
-                "UNCHANGED <<taken, got, inPass, seen, place>>",
-                "given' = 0 /\\ UNCHANGED <<taken, got, inPass, seen, before>>",
-            ),
-            "Resume",
-            ("place._replace(firsts=())", "place._replace(firsts=(), in_pass=0)"),
-        ),
-        Mutant(
-            "the pass is forgotten at the end of an epoch",
-            "Conservation",
-            "Resume",
-            (BOUNDARY, "given' = 0 /\\ UNCHANGED before"),
-            "told",
-            ("place._replace(in_epoch=0)", "place._replace(in_epoch=0, in_pass=0)"),
-        ),
-        Mutant(
-            "that the pass has yielded is forgotten",
-            "Refines",
-            "Protocol",
-            ("yielded' = (inPass > 0)", "yielded' = FALSE"),
-            "resumed",
-            ("begun, yielded = in_epoch > 0, in_pass > 0", "begun, yielded = in_epoch > 0, False"),
-        ),
-        Mutant(
-            "the epoch's count is forgotten",
-            "Refines",
-            "Protocol",
-            ("count' = IF EpochSize > 0 THEN inEpoch ELSE 0", "count' = 0"),
-            "resumed",
-            (
-                "return scope,",
-                "count = 0; return scope,",
-            ),
-        ),
-        Mutant(
-            "that the epoch has begun is forgotten",
-            "EpochBounded",
-            "Protocol",
-            ("begun' = (inEpoch > 0)", "begun' = FALSE"),
-            "resumed",
-            ("begun, yielded = in_epoch > 0, in_pass > 0", "begun, yielded = False, in_pass > 0"),
-        ),
-        Mutant(
-            "an epoch that has its size cannot be gone on from",
-            "Resumable",
-            "Protocol",
-            ("inEpoch <= EpochSize", "inEpoch < EpochSize"),
-            "resumed",
-            ("in_epoch > limits.epoch_size", "in_epoch >= limits.epoch_size"),
-        ),
-    )
-}
+the epoch's count is forgotten: Refines of Protocol in resumed
+- count' = IF EpochSize > 0 THEN inEpoch ELSE 0
++ count' = 0
+< return scope,
+> count = 0; return scope,
+
+that the epoch has begun is forgotten: EpochBounded of Protocol in resumed
+- begun' = (inEpoch > 0)
++ begun' = FALSE
+< begun, yielded = in_epoch > 0, in_pass > 0
+> begun, yielded = False, in_pass > 0
+
+an epoch that has its size cannot be gone on from: Resumable of Protocol in resumed
+- inEpoch <= EpochSize
++ inEpoch < EpochSize
+< in_epoch > limits.epoch_size
+> in_epoch >= limits.epoch_size
+"""
+MUTANTS = {mutant.name: mutant for mutant in read(_RESUMES)}
+"""What is handed on is edited, or what another wrapper makes of it."""
 
 
 def broken_resume(mutant: Mutant) -> ModuleType:
@@ -117,12 +72,12 @@ def broken_resume(mutant: Mutant) -> ModuleType:
     module = ModuleType("specs.resume")
     module.__package__ = "specs"
     text = inspect.getsource(resume)
-    if mutant.function == "resumed":
+    if mutant.action == "resumed":
         names = dict(vars(machine))
-        exec(mutate(inspect.getsource(machine.resumed), *mutant.python), names)  # noqa: S102  # our own source
+        exec(edited(inspect.getsource(machine.resumed), mutant.python), names)  # noqa: S102  # our own source
         exec(text, module.__dict__)  # noqa: S102
         module.__dict__["resumed"] = names["resumed"]
         return module
-    function = inspect.getsource(getattr(resume, mutant.function))
-    exec(mutate(text, function, mutate(function, *mutant.python)), module.__dict__)  # noqa: S102
+    function = inspect.getsource(getattr(resume, mutant.action))
+    exec(mutate(text, function, edited(function, mutant.python)), module.__dict__)  # noqa: S102
     return module

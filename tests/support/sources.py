@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from specs.epochs import BATCH, END, FAILURE
+
 LONG = 20.0  # seconds; what must come is waited for this long, and comes at once
 SHORT = 0.2  # seconds; what must not come is waited for this long
+
+SIZES = [0, 1, 2, 3, 16]
+BUFFERS = [1, 2, 3, 16]
+
+
+class Boom(Exception):
+    """What the sources of the tests raise."""
 
 
 class Source:
@@ -26,14 +36,22 @@ class Source:
         self.active = 0  # pulls in flight
         self.most_active = 0
         self.threads: set[threading.Thread] = set()  # that have pulled
+        self._free = not held
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the locks anew, in a child: a thread that it has not may hold the others."""
         self.started = threading.Semaphore(0)  # released as a pull starts
         self.ended = threading.Semaphore(0)  # released as a pull ends
         self._gate = threading.Semaphore(0)
-        self._free = not held
         self._lock = threading.Lock()
 
+    def one_pass(self, number: int) -> Any:
+        """What there is in the pass of this number."""
+        return self.passes[number % len(self.passes)]
+
     def __call__(self) -> Iterable[Any]:
-        chosen = self.passes[self.begun % len(self.passes)]
+        chosen = self.one_pass(self.begun)
         self.begun += 1
         if isinstance(chosen, BaseException):
             raise chosen
@@ -91,6 +109,29 @@ class Source:
             self.ended.release()
 
 
+class Numbered(Source):
+    """Passes of these lengths, again and again; pass 2 gives (2, 0), (2, 1), ...
+
+    A pass of negative length raises Boom where it would end.
+    """
+
+    without: Any = None  # a batch that is left out
+
+    def __init__(self, *lengths: int) -> None:
+        super().__init__(*lengths)
+        self.given: Counter[int] = Counter()  # batches, by the number of their pass
+
+    def one_pass(self, number: int) -> Any:
+        length = super().one_pass(number)
+        items: list[Any] = [(number, batch) for batch in range(abs(length))]
+        return [*(item for item in items if item != self.without), *([Boom()] * (length < 0))]
+
+    def pull(self, items: Iterator[Any]) -> Any:
+        batch = super().pull(items)
+        self.given[batch[0]] += 1
+        return batch
+
+
 class _Pass:
     """One pass over a source."""
 
@@ -144,6 +185,16 @@ class Aside:
         if kind == "raised":
             raise value
         return value
+
+
+def event(stream: Any) -> tuple[str, Any]:
+    """One `next`, as the oracle tells it; an error as it is raised."""
+    try:
+        return BATCH, next(stream)
+    except StopIteration:
+        return END, None
+    except (Boom, ChildProcessError, MemoryError) as error:
+        return FAILURE, error
 
 
 def take(stream: Any, count: int) -> list[Any]:

@@ -21,31 +21,31 @@ from kernel.core import Core
 from kernel.machine import Variables
 from specs.epochs import FAILURE
 
-from ..endurance.interrupts import HANG, LONG, Scene, Source, Striker, Sweep
+from .scene import HANG, Scene, rows, sweep
+from .sources import LONG, Numbered
+from .striker import Striker
 
-STATES = {
-    name: Sweep("", name, wrapper, steps, "")
-    for name, wrapper, steps in (
-        ("new", (2, -1, 4, 3), ""),
-        ("new, unbuffered", (0, -1, 4, 3), ""),
-        ("in a pass, unbuffered", (0, -1, 4, 3), "next"),
-        ("worker asleep", (2, -1, 4, 3), "enter park"),
-        ("worker pulls", (2, -1, 4, 3), "hold enter park open pulling"),
-        ("buffer full", (2, -1, 4, 3), "enter park open park"),
-        ("ended", (3, -1, 1, 3), "enter park open park shut"),
-        ("failed", (3, -1, -1, 3), "enter park open park shut"),
-        ("worker dead", (2, -1, 4, 3), "dead"),
-        ("worker dead, batches left", (2, -1, 4, 3), "enter park open park shut exit dead"),
-        ("worker buried", (2, -1, 4, 3), "dead next"),
-        ("stopping", (2, -1, 4, 3), "hold enter park open pulling shut leave_aside"),
-        ("asked by another thread", (2, -1, 4, 3), "hold enter park next_aside"),
-        ("asked by another thread, unbuffered", (0, -1, 4, 3), "hold next_aside"),
-        ("given up", (2, -1, 4, 3), "impatient hold enter park open pulling shut late_exit"),
-        ("left, batches buffered", (2, -1, 4, 3), "enter park open park shut exit"),
-        ("left, nothing buffered", (2, -1, 4, 3), "enter park next park exit"),
-    )
-}
-"""The steps of `interrupts.Scene` that lead there."""
+_STATES = """
+new | 2 -1 4 3 |
+new, unbuffered | 0 -1 4 3 |
+in a pass, unbuffered | 0 -1 4 3 | next
+worker asleep | 2 -1 4 3 | enter park
+worker pulls | 2 -1 4 3 | hold enter park open pulling
+buffer full | 2 -1 4 3 | enter park open park
+ended | 3 -1 1 3 | enter park open park shut
+failed | 3 -1 -1 3 | enter park open park shut
+worker dead | 2 -1 4 3 | dead
+worker dead, batches left | 2 -1 4 3 | enter park open park shut exit dead
+worker buried | 2 -1 4 3 | dead next
+stopping | 2 -1 4 3 | hold enter park open pulling shut leave_aside
+asked by another thread | 2 -1 4 3 | hold enter park next_aside
+asked by another thread, unbuffered | 0 -1 4 3 | hold next_aside
+given up | 2 -1 4 3 | impatient hold enter park open pulling shut late_exit
+left, batches buffered | 2 -1 4 3 | enter park open park shut exit
+left, nothing buffered | 2 -1 4 3 | enter park next park exit
+"""
+STATES = {row[0]: sweep("", *row, "") for row in rows(_STATES)}
+"""The steps of `scene.Scene` that lead there."""
 
 
 class State(Scene):
@@ -54,7 +54,7 @@ class State(Scene):
     def __init__(self, name: str, subject: Any = StreamWrapper) -> None:
         self.sweep = STATES[name]
         size, self.epoch_size, *lengths = self.sweep.wrapper
-        self.source = Source(*lengths)
+        self.source = Numbered(*lengths)
         self.subject, self.striker = subject, Striker(0, KeyboardInterrupt, lambda: None)
         self.gates: list[Any] = []
         self.seen: list[Any] = []
@@ -146,12 +146,12 @@ class State(Scene):
         child = os.fork()
         if not child:
             signal.alarm(HANG)
-            self.source.go = threading.Event()  # the other was somebody else's, too
-            self.source.go.set()
+            self.source.renew()
+            self.source.free()
             self.reads(alone)
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0, "the forked child"
-        self.source.go.set()
+        self.source.free()
         for thread in self.asides:
             thread.join(LONG)
         self.reads(together[len(self.seen) - self.before() :])

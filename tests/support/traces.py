@@ -8,10 +8,15 @@ from random import Random
 from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Die, Limits, State, Variables
-from specs.__main__ import PROTOCOL
-from specs.trace import FORMAT
+from specs.trace.lines import FORMAT
 
 ACTION = {action.__name__: action for action in ACTIONS}
+WHO = {
+    **dict.fromkeys(("Start", "Halt", "Fetch"), "worker"),
+    **dict.fromkeys(("Enqueue", "Exhaust", "Fail"), "source"),
+    "Die": "nobody",
+}
+"""Who takes an action; the consumer takes those that are not listed."""
 
 
 def header(limits: Limits, state: State = INITIAL) -> dict[str, Any]:
@@ -23,7 +28,7 @@ def line(action: Action, state: State | None = None) -> dict[str, Any]:
     """The line of an action, with the state after it if one is given."""
     name = action.__name__
     recorded = {} if state is None else {"state": Variables(*state)._asdict()}
-    return {"action": name, "thread": PROTOCOL.get(name, "consumer"), **recorded}
+    return {"action": name, "thread": WHO.get(name, "consumer"), **recorded}
 
 
 def script(limits: Limits, names: Iterable[str], recorded: bool = True) -> list[dict[str, Any]]:

@@ -1,0 +1,152 @@
+"""Raises in front of the n-th instruction that runs in the lines of `kernel`.
+
+Or of `threading` for them: KeyboardInterrupt on the consumer's thread, something else on the
+worker's. CPython itself takes a signal at a few of these instants only.
+"""
+
+from __future__ import annotations
+
+import dis
+import gc
+import linecache
+import sys
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from threading import get_ident
+from types import CodeType, FrameType, FunctionType
+from typing import Any, NamedTuple
+
+import kernel
+
+HERE = str(Path(kernel.__file__).parent)
+
+
+def ours(frame: FrameType | None) -> bool:
+    """Whether it is a line of `kernel`, or of `threading` for one."""
+    while frame is not None and frame.f_code.co_filename == threading.__file__:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(HERE)
+
+
+NEW = sys.version_info >= (3, 12)
+"""Whether `sys.monitoring` shows the instructions; from 3.12 on a trace function misses some."""
+
+watching: dict[int, Striker] = {}  # by thread
+
+
+def monitor() -> None:
+    """Have every instruction of `kernel` and `threading` shown to the thread's striker."""
+    if not NEW:
+        return
+    monitoring = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+
+    def show(code: CodeType, offset: int) -> None:
+        striker = watching.get(get_ident())
+        if striker is not None:
+            frame = sys._getframe(1)
+            if ours(frame):
+                striker.instruction(frame, offset)
+
+    monitoring.use_tool_id(3, "interrupts")
+    monitoring.register_callback(3, monitoring.events.INSTRUCTION, show)
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType):
+            code = function.__code__
+            if code.co_filename == threading.__file__ or code.co_filename.startswith(HERE):
+                monitoring.set_local_events(3, code, monitoring.events.INSTRUCTION)
+
+
+class Striker:
+    """Raises before the n-th instruction of `kernel` that runs in its thread."""
+
+    def __init__(
+        self,
+        at: int,
+        error: type[BaseException],
+        asleep: Callable[[], Any],
+        tell: Callable[[Any], Any] = print,
+    ) -> None:
+        self.left = at
+        self.error = error
+        self.asleep = asleep
+        self.tell = tell
+        self.struck = False
+        self.naps = False
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        gc.disable()  # no finaliser of others should be struck
+        sys.setprofile(self.profile)
+        if self.left and NEW:
+            watching[threading.get_ident()] = self
+        elif self.left:
+            sys.settrace(self.trace)
+        try:
+            return call()
+        finally:
+            watching.pop(threading.get_ident(), None)
+            sys.settrace(None)
+            sys.setprofile(None)
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if not ours(frame):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self.opcode
+
+    def opcode(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "opcode" and self.left:
+            self.instruction(frame, frame.f_lasti)
+        return self.opcode
+
+    def instruction(self, frame: FrameType, offset: int) -> None:
+        self.left -= 1
+        if not self.left:
+            watching.pop(threading.get_ident(), None)
+            code = frame.f_code
+            function = code.co_filename, code.co_name, code.co_firstlineno
+            self.tell([*function, frame.f_lineno, offset])
+            self.struck = True
+            raise self.error
+
+    def profile(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Tell when the thread is about to park."""
+        gets = event.startswith("c_") and argument.__name__ == "get"
+        if gets and frame.f_code.co_filename.startswith(HERE):
+            self.naps = event == "c_call"
+            if self.naps:
+                self.asleep()
+
+
+class Place(NamedTuple):
+    """An instruction."""
+
+    file: str
+    function: str
+    line: str  # its text
+    opcode: str
+
+
+@lru_cache
+def codes(file: str) -> dict[tuple[str, int], CodeType]:
+    """The code of each function of a file, by its name and first line."""
+    found = {}
+    left = [compile(Path(file).read_text("utf-8"), file, "exec")]
+    while left:
+        code = left.pop()
+        found[code.co_name, code.co_firstlineno] = code
+        left += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return found
+
+
+def place(file: str, function: str, first: int, line: int | None, offset: int) -> Place:
+    code = codes(file)[function, first]
+    text = linecache.getline(file, line or first).strip()
+    return Place(Path(file).name, function, text, opcodes(code)[offset])
+
+
+@lru_cache
+def opcodes(code: CodeType) -> dict[int, str]:
+    """The instructions by their offset."""
+    return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
