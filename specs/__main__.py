@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
@@ -59,12 +58,14 @@ def main() -> int:
     except (ToolsMissing, ModelError, pages.NoPage) as error:
         print(error, file=sys.stderr)
         return 2
-    started = time.perf_counter()
+    before = os.times()
     results = run(console, chosen, arguments.jobs)
     console.print(table(chosen, results))
     status = report(console, chosen, results)
     if arguments.write and status == 0:
-        write(chosen, results, time.perf_counter() - started, arguments.jobs)
+        after = os.times()
+        spent = after.children_user + after.children_system
+        write(chosen, results, spent - before.children_user - before.children_system)
     return status
 
 
@@ -236,7 +237,7 @@ def report(console: Console, chosen: list[Model], results: dict[str, Result]) ->
     return 1 if differing else 0
 
 
-def write(chosen: list[Model], results: dict[str, Result], seconds: float, jobs: int) -> None:
+def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> None:
     """Renew the tables in the pages: the models by module, and the seed's defects."""
     modules: dict[str, list[Model]] = {}
     for model in chosen:
@@ -253,7 +254,7 @@ def write(chosen: list[Model], results: dict[str, Result], seconds: float, jobs:
         for name, models in modules.items()
     ]
     headings = ("module", " models", "which", " generated states", " distinct", " in the largest")
-    said = f"\n{len(chosen)} models in {seconds:.0f} s, {jobs} at a time.\n"
+    said = f"\n{len(chosen)} models, in {seconds:.0f} s of processor time.\n"
     pages.renew(MODELS, "models", pages.table(headings, body) + said)
     found = []
     for model in sorted(modules["Seed"], key=lambda model: int(model.name.split("_")[1])):

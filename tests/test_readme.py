@@ -96,7 +96,7 @@ def test_table_of_models() -> None:
     assert {name: int(row[1]) for name, row in table.items()} == {
         name: found.count(name) for name in found
     }
-    assert f"\n{len(found)} models in " in part(MODELS, "models")
+    assert f"\n{len(found)} models, in " in part(MODELS, "models")
 
 
 def test_table_of_obligations() -> None:
