@@ -6,6 +6,7 @@ import sys
 from .epoch import Epoch
 from .errors import SourceError, WorkerDied
 from .profile import Timer
+from .stats import Stats
 from .stream import StreamWrapper
 from .types import Batch, Stream, TimeProfile
 
@@ -13,6 +14,7 @@ __all__ = [
     "Batch",
     "Epoch",
     "SourceError",
+    "Stats",
     "Stream",
     "StreamWrapper",
     "TimeProfile",

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from numbers import Real
 from operator import index
 from typing import SupportsIndex
 
 
-def integer(argument: str, value: SupportsIndex) -> int:
-    """The value as an int. Raises TypeError if it is none."""
+def function(argument: str, value: object) -> None:
+    """Raises TypeError unless the value can be called."""
+    if not callable(value):
+        raise TypeError(f"{argument} must be callable, not {value!r}.")
+
+
+def mapping(argument: str, value: object) -> None:
+    """Raises TypeError unless the value is a mapping that can be written to, or None."""
+    if value is not None and not isinstance(value, MutableMapping):
+        raise TypeError(f"{argument} must be a mutable mapping or None, not {value!r}.")
+
+
+def size(argument: str, value: SupportsIndex) -> int:
+    """The value as an int, and 0 for less. Raises TypeError if it is none."""
     try:
-        return index(value)
+        return max(0, index(value))
     except TypeError:
         raise TypeError(f"{argument} must be an integer, not {value!r}.") from None
 

@@ -15,6 +15,7 @@ from .errors import WorkerDied
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
 from .run import FETCHING, PROGRESS, Mark, Run
+from .stall import watched
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ def took(core: Core[Any], run: Run[Any]) -> None:
 def tell(core: Core[Any], run: Run[Any]) -> None:
     """Raise what the mark stands for, unless a batch was put before it, and take it away."""
     marks = run.marks
-    mark = next(iter(marks.copy()), None)
+    mark = run.first_mark()
     if mark is None or run.batches:  # in this order: it was put behind them
         return
     place.end(core, mark, fresh=not mark.ended or core.limits.epoch_size == 0)
@@ -80,28 +81,27 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
 
 def await_something(core: Core[Any], limit: Limit | None = None) -> None:
     """Wait until something is buffered, or pull."""
-    if core.limits.capacity and core.entry is None and not core.closed:
+    if core.closed:
+        raise ValueError(f"{core.label} is closed.")
+    if core.limits.capacity and core.entry is None:
         raise ValueError(
             f"{core.label} has a buffer of size {core.limits.capacity}: "
             "enter it by `with` before reading it."
         )
     claim = Claim()
+    if core.stall_after is not None:
+        limit = watched(core, core.stall_after, limit)
     try:
         claim.hold(_wait, core, claim, limit)
     except BaseException:
-        if core.record is not None:
-            core.record.withdraw()
+        core.broke_off()
         raise
     core.did("Withdraw")
 
 
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it waits for as long as this runs."""
-    first = claim.take(core.requests)
-    if first is not None and not first.is_mine():  # mine: a handler that struck in a `next`
-        if core.is_source():
-            raise RuntimeError(f"{core.label} is read by its own source.")
-        raise RuntimeError(f"{core.label} is being read by another thread.")
+    await_turn(core, claim, limit)
     core.did(Request.__name__)
     while not (run := core.run).batches and not run.marks:
         puller = holder(run.pullers)
@@ -112,6 +112,24 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
         elif not run.batches and not run.marks:  # it may have put something, and be gone
             pull(core, claim, run)
     claim.give_back(core.requests)
+
+
+def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> bool:
+    """Take the role of who waits. False: a handler of this thread struck in a `next` of its own.
+
+    Raises RuntimeError if another thread waits, but for an event loop that was cancelled: that one
+    is about to go, or in a pull of its own.
+    """
+    while (first := claim.take(core.requests)) is not None:
+        if first.is_mine():
+            return False
+        if core.is_source():
+            raise RuntimeError(f"{core.label} is read by its own source.")
+        waiting: Any = core.waiting
+        if waiting is None or not waiting.is_going():
+            raise RuntimeError(f"{core.label} is being read by another thread.")
+        waiting.outlast(core.glance if limit is None else limit(core.glance))
+    return True
 
 
 def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:

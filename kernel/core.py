@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from .claims import Claim, holder
 from .machine import Limits, State
+from .meter import Meter
 from .place import Place, Told
 from .record import Record
 from .run import Run
@@ -61,6 +62,8 @@ class Core(Generic[T]):
         label: str,
         stop_timeout: float | None,
         record: Record | None,
+        meter: Meter | None,
+        stall_after: float | None,
         numbered: bool,
         snapshot_every: int,
     ) -> None:
@@ -69,6 +72,9 @@ class Core(Generic[T]):
         self.label = label
         self.stop_timeout = stop_timeout
         self.record = record
+        self.meter = meter
+        self.observed = record is not None or meter is not None
+        self.stall_after = stall_after
         self.numbered = numbered  # the source is told of the epoch
         self.snapshot_every = snapshot_every
         self.low_water = limits.capacity - max(1, limits.capacity // 4)
@@ -106,8 +112,18 @@ class Core(Generic[T]):
 
     def did(self, action: str, run: Run[T] | None = None) -> None:
         """An action has taken effect, unless it was in a run that was given up."""
-        if self.record is not None and (run is None or run is self.run):
-            self.record.write(action)
+        if self.observed and (run is None or run is self.run):
+            if self.meter is not None:
+                self.meter.did(action, self.run)
+            if self.record is not None:
+                self.record.write(action)
+
+    def broke_off(self) -> None:
+        """A request of this thread, if it has one, was interrupted or has failed."""
+        if self.meter is not None:
+            self.meter.withdraw()
+        if self.record is not None:
+            self.record.withdraw()
 
     def is_inside(self) -> bool:
         """Whether a `with` is entered and not left."""

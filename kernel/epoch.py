@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .consumer import await_something
 from .core import Core
-from .place import in_epoch, is_broken_off, place
+from .place import here
+from .run import FETCHING
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,10 +31,10 @@ class Epoch(Generic[T]):
     def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
         self._core = core
         self._read = read
-        self._told: object = None  # the last mark that was told, when this began
+        self._told: object = None  # the last mark that was told, as far as this knows
         self._number = 0
-        self._untold = False  # an end that comes first was told to nobody
-        self._length: int | None = None
+        self._passes_over: int | None = None  # an end behind so many batches of the stream
+        self._length = 0
         self._over = False
 
     def __iter__(self) -> Epoch[T]:
@@ -41,12 +43,12 @@ class Epoch(Generic[T]):
 
     def __next__(self) -> T:
         """The next batch. Raises StopIteration at the end and ever after; errors as `next` does."""
-        while True:
-            self._begin()
+        while not self._is_over():
             try:
-                return self._step()
-            except _Untold:
-                continue
+                return self._read()
+            except StopIteration:  # noqa: PERF203  # once an epoch
+                continue  # it may be one that is passed over
+        raise StopIteration
 
     def __len__(self) -> int:
         """Batches from here to the end of the epoch, or from its first read on.
@@ -54,10 +56,13 @@ class Epoch(Generic[T]):
         A source with a pass of no batches may end it sooner. Raises TypeError if the epochs of the
         stream have no size.
         """
-        size = self._core.limits.epoch_size
-        if size == 0:
+        if self._core.limits.epoch_size == 0:
             raise TypeError(f"An epoch of {self._core.label} is a pass: it has no length.")
-        return size - in_epoch(self._core) % size if self._length is None else self._length
+        return self._length or self._left()
+
+    def __bool__(self) -> bool:
+        """True: an iterator is no container, and an epoch that is a pass has no length."""
+        return True
 
     def __aiter__(self) -> Epoch[T]:
         """The epoch itself."""
@@ -69,84 +74,110 @@ class Epoch(Generic[T]):
         Without a worker that thread pulls, and a pull goes on although it is cancelled: its batch
         is the next one then. Raises StopAsyncIteration at the end; errors as `next` does.
         """
-        while True:
-            self._begin()
-            if not self._over:
-                await self._something()
-            try:
-                return self._step()
-            except _Untold:
-                continue
-            except StopIteration:
-                raise StopAsyncIteration from None
-
-    def _begin(self) -> None:
-        """Find out which epoch this is; or whether it has ended meanwhile."""
         core = self._core
-        if self._told is None:
-            if is_broken_off(core):
-                self._number = place(core).epoch + 1
+        while not self._is_over():
+            if core.run.batches or core.run.marks:  # and nothing awaits between this and the read
+                with suppress(StopIteration):
+                    return self._read()
             else:
-                self._number, self._untold = place(core).epoch, in_epoch(core) > 0
-                self._length = len(self) if core.limits.epoch_size else None
-        elif core.told is not self._told:
-            self._over = self._over or place(core).epoch != self._number
-        elif core.run.worker is None and is_broken_off(core):
-            self._over = True
-        self._told = core.told
+                await self._something()
+        raise StopAsyncIteration
 
-    def _step(self) -> T:
-        """One read of the stream."""
-        if self._over:
-            raise StopIteration
-        try:
-            batch = self._read()
-        except StopIteration:
-            if self._untold:
-                self._number, self._untold = self._number + 1, False
-                raise _Untold from None
-            self._over = True
-            raise
-        self._untold = False
-        return batch
+    def _is_over(self) -> bool:
+        """Whether it has ended. Finds out which epoch it is, before the first read."""
+        core = self._core
+        told = core.told
+        if self._told is None:
+            now, given = here(core), core.run.given()
+            self._number = now.epoch
+            self._passes_over = given if given > now.epoch_start else None
+            self._length = self._left()
+        elif told is not self._told or (core.run.worker is None and core.run.progress[FETCHING]):
+            now, end = here(core), self._passes_over
+            is_end = told.mark is not None and told.mark.ended
+            if is_end and (now.epoch, now.epoch_start) == (self._number + 1, end):
+                self._number, self._length = now.epoch, core.limits.epoch_size
+            if end is not None and now.epoch_start >= end:
+                self._passes_over = None
+            self._over = self._over or now.epoch != self._number
+        self._told = told
+        return self._over
+
+    def _left(self) -> int:
+        """Batches from here to the end of an epoch of fixed size: this, or the next at its end."""
+        core, size = self._core, self._core.limits.epoch_size
+        return size and size - (core.run.given() - here(core).epoch_start) % size
 
     async def _something(self) -> None:
-        """Wait, in a thread of the event loop's executor, until there is something to read."""
+        """Wait, in a thread of the event loop's executor, until there may be something to read."""
         import asyncio  # noqa: PLC0415  # whoever has no event loop need not wait for this import
 
         core, loop = self._core, asyncio.get_running_loop()
-        while not (core.run.batches or core.run.marks):
-            waiting: Any = core.waiting
-            if waiting is None or waiting.future.done():
-                core.waiting = waiting = Waiting(core, loop)
-            try:
-                await asyncio.shield(waiting.future)
-            except asyncio.CancelledError:
-                waiting.cancel()
-                raise
+        waiting: Any = core.waiting
+        if waiting is None or waiting.is_over or waiting.loop is not loop:
+            core.waiting = waiting = Waiting(core, loop, waiting)
+        try:
+            await asyncio.wait([waiting.future])
+        except BaseException:  # cancelled, or closed as it is garbage
+            waiting.cancel()
+            raise
+        error, waiting.error = waiting.error, None
+        if error is not None:
+            raise error
 
 
 class Waiting:
     """A thread that waits for an event loop."""
 
-    def __init__(self, core: Core[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self._bell = core.bell
-        self._label = core.label
-        self._cancelled = False
-        waits = partial(contextvars.copy_context().run, await_something, core, self.left)
-        self.future = loop.run_in_executor(None, waits)
+    def __init__(
+        self, core: Core[Any], loop: asyncio.AbstractEventLoop, before: Waiting | None
+    ) -> None:
+        self._core = core
+        self._before = before
+        self._gone: SimpleQueue[None] = SimpleQueue()
+        self._is_cancelled = False
+        self.is_over = False
+        self.error: BaseException | None = None
+        self.loop = loop
+        context = contextvars.copy_context()
+        self.future = loop.run_in_executor(None, context.run, self._wait)
+
+    def _wait(self) -> None:
+        try:
+            while (before := self._before) is not None and before.is_going():
+                before.outlast(self._left(self._core.glance))
+            self._before = None
+            self._left(0)
+            await_something(self._core, self._left)
+        except _Cancelled:
+            pass
+        except BaseException as error:
+            self.error = error  # for whoever awaits it
+        self.is_over = True
+        self._gone.put(None)
+
+    def _left(self, longest: float) -> float:
+        """How long it may sleep now."""
+        if self._is_cancelled or self.loop.is_closed():
+            raise _Cancelled
+        return longest
 
     def cancel(self) -> None:
         """Have it wait no longer."""
-        self._cancelled = True
-        self._bell.put(None)
+        self._is_cancelled = True
+        bell = self._core.bell if self._before is None else self._before._gone
+        if bell.empty():  # nobody may listen, and nothing is to pile up
+            bell.put(None)
 
-    def left(self, longest: float) -> float:
-        """How long it may sleep now. Raises TimeoutError if no longer."""
-        if self._cancelled:
-            raise TimeoutError(f"Nobody waits for {self._label} any more.")
-        return longest
+    def is_going(self) -> bool:
+        """Whether it was cancelled, and is not gone yet."""
+        return (self._is_cancelled or self.loop.is_closed()) and not self.is_over
+
+    def outlast(self, seconds: float) -> None:
+        """Sleep until it is gone, or so long."""
+        with suppress(Empty):
+            self._gone.get(True, seconds)
 
 
-class _Untold(Exception):
-    """An end was passed over."""
+class _Cancelled(Exception):
+    """Nobody waits any more."""

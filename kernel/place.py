@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .claims import holder
+from .errors import described
 from .machine import resumed
-from .run import FETCHING, Mark, Resume
+from .run import FETCHING, Mark, Resume, Run, Start
 
 if TYPE_CHECKING:
     from .core import Core
@@ -37,8 +38,8 @@ class Told(NamedTuple):
 
 def place(core: Core[Any]) -> Place:
     """Where the consumer is."""
-    told, marks = core.told, core.run.marks.copy()
-    return told.before if marks and marks[0] is told.mark else told.after
+    told, mark = core.told, core.run.first_mark()
+    return told.after if mark is None or mark is not told.mark else told.before
 
 
 def end(core: Core[Any], mark: Mark | None, fresh: bool) -> None:
@@ -49,70 +50,83 @@ def end(core: Core[Any], mark: Mark | None, fresh: bool) -> None:
     core.told = Told(mark, before, after)
 
 
-def in_epoch(core: Core[Any]) -> int:
-    """How many batches of this epoch the consumer was given."""
-    return core.run.given() - place(core).epoch_start
-
-
-def is_broken_off(core: Core[Any]) -> bool:
-    """Whether a pull of a caller's own was interrupted: its epoch is over, its pass is dropped."""
-    run = core.run
-    return (
-        bool(run.progress[FETCHING])
+def here(core: Core[Any]) -> Place:
+    """Where the consumer is, though a pull of its own was interrupted: that ended its epoch."""
+    run, told = core.run, place(core)
+    is_broken_off = (
+        run.progress[FETCHING]
         and run.hand is None
         and run.worker is None
         and holder(run.pullers) is None
     )
+    given = run.given()
+    return Place(told.epoch + 1, given, given) if is_broken_off else told
 
 
 def state_dict(core: Core[Any]) -> dict[str, Any]:
-    """The place as plain values."""
-    run, here, given = core.run, place(core), core.run.given()
-    if is_broken_off(core):
-        here = Place(here.epoch + 1, given, given)
-    start = max((s for s in run.starts.copy() if s < given), default=here.pass_start)
-    start = max(start, here.pass_start)
-    known = [s for s in run.snapshots.copy() if start < s.number <= given]
+    """The place as plain values. Raises RuntimeError if the source could not say its state."""
+    run, now, given = core.run, here(core), core.run.given()
+    begun = [start for start in run.starts.copy() if now.pass_start <= start.number < given]
+    start = begun[-1] if begun else Start(now.pass_start, now.epoch)
+    known = [s for s in run.snapshots.copy() if start.number < s.number <= given]
+    if known and known[-1].error is not None:
+        raise RuntimeError(
+            f"The source of {core.label} could not say its state: {described(known[-1].error)}. "
+            "With snapshot_every=0 it is not asked."
+        ) from known[-1].error
     return {
         "version": VERSION,
         "epoch_size": core.limits.epoch_size,
-        "epoch": here.epoch,
-        "batches_in_epoch": given - here.epoch_start,
-        "batches_in_pass": given - start,
+        "epoch": now.epoch,
+        "batches_in_epoch": given - now.epoch_start,
+        "pass_epoch": start.epoch,
+        "batches_in_pass": given - start.number,
         "source": known[-1].state if known else None,
-        "batches_after_source": given - known[-1].number if known else given - start,
+        "batches_after_source": given - known[-1].number if known else given - start.number,
     }
 
 
 def load_state_dict(core: Core[Any], state: Any) -> None:
     """Go on from there. Raises ValueError, which names the key, RuntimeError if it is too late."""
+    if core.closed:
+        raise ValueError(f"{core.label} is closed.")
     if core.entry is not None or core.run.is_used() or core.told.after != Place():
-        raise RuntimeError(f"{core.label} was read already: load its state before.")
+        raise RuntimeError(f"{core.label} was read or loaded already: load its state before.")
     if not isinstance(state, Mapping):
         raise ValueError(f"state must be a mapping as state_dict gives it, not {state!r}.")
-    found = {}
-    names = "version epoch_size epoch batches_in_epoch batches_in_pass batches_after_source"
-    for name in names.split():
-        value = state.get(name)
-        if type(value) is not int or value < 0:
-            raise ValueError(f"state[{name!r}] must be an integer of at least 0, not {value!r}.")
-        found[name] = value
-    if found["version"] != VERSION:
-        raise ValueError(f"state['version'] must be {VERSION}, not {found['version']}.")
     size = core.limits.epoch_size
-    if found["epoch_size"] != size:
-        raise ValueError(f"state['epoch_size'] is {found['epoch_size']}, this stream's is {size}.")
+    version, of_size = number(state, "version"), number(state, "epoch_size")
+    if version != VERSION:
+        raise ValueError(f"state['version'] must be {VERSION}, not {version}.")
+    if of_size != size:
+        raise ValueError(f"state['epoch_size'] is {of_size}, this stream's is {size}.")
+    epoch, pass_epoch = number(state, "epoch"), number(state, "pass_epoch")
+    in_epoch, in_pass = number(state, "batches_in_epoch"), number(state, "batches_in_pass")
+    skip = number(state, "batches_after_source")
     if "source" not in state:
         raise ValueError("state['source'] is missing.")
-    skip = found["batches_after_source"]
-    inside = found["batches_in_epoch"], found["batches_in_pass"]
-    if skip > inside[1] or (state["source"] is None and skip != inside[1]):
+    said = state["source"]
+    if skip > in_pass or (skip != in_pass if said is None else skip == in_pass):
         raise ValueError(f"state['batches_after_source'] does not fit the others: {skip}.")
-    first = resumed(core.limits, *inside)
+    if pass_epoch > epoch:
+        raise ValueError(f"state['pass_epoch'] is {pass_epoch}, and state['epoch'] only {epoch}.")
+    first = resumed(core.limits, in_epoch, in_pass)
     if first is None:
         raise ValueError(
             f"state['batches_in_epoch'] and state['batches_in_pass'] are no place in epochs of "
-            f"{size}: {inside[0]}, {inside[1]}."
+            f"{size}: {in_epoch}, {in_pass}."
         )
-    core.told = Told(None, Place(), Place(found["epoch"], -inside[0], -inside[1]))
-    core.run.resume(first, Resume(inside[1], skip, state["source"]))
+    run: Run[Any] = Run()
+    run.resume(first, Resume(in_pass, skip, said, pass_epoch))
+    told = Told(None, Place(), Place(epoch, -in_epoch, -in_pass))
+    # No call from here on: an interrupt finds both done, or none.
+    core.told = told
+    core.run = run
+
+
+def number(state: Mapping[str, Any], key: str) -> int:
+    """What stands there. Raises ValueError if it is not a number of something."""
+    value = state.get(key)
+    if type(value) is not int or value < 0:
+        raise ValueError(f"state[{key!r}] must be an integer of at least 0, not {value!r}.")
+    return value

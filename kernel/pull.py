@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .errors import NotAnEnd, reported
 from .machine import Enqueue, Exhaust, Fail
@@ -73,9 +74,6 @@ def ask(core: Core[Any], run: Run[T]) -> T:
     :raises NotAnEnd: if `stream_fn` or `iter` raises StopIteration, which would look like it
     """
     iterator, run.iterator = run.iterator, None
-    if run.unsaid is not None:
-        error, run.unsaid = run.unsaid, None
-        raise error
     if iterator is None:
         try:
             iterator = begin(core, run)
@@ -88,22 +86,39 @@ def ask(core: Core[Any], run: Run[T]) -> T:
 
 def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
     """A new pass. The first one of a stream that was resumed goes on where the state says."""
-    resume, run.resumes = run.resumes or Resume(0, 0, None), None
-    source: Any = core.stream_fn(*((core.told.after.epoch,) if core.numbered else ()))
-    state = resume.state
-    if state is not None and hasattr(source, "load_state_dict"):
+    resume, run.resumes = run.resumes, None
+    epoch = core.told.after.epoch if resume is None else resume.epoch
+    source: Any = core.stream_fn(epoch) if core.numbered else core.stream_fn()
+    if resume is None:
+        iterator: Iterator[T] = iter(source)
+        run.began(epoch)
+    else:
+        iterator = resumed(core, source, resume)
+    keeps = (kept for kept in (source, iterator) if is_stateful(kept))
+    run.stateful = next(keeps, None) if core.snapshot_every else None
+    return iterator
+
+
+def is_stateful(kept: Any) -> bool:
+    """Whether it can say its state, and take it again."""
+    return hasattr(kept, "state_dict") and hasattr(kept, "load_state_dict")
+
+
+def resumed(core: Core[Any], source: Any, resume: Resume) -> Any:
+    """The rest of a pass. Raises ValueError if the source has no such pass."""
+    state = copy.deepcopy(resume.state)  # it may write in what it is given
+    if state is not None and is_stateful(source):
         source.load_state_dict(state)
         state = None
-    iterator: Iterator[T] = iter(source)
+    iterator: Any = iter(source)
     if state is not None:
-        cast(Any, iterator).load_state_dict(state)
+        if not is_stateful(iterator):
+            raise ValueError(f"The source of {core.label} cannot load state['source'].")
+        iterator.load_state_dict(state)
     for done in range(resume.skip):
         if next(iterator, END) is END:
             raise ValueError(
                 f"The source of {core.label} is not the one that the state is of: its pass ends "
                 f"after {resume.in_pass - resume.skip + done} of {resume.in_pass} batches."
             )
-    keeps = (kept for kept in (source, iterator) if hasattr(kept, "state_dict"))
-    run.stateful = next(keeps, None) if core.snapshot_every else None
-    run.began(run.puts - resume.in_pass)
     return iterator

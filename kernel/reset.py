@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from .claims import Claim
+from .consumer import await_turn
 from .core import Core
-from .place import Place, Told, place
+from .place import Place, Told, here
 from .run import Run
-from .scope import enter, leave
+from .scope import GIVEN_UP, enter, let_go
 
 
 def close(core: Core[Any]) -> None:
-    """End the stream for good. Once more does nothing."""
+    """End the stream for good. Once more ends what another thread's pull has kept from ending."""
     if core.is_source():
         raise RuntimeError(f"{core.label} was closed by its own source.")
-    if core.is_inside():
-        leave(core, None)
+    core.closed = True  # first: who waits is told so, and does not pull when the worker is gone
+    ended: list[Any] = []
     claim = Claim()
-    claim.hold(_forget, core, claim, True)
+    claim.hold(_close, core, claim, ended)
+    _end(*ended)
 
 
 def restart(core: Core[Any], wrapper: object) -> None:
@@ -28,27 +31,67 @@ def restart(core: Core[Any], wrapper: object) -> None:
     if core.is_source():
         raise RuntimeError(f"{core.label} was restarted by its own source.")
     inside = core.is_inside()
-    if inside:
-        leave(core, None)
+    ended: list[Any] = []
     claim = Claim()
-    claim.hold(_forget, core, claim, False)
-    if inside:
-        enter(core, wrapper)
+    claim.hold(_restart, core, claim, ended)
+    try:
+        _end(*ended)
+    finally:
+        if inside:
+            enter(core, wrapper)
 
 
-def _forget(core: Core[Any], claim: Claim, closed: bool) -> None:
-    """Drop what is buffered, and end the pass. Nobody pulls meanwhile."""
+def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    with suppress(RuntimeError):  # another thread waits: it is told that the stream is closed
+        if await_turn(core, claim):
+            claim.give_back(core.requests)
+    _give_up(core, claim, ended)
+
+
+def _restart(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    if not await_turn(core, claim):
+        raise RuntimeError(f"{core.label} was restarted while it is read.")
+    if core.record is not None:
+        core.record.end("the stream was restarted")
+    _give_up(core, claim, ended)
+    claim.give_back(core.requests)
+
+
+def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    """Stop, and drop what is buffered and the pass. Nobody pulls meanwhile."""
+    late = _stop(core)
     run = core.run
+    is_forked = any(claim.is_foreign() for claim in run.pullers.copy())
     if claim.take(run.pullers) is not None:
         raise RuntimeError(f"{core.label} is being read by another thread.")
-    iterator, run.iterator = run.iterator, None
-    here, given = place(core), run.given()
-    if core.record is not None:
-        core.record.end("what was buffered was given up")
-    core.closed = core.closed or closed
-    core.run = Run(given)
-    core.told = Told(None, here, Place(here.epoch, given, given))
+    now, given = here(core), run.given()
+    fresh: Run[Any] = Run(given)
+    told = Told(None, now, Place(now.epoch, given, given))
+    # No call from here on: an interrupt finds both done, or none.
+    core.told = told
+    core.run = fresh
+    ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed
+    run.iterator = None
     claim.give_back(run.pullers)
+
+
+def _stop(core: Core[Any]) -> TimeoutError | None:
+    """Leave `with`, and wait for the worker. Returns the error of a pull that takes too long."""
+    entry = core.entry
+    if entry is not None and core.is_inside():
+        entry.over.append(GIVEN_UP)
+        core.did("Leave")
+    try:
+        let_go(core)
+    except TimeoutError as error:
+        return error
+    return None
+
+
+def _end(iterator: Any, late: TimeoutError | None) -> None:
+    """Close a generator: its files are shut now, and not by the collector."""
     shut = getattr(iterator, "close", None)
-    if shut is not None:  # of a generator: its files are closed now, and not by the collector
+    if shut is not None:
         shut()
+    if late is not None:
+        raise late

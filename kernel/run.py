@@ -6,6 +6,7 @@ alone; callers take from its buffer.
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import repeat, starmap
@@ -46,13 +47,22 @@ class Resume(NamedTuple):
     in_pass: int  # batches of it that were given
     skip: int  # of these, so many are to be pulled once more, and skipped
     state: Any  # what the source itself said before these, or None
+    epoch: int  # in which the pass was begun
+
+
+class Start(NamedTuple):
+    """Where a pass began: after so many batches, in this epoch."""
+
+    number: int
+    epoch: int
 
 
 class Snapshot(NamedTuple):
-    """What the source said of itself after so many batches."""
+    """What the source said of itself after so many batches, or why it could not."""
 
     number: int
     state: Any
+    error: Exception | None = None
 
 
 class Run(Generic[T]):
@@ -74,14 +84,13 @@ class Run(Generic[T]):
         """How many batches were put, from the first of this stream; not while running ahead."""
         self.lost = 0
         """Batches of a caller's own pulls that an interrupt lost. They count as given."""
-        self.starts: deque[int] = deque()
-        """How many batches were put when each pass began, as far as the consumer may be there."""
+        self.starts: list[Start] = []
+        """The passes, as far as the consumer may be there. A list is copied in one step, on
+        free-threaded builds too; a deque is not."""
         self.resumes: Resume | None = None
         self.stateful: Any = None
         """What can say the state of this pass, if the source can and is asked to."""
-        self.snapshots: deque[Snapshot] = deque()
-        self.unsaid: BaseException | None = None
-        """Why it could not: that is an error of the next pull."""
+        self.snapshots: list[Snapshot] = []
         self.pullers: list[Claim] = []
         self.worker: Entry | None = None
         """The worker that has started and not halted. If it has no claim in force, it died."""
@@ -126,42 +135,56 @@ class Run(Generic[T]):
         taken: int = counted[1][1]
         return taken + self.lost
 
-    def began(self, start: int) -> None:
-        """A pass has begun, after so many batches."""
-        given = self.given()
-        while len(self.starts) > 1 and self.starts[1] < given:
-            self.starts.popleft()
-        self.starts.append(start)
+    def began(self, epoch: int) -> None:
+        """A pass has begun."""
+        start, given = Start(self.puts, epoch), self.given()
+        while len(self.starts) > 1 and self.starts[1].number < given:
+            del self.starts[0]
+        if self.starts and self.starts[-1].number == start.number:
+            self.starts[-1] = start  # of a pass that gave nothing: a source may have many of these
+        else:
+            self.starts.append(start)
 
     def keep(self, every: int) -> None:
         """Have the source say its state, after each so many batches of its pass."""
-        if (self.puts - self.starts[-1]) % every == 0:
-            given = self.given()
-            while len(self.snapshots) > 1 and self.snapshots[1].number <= given:
-                self.snapshots.popleft()
-            try:
-                self.snapshots.append(Snapshot(self.puts, self.stateful.state_dict()))
-            except BaseException as error:  # the batch that was pulled is given all the same
-                self.unsaid = error
+        if (self.puts - self.starts[-1].number) % every:
+            return
+        given = self.given()
+        while len(self.snapshots) > 1 and self.snapshots[1].number <= given:
+            del self.snapshots[0]
+        try:  # a copy, as many a source goes on to write in what it has given away
+            state, error = copy.deepcopy(self.stateful.state_dict()), None
+        except Exception as caught:  # no fault of the batch: it is told to who asks for the state
+            trace = caught.__traceback__  # without this frame, which holds the run
+            state, error = None, caught.with_traceback(trace and trace.tb_next)
+        if state is not None or error is not None:
+            self.snapshots.append(Snapshot(self.puts, state, error))
 
     def is_used(self) -> bool:
         """Whether anything was pulled, or was to be."""
-        return self.resumes is not None or self.progress != INITIAL[PROGRESS:] or bool(self.starts)
+        return bool(self.starts or self.marks) or self.progress != INITIAL[PROGRESS:]
 
     def resume(self, state: State, resume: Resume) -> None:
         """Go on in such a state, with such a pass."""
         self.progress = state[PROGRESS:]
         if state[MARK] == "ended":
             self.marks.append(Mark(StopIteration()))
+        if resume.in_pass:
+            self.starts.append(Start(-resume.in_pass, resume.epoch))
+            self.resumes = resume
         if resume.state is not None:
             self.snapshots.append(Snapshot(-resume.skip, resume.state))
-        self.resumes = resume if resume.in_pass else None
 
     def mark(self) -> MarkWord:
         """The machine's word for the mark."""
+        mark = self.first_mark()
+        return "none" if mark is None else "ended" if mark.ended else "failed"
+
+    def first_mark(self) -> Mark | None:
+        """The mark, if there is one."""
         if not self.marks:
-            return "none"
+            return None
         try:
-            return "ended" if self.marks[0].ended else "failed"
+            return self.marks[0]
         except IndexError:
-            return "none"  # a caller took it
+            return None  # a caller took it

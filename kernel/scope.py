@@ -11,7 +11,7 @@ from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
 from sys import is_finalizing
-from typing import Any
+from typing import Any, Final
 
 from .claims import Claim, holder
 from .core import Core, Entry
@@ -19,6 +19,9 @@ from .launch import start
 from .machine import Enter, Leave
 from .run import BEGUN, FETCHING, Run
 from .worker import GATE
+
+GIVEN_UP: Final = object()
+"""Who has left a `with`, if `restart` or `close` has; these may be interrupted before the end."""
 
 
 def enter(core: Core[Any], wrapper: object) -> None:
@@ -63,14 +66,14 @@ def leave(core: Core[Any], failure: object) -> None:
     """Leave, and wait until the worker has halted."""
     if core.is_source():
         raise RuntimeError(f"{core.label} was left by its own source.")
-    if core.closed:
-        return  # which left it
     entry = core.entry
+    if core.closed and (entry is None or not entry.lives()):
+        return  # which left it
     if entry is not None:
         left = object()
         if Leave(core.limits, core.state(core.run)) is not None:
             entry.over.append(left)
-        if entry.over[0] is left or entry.halted_as_garbage() or entry.lives():
+        if entry.over[0] in (left, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
             core.did("Leave")
             join(core, entry, failure)
             return

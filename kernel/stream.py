@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from timeit import default_timer
 from typing import Any, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
@@ -12,10 +12,12 @@ from .consumer import Limit, deadline, read, took
 from .core import Core
 from .epoch import Epoch
 from .machine import Limits
+from .meter import Meter
 from .place import load_state_dict, state_dict
 from .record import Record
 from .reset import close, restart
 from .scope import Gate, enter, leave
+from .stats import Stats
 from .types import TimeProfile
 
 T = TypeVar("T")
@@ -24,26 +26,27 @@ T = TypeVar("T")
 class StreamWrapper(Generic[T]):
     """Reads a source epoch by epoch, and in a buffered one prefetches batches in a thread.
 
-    A pass over the source is one iterator, `iter(stream_fn())`; a new one is begun when the last
-    is exhausted. `for batch in stream` reads one epoch. Whatever the thread does, the batches,
-    their order, the ends of epochs and the errors are those of reading without one.
+    A pass over the source is one iterator, `iter(stream_fn())`, and a new one follows. `for batch
+    in stream` reads one epoch. Batches, their order, ends and errors are those without a thread.
 
     :param stream_fn: callable that returns the iterable of a pass
     :param buffer_size: batches held and being pulled, at most; less than 1 means no buffer and
         no thread
-    :param epoch_size: batches in an epoch, across as many passes as it takes; less than 1 means
-        that an epoch is a pass. A pass that yields nothing always ends the epoch
+    :param epoch_size: batches in an epoch, across as many passes as it takes; less than 1: an
+        epoch is a pass. A pass that yields nothing always ends the epoch
     :param name: name of the stream, for messages and for the profile
     :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
     :param stop_timeout: seconds for which leaving waits for a pull in flight; None means for ever
     :param with_epoch: call `stream_fn` with the number, from 0, of the epoch that a pass begins in
-    :param snapshot_every: where the source has `state_dict`, ask for its state after each so many
-        batches of a pass, for `state_dict` of this; less than 1 means never
-    :param record: text file to which each action of the protocol is written, as a line of JSON;
-        `python -m specs trace FILE` checks it. None means no record, at no cost
-    :raises TypeError: if `stream_fn` is not callable, a size is not an integer, `profile` is
-        not a mutable mapping, `stop_timeout` is not a number, or `record` is not a text file
-    :raises ValueError: if `stop_timeout` is negative or no number
+    :param snapshot_every: where the source, or its iterator, has `state_dict`, it is asked after
+        each so many batches of a pass, for `state_dict` of this; less than 1 means never
+    :param record: text file to which each action of the protocol is written, as a line of JSON,
+        for `python -m specs trace FILE`; None means no record, at no cost
+    :param stats: count who waits for whom, for `stats()`
+    :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
+        source is doing: its stack and the state, as a warning of the logger "kernel". None: never
+    :raises TypeError: if an argument is of another type, or ValueError if a time is no time span;
+        the message names the argument
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
     keeps everything: entering again goes on from there, and reading outside goes on without a
@@ -67,15 +70,13 @@ class StreamWrapper(Generic[T]):
         with_epoch: bool = False,
         snapshot_every: SupportsIndex = 1,
         record: TextIO | None = None,
+        stats: bool = False,
+        stall_after: float | None = None,
     ) -> None:
-        if not callable(stream_fn):
-            raise TypeError(f"stream_fn must be callable, not {stream_fn!r}.")
-        if profile is not None and not isinstance(profile, MutableMapping):
-            raise TypeError(f"profile must be a mutable mapping or None, not {profile!r}.")
-        limits = Limits(
-            capacity=max(0, arguments.integer("buffer_size", buffer_size)),
-            epoch_size=max(0, arguments.integer("epoch_size", epoch_size)),
-        )
+        arguments.function("stream_fn", stream_fn)
+        arguments.mapping("profile", profile)
+        capacity = arguments.size("buffer_size", buffer_size)
+        limits = Limits(capacity, arguments.size("epoch_size", epoch_size))
         self._name = name
         self._event = f"read_batch_{name}"
         self._profile = profile
@@ -86,8 +87,10 @@ class StreamWrapper(Generic[T]):
             label=label,
             stop_timeout=arguments.seconds("stop_timeout", stop_timeout),
             record=None if record is None else Record(record, limits, label),
+            meter=Meter(limits) if stats else None,
+            stall_after=arguments.seconds("stall_after", stall_after),
             numbered=bool(with_epoch),
-            snapshot_every=max(0, arguments.integer("snapshot_every", snapshot_every)),
+            snapshot_every=arguments.size("snapshot_every", snapshot_every),
         )
         self._plain = profile is None and record is None
 
@@ -181,34 +184,42 @@ class StreamWrapper(Generic[T]):
         return Epoch(self._core, self.__next__)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the consumer was given, as plain values: not what was prefetched.
+        """What the consumer was given, not what was prefetched; plain but for the source's state.
 
-        For whoever reads the stream; while another thread reads, it may be a batch behind.
+        While another thread reads, it may be a batch behind. Raises RuntimeError if the source's
+        `state_dict` has raised at its place.
         """
         return state_dict(self._core)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream of `state` was: the source has to be an equal one.
+        """Go on where the stream of `state` was; each pass has to be what it was there.
 
-        Its first pass is begun, and what was given of it is skipped; by `load_state_dict` of the
-        source where `state` has the source's state.
+        A pass is begun, and what was given of it is skipped: by `load_state_dict` of the source
+        where `state` has its state, of a `stream_fn` that makes a new source for the next pass.
 
-        :raises ValueError: if it is no such state, or one of another `epoch_size`; names the key
-        :raises RuntimeError: if this stream was entered or read already
+        Raises ValueError, which names the key, if it is no such state or of another `epoch_size`,
+        RuntimeError if this was entered, read or loaded already.
         """
         load_state_dict(self._core, state)
 
-    def restart(self) -> None:
-        """Give up this epoch, what is buffered and the pass, and begin a fresh pass.
+    def stats(self) -> Stats:
+        """What was counted so far. Raises RuntimeError if the stream was made without `stats`."""
+        if self._core.meter is None:
+            raise RuntimeError(f"{self._core.label} counts nothing: make it with stats=True.")
+        return self._core.meter.read(self._core.run.given())
 
-        Inside `with` it stays inside, after the pull in flight. Raises as leaving does,
-        RuntimeError if another thread pulls, ValueError if the stream is closed.
+    def restart(self) -> None:
+        """Give up this epoch, what is buffered and the pass, and begin it afresh.
+
+        Inside `with` it stays inside. A pull in flight is waited for, as in leaving: a TimeoutError
+        comes when all is done. Raises RuntimeError if another thread reads, ValueError if closed.
         """
         restart(self._core, self)
 
     def close(self) -> None:
         """Leave for good: stop the worker, drop what is buffered, and close a generator's pass.
 
-        Raises as leaving does, and RuntimeError if another thread pulls.
+        Who waits gets a ValueError. Raises RuntimeError if another thread is in a pull of its own:
+        its pass is closed by one more call. A TimeoutError of leaving comes when all is done.
         """
         close(self._core)

@@ -74,6 +74,9 @@ def _life(
     del run
     while work(core, entry, entering):
         timeout = LIGHT if entry.light else None if core.entry is entry else core.glance
+        meter = core.meter
+        if meter is not None:
+            meter.sleeps(core, core.run)
         del core
         try:
             rung = entry.bell.get(True, timeout)
@@ -84,6 +87,8 @@ def _life(
         core = core_ref()
         if core is None:
             return
+        if meter is not None:
+            meter.wakes(core)
         if core.gates or slept == LIGHT_SLEEPS:
             entry.light = False
         elif rung is GATE:
@@ -139,6 +144,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     Returns whether it has parked in front of a full buffer.
     """
     capacity, epoch_size = core.limits
+    meter = core.meter
     batches, gates, over, iterator = run.batches, core.gates, entry.over, run.iterator
     assert iterator is not None
     append = batches.append
@@ -151,6 +157,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     try:
         while at < last:
             stop = min(at + capacity - len(batches), last)
+            if meter is not None:
+                meter.looks(run)
             for at in range(at, stop):  # noqa: B007, B020  # on from where it stopped
                 if not gates or over:  # in this order: a gate may be opened after the stop
                     return False

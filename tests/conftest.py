@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--programs", type=int, default=2000, help="random programs on real threads to run"
     )
+    parser.addoption("--resumes", type=int, default=300, help="random programs with resumes to run")
     parser.addoption(
         "--schedules", type=int, default=50, help="random schedules of each standard program"
     )

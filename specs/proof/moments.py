@@ -132,10 +132,10 @@ class Waits(Exception):
 
 
 class Source:
-    """A source that has one answer to give: a pass goes on with it, or ends, or raises."""
+    """A source that has some answers to give: a pass goes on with it, or ends, or raises."""
 
-    def __init__(self, limits: Limits, reading: Reading, answer: Any) -> None:
-        self.answers = [answer]
+    def __init__(self, limits: Limits, reading: Reading, answers: tuple[Any, ...]) -> None:
+        self.answers = [*reversed(answers)]
         in_pass = Number(number(reading.yielded))  # the oracle asks only whether it is any
         self.events = EPOCHS(lambda: self, limits.epoch_size, reading.count, in_pass)
         self.reading = reading
@@ -154,17 +154,17 @@ class Source:
         return answer
 
 
-def read(limits: Limits, reading: Reading, answer: Any) -> Reading:
-    """The oracle reads one more answer of the source; what it gives for that is due.
+def read(limits: Limits, reading: Reading, *answers: Any) -> Reading:
+    """The oracle reads more answers of the source; what it gives for them is due.
 
-    :param answer: the number of a batch; StopIteration where the pass ends; or another error
+    :param answers: the number of a batch; StopIteration where the pass ends; or another error
     """
-    source = Source(limits, reading, answer)
+    source = Source(limits, reading, answers)
     due, mark = reading.due, reading.mark
     for kind, what in source.events:
         if isinstance(what, Waits):
             return source.reading._replace(due=due, mark=mark)
-        if isinstance(what, BaseException) and what is not answer:
+        if isinstance(what, BaseException) and not any(what is answer for answer in answers):
             raise what
         if mark != "nothing":
             due = replace(due, torn=True)  # something is due behind a mark

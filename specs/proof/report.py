@@ -18,6 +18,7 @@ from kernel.machine import ACTIONS, Action
 from specs import pages
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
+from . import resume
 from .laws import FAIRNESS, LEMMAS, MEASURES, Refines
 from .moments import Interval, Moment, flat
 from .obligations import CAN, INIT, PROPERTIES, RESTS
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
         print(error.args[0], file=sys.stderr)
         return 2
     started = time.perf_counter()
+    resumes = resume.RESUMABLE in chosen
     wanted = set(chosen) | RESTS
     verdicts = []
     with console.status("proving") as status:
@@ -59,12 +61,15 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
     missing = refuted(console, [v for v in verdicts if v.word != PROVED])
     reasons(console, chosen)
     console.print(steps(large))
-    count = {word: sum(v.word == word for v in verdicts) for word in CELLS}
+    again = list(resume.prove(solvers=solvers, timeout=arguments.timeout)) if resumes else []
+    if resumes:
+        missing = resumed(console, again) or missing
+    words = [*(v.word for v in verdicts), *(v.word for v in again)]
     by = " and ".join(f"{solver} {installed()[solver]}" for solver in solvers)
     spent = time.perf_counter() - started
     console.print(
-        f"{len(verdicts)} obligations, for every capacity and epoch size from 0 on: "
-        + ", ".join(f"{count[word]} {word}" for word in count)
+        f"{len(words)} obligations, for every capacity and epoch size from 0 on: "
+        + ", ".join(f"{words.count(word)} {word}" for word in CELLS)
         + f"; by {by}, in {spent:.1f} s"
     )
     if arguments.solver is None and CVC5 not in solvers:
@@ -88,13 +93,14 @@ def write(verdicts: list[Verdict], how: str) -> None:
 
 def choose(patterns: list[str] | None) -> list[str]:
     """The properties with these names; all if none are given. Raises LookupError."""
+    names = (*PROPERTIES, resume.RESUMABLE)
     if patterns is None:
-        return list(PROPERTIES)
+        return list(names)
     for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in PROPERTIES):
-            known = ", ".join(PROPERTIES)
+        if not any(fnmatch(name, pattern) for name in names):
+            known = ", ".join(names)
             raise LookupError(f"--only {pattern!r} names no property. There are: {known}")
-    return [name for name in PROPERTIES if any(fnmatch(name, p) for p in patterns)]
+    return [name for name in names if any(fnmatch(name, p) for p in patterns)]
 
 
 def which(solver: str | None) -> tuple[str, ...]:
@@ -127,6 +133,25 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
             cells = [words.get((name, column), "") for column in columns]
             shown.add_row(name + mark, *cells, end_section=name == rows[-1])
     return shown
+
+
+def resumed(console: Console, verdicts: list[resume.Verdict]) -> bool:
+    """Print what is proved of a wrapper that goes on from another's place. Whether any is not."""
+    columns = [INIT, *resume.SEEN, resume.RESUME]
+    found = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
+    shown = Table(
+        title="Proved of resumes, for every place too",
+        caption="What the consumer sees keeps its place right; from there another wrapper goes on.",
+    )
+    for heading in ("property", *columns):
+        shown.add_column(heading, justify="left" if heading == "property" else "center")
+    for name in resume.PROPERTIES:
+        shown.add_row(name, *(found.get((name, column), "") for column in columns))
+    console.print(shown)
+    failed = [v for v in verdicts if v.word != PROVED]
+    for name, column, said, model in ((*v.obligation[:2], v.said, v.model) for v in failed):
+        console.print(f"{name}, {column}: {said if model is None else model}", markup=False)
+    return bool(failed)
 
 
 def refuted(console: Console, failed: list[Verdict]) -> bool:

@@ -19,7 +19,7 @@ from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, adva
 
 from . import TIMEOUT
 from .laws import LEMMAS, MEASURES, Refines, helps
-from .moments import KINDS, LIMITS, NAMES, NOW, THEN, TRUTHS, Moment, build, flat, go, interval
+from .moments import KINDS, LIMITS, NAMES, NOW, TRUTHS, Moment, build, flat, go, interval
 from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
 from .symbolic import Term, number
 
@@ -81,9 +81,7 @@ def ask_z3(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     if word != REFUTED:
         return word, {}
     model = solver.model()
-    return word, {
-        name: str(model.eval(term, model_completion=True)) for name, term in symbols().items()
-    }
+    return word, {constant.name(): str(model[constant]) for constant in model.decls()}
 
 
 def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
@@ -114,13 +112,6 @@ def text(formula: Term) -> str:
     solver = z3.Solver()
     solver.add(formula)
     return str(solver.to_smt2())
-
-
-@lru_cache
-def symbols() -> dict[str, Term]:
-    """All symbols of an obligation, by names."""
-    values = [*LIMITS, *flat(NOW).values(), *flat(THEN).values()]
-    return {str(value.term): value.term for value in values}
 
 
 def read(values: dict[str, str]) -> Model:

@@ -94,6 +94,18 @@ class Wrapper(Subject):
         return self.stream.allow_buffering  # type: ignore[no-any-return]
 
 
+class Counted(Wrapper):
+    """Ours, which counts who waits for whom."""
+
+    NAME = "StreamWrapper, stats"
+    CAN = frozenset({"stop", "restart"})  # of which the others' measures are enough
+
+    @staticmethod
+    @functools.cache
+    def wrapper() -> Any:
+        return functools.partial(Wrapper.wrapper(), stats=True)
+
+
 class Emloop(Wrapper):
     """The published emloop."""
 
@@ -380,6 +392,7 @@ SUBJECTS: dict[str, type[Subject]] = {
     subject.NAME: subject
     for subject in (
         Wrapper,
+        Counted,
         PrefetchGenerator,
         Emloop,
         EmloopAwake,

@@ -84,7 +84,6 @@ class Excuse(NamedTuple):
     match: Callable[[Place], bool]
     reason: str
     call: str = ""  # begins so
-    versions: tuple[tuple[int, int], ...] = ((3, 10), (3, 11), (3, 12), (3, 13))  # that need it
 
 
 EXCUSES = (
@@ -185,9 +184,7 @@ def table(done: list[Swept]) -> Table:
 def never_hit(done: list[Swept]) -> list[Excuse]:
     """Excuses that nothing needs, where everything was swept: they might hide something new."""
     hit = {entry for row in done for entry in row.excused}
-    return [
-        entry for entry in EXCUSES if entry not in hit and sys.version_info[:2] in entry.versions
-    ]
+    return [entry for entry in EXCUSES if entry not in hit]
 
 
 def main() -> int:

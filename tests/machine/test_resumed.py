@@ -25,7 +25,7 @@ from kernel.machine import (
     resumed,
 )
 from specs.graph import explore
-from specs.properties import ENABLEDNESS, INVARIANTS, Now
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now
 
 SIZES = range(5)
 
@@ -91,15 +91,20 @@ def test_where_no_consumer_can_be(size: int, in_epoch: int, in_pass: int) -> Non
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("capacity", range(3))
-def test_invariants_from_every_place(capacity: int, size: int) -> None:
-    """The properties of states hold at every place, and wherever the machine goes from there."""
+def test_properties_from_every_place(capacity: int, size: int) -> None:
+    """The properties of states and steps hold from every place, wherever the machine goes."""
     limits = Limits(capacity, size)
-    history = {"Conservation", "OnePuller"}
+    history = {"Conservation", "OnePuller", "ErrorIsNotAnEnd"}
     for place in {(e, p) for e in range(size + 3) for p in range(3)}:
         first = resumed(limits, *place)
         if first is None:
             continue
-        for state in {first} | {state for _, _, state in explore(limits, 1, ACTIONS, begin=first)}:
+        edges = explore(limits, 1, ACTIONS, begin=first)
+        for before, name, after in edges:
+            steps = [law for law in STEPS if law not in history]
+            wrong = [law for law in steps if not STEPS[law](Now(before), Now(after), limits)]
+            assert wrong == [], (place, before, name, after)
+        for state in {first} | {state for _, _, state in edges}:
             now = Now(state)
             laws = {name: law for name, law in INVARIANTS.items() if name not in history}
             broken = [n for n, law in {**laws, **ENABLEDNESS}.items() if not law(now, limits)]

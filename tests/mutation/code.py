@@ -47,6 +47,7 @@ class Layer(NamedTuple):
 
 LAYERS = {
     "graph": Layer(("tests/mutation/graph.py",), 60, FILES[:1]),
+    "places": Layer(("tests/machine/test_resumed.py", "-k=not every_place"), 60, FILES[:1]),
     "pure stateful": Layer(("tests/machine/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
     "scheduler": Layer(
         ("tests/schedules/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30

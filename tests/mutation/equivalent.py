@@ -9,7 +9,7 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         'kernel/machine.py:Fetch: if fetching or mark != "none" or buffered >= (limits.capacity or 1): -> if fetching or mark != "none" or buffered >= (limits.capacity or 2):',
     ),
     "How often one who waits looks around by itself is a guess: any such time will do.": (
-        "kernel/core.py:Core: glance = 0.5 -> glance = 1.5",
+        "kernel/core.py:module: glance = 0.5 -> glance = 1.5",
     ),
     "How many light sleeps there are is a guess: any such number will do.": (
         "kernel/worker.py:module: LIGHT_SLEEPS: Final = 20 -> LIGHT_SLEEPS: Final = 21",

@@ -15,7 +15,7 @@ from .equivalent import EXPLAINED
 from .mutants import ROOT, all_mutants, mutants
 
 SAID = "kernel/stream.py:StreamWrapper.__reduce__: raise TypeError("
-SILENT = "kernel/core.py:Core: glance = 0.5 -> glance = 1.5"
+SILENT = "kernel/core.py:module: glance = 0.5 -> glance = 1.5"
 FUNCTION = '''
 def at_most(a, b):
     """A document stays."""

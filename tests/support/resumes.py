@@ -39,6 +39,18 @@ the pass is forgotten at the end of an epoch: Conservation of Resume in told
 < place._replace(in_epoch=0)
 > place._replace(in_epoch=0, in_pass=0)
 
+the count of a pass goes on in the next: Conservation of Resume in given
+- given' = IF S!Ends THEN 1 ELSE More(given)
++ given' = More(given)
+< (0, taken) if first
+> (place.in_pass, taken) if first
+
+the place is kept behind an error: Refines of Resume in told
+- Raise == S!Raise /\ Fresh
++ Raise == S!Raise /\ UNCHANGED place
+< return Place(before=taken)
+> return Place(before=taken) if seen == "end" else place
+
 that the pass has yielded is forgotten: Refines of Protocol in resumed
 - yielded' = (inPass > 0)
 + yielded' = FALSE

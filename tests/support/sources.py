@@ -146,6 +146,24 @@ class _Pass:
         return self._source.pull(self._items)
 
 
+class Finally:
+    """A `stream_fn` of generators that say when they are closed."""
+
+    def __init__(self, length: int = 9) -> None:
+        self.length = length
+        self.begun = 0
+        self.closed: list[int] = []
+
+    def __call__(self) -> Iterator[Any]:
+        self.begun += 1
+        number = self.begun
+        try:
+            for at in range(self.length):
+                yield number, at
+        finally:
+            self.closed.append(number)
+
+
 class Uniterable:
     """Something that raises when it is iterated."""
 

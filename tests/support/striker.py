@@ -11,7 +11,7 @@ import gc
 import linecache
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from threading import get_ident
@@ -51,11 +51,26 @@ def monitor() -> None:
 
     monitoring.use_tool_id(3, "interrupts")
     monitoring.register_callback(3, monitoring.events.INSTRUCTION, show)
-    for function in gc.get_objects():
-        if isinstance(function, FunctionType):
-            code = function.__code__
-            if code.co_filename == threading.__file__ or code.co_filename.startswith(HERE):
+    for name, module in list(sys.modules.items()):
+        if name == "threading" or name.partition(".")[0] == "kernel":
+            for code in live(module):
                 monitoring.set_local_events(3, code, monitoring.events.INSTRUCTION)
+
+
+def live(holder: Any) -> Iterator[CodeType]:
+    """The code of the functions that a module or a class has, and of those inside them.
+
+    The collector does not know them all on a free-threaded build.
+    """
+    for value in list(vars(holder).values()):
+        if isinstance(value, type) and value.__module__ == getattr(holder, "__name__", None):
+            yield from live(value)
+        for function in (value, getattr(value, "fget", None), getattr(value, "__func__", None)):
+            left = [function.__code__] if isinstance(function, FunctionType) else []
+            while left:
+                code = left.pop()
+                yield code
+                left += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
 
 
 class Striker:

@@ -1,0 +1,153 @@
+"""The counters behind `stats()`.
+
+Callers write theirs and the puller its own, as with everything else, and no lock is needed. A
+worker that runs ahead takes no action for each batch, so it does not count each: it says how many
+there are when it looks for room, when it falls asleep, and when it wakes.
+"""
+
+from __future__ import annotations
+
+from threading import get_ident
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Any, Final
+
+from .run import BEGUN, Run
+from .stats import FILLS, Stats
+
+if TYPE_CHECKING:
+    from .core import Core
+    from .machine import Limits
+
+FULL: Final = len(FILLS) - 1
+OTHER, SOURCE, ROOM, GATE, EPOCH = range(5)
+"""What the puller spends its time on: nothing of interest, a pull, or a sleep for one of three."""
+
+
+class Meter:
+    """The counters of one stream."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._capacity = limits.capacity
+        # Written by callers.
+        self._counts = dict.fromkeys(("Request", "EndEpoch", "Raise"), 0)
+        self._request: tuple[int, float] | None = None  # its thread, and since when it waits
+        self._entered: tuple[float, float] | None = None  # the time, and the processors'
+        self._waited = self._inside = self._processor = 0.0
+        self._first = self._last = 0.0  # requests: when one began, when one ended
+        # Written by the puller.
+        self._now = OTHER, 0, 0.0  # what it does, the place in `FILLS`, and since when
+        self._spent = [0.0] * 5
+        self._worker = False  # whether there is one
+        self._fill = [0.0] * len(FILLS)
+        self._pulled = False  # since it slept last
+        self._full = 0
+
+    def did(self, action: str, run: Run[Any]) -> None:
+        """An action has taken effect."""
+        if action == "Dequeue":
+            return  # batches are counted as they are taken
+        if action == "Request":
+            self._request = get_ident(), perf_counter()
+            self._counts[action] += 1
+            self._first = self._first or self._request[1]
+        elif action == "Withdraw":
+            self.withdraw()
+        elif action == "Fetch":
+            self._turn(SOURCE, run)
+            self._pulled = True
+        elif action in ("Enqueue", "Exhaust", "Fail"):
+            self._turn(OTHER, run)
+        elif action in self._counts:
+            self._counts[action] += 1
+        elif action == "Enter":
+            self._entered = perf_counter(), process_time()
+        elif action == "Leave" and self._entered is not None:
+            (since, processor), self._entered = self._entered, None
+            self._inside += perf_counter() - since
+            self._processor += process_time() - processor
+        elif action == "Start":
+            self._now = OTHER, self._place(len(run.batches)), perf_counter()
+            self._worker = True
+        elif action in ("Halt", "Die"):
+            self._turn(OTHER, run)
+            self._worker = False
+
+    def withdraw(self) -> None:
+        """The request of this thread, if it has one, waits no longer."""
+        request = self._request
+        if request is not None and request[0] == get_ident():
+            self._request, self._last = None, perf_counter()
+            self._waited += self._last - request[1]
+            if self._entered is None:
+                self._inside += self._last - request[1]
+
+    def _place(self, held: int) -> int:
+        """Where in `FILLS` so many batches are."""
+        if held and self._request is not None:
+            held -= 1  # somebody waits for it, and takes it at once
+        if 0 < held < self._capacity:
+            return 1 + 4 * held // self._capacity
+        return 0 if held == 0 else FULL
+
+    def _turn(self, doing: int, run: Run[Any]) -> None:
+        """The puller does this from now on. The time up to now is shared by the fills."""
+        before, place, since = self._now
+        now = perf_counter()
+        took = now - since
+        self._spent[before] += took
+        if self._worker:
+            self._fill[place] += took / 2
+            place = self._place(len(run.batches))
+            self._fill[place] += took / 2
+        self._now = doing, place, now
+
+    def looks(self, run: Run[Any]) -> None:
+        """The worker runs ahead, and looks how many batches there are."""
+        if len(run.batches) < self._capacity:
+            self._turn(SOURCE, run)
+            self._pulled = True
+
+    def sleeps(self, core: Core[Any], run: Run[Any]) -> None:
+        """The worker falls asleep."""
+        if not run.progress[BEGUN]:
+            why = EPOCH
+        elif core.gates or len(run.batches) >= self._capacity:
+            why = ROOM
+            self._full += self._pulled
+        else:
+            why = GATE
+        self._pulled = False
+        self._turn(why, run)
+
+    def wakes(self, core: Core[Any]) -> None:
+        """The worker has woken. If no gate was open when room came, it slept for want of one."""
+        doing, place, since = self._now
+        if doing == ROOM and not core.gates and len(core.run.batches) < self._capacity:
+            self._now = GATE, place, since
+
+    def read(self, given: int) -> Stats:
+        """What was counted up to now, so many batches having been given."""
+        now, request, entered = perf_counter(), self._request, self._entered
+        spent, fill, (doing, place, since) = self._spent.copy(), self._fill.copy(), self._now
+        spent[doing] += max(0.0, now - since)
+        fill[place] += max(0.0, now - since) if self._worker else 0.0
+        inside, processor = self._inside, self._processor
+        if entered is not None:
+            inside += now - entered[0]
+            processor += process_time() - entered[1]
+        return Stats(
+            batches=given,
+            epochs=self._counts["EndEpoch"],
+            errors=self._counts["Raise"],
+            seconds=inside if self._capacity else (now if request else self._last) - self._first,
+            consumer_waited=self._waited + (now - request[1] if request else 0.0),
+            found_empty=self._counts["Request"],
+            source=spent[SOURCE],
+            waited_for_room=spent[ROOM],
+            waited_for_gate=spent[GATE],
+            waited_for_epoch=spent[EPOCH],
+            found_full=self._full,
+            fill=tuple(fill),
+            processors=processor / inside if inside else 0.0,
+            capacity=self._capacity,
+        )

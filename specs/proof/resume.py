@@ -1,0 +1,230 @@
+"""Resume, proved for every size and place: another wrapper goes on as the first would have.
+
+Two things are shown. Beside what the consumer sees, its place is where the oracle is that was begun
+from it (`specs.epochs`): `Resumable`, step by step of the consumer. And from every place a wrapper
+that goes on satisfies the invariant, `Refines` with it: the oracle reads on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import z3
+
+from kernel.machine import ACTIONS, INITIAL, Limits
+from specs import resume
+from specs.properties import ENABLEDNESS, INVARIANTS, Now
+from specs.resume import Place
+
+from . import TIMEOUT
+from .laws import LEMMAS, Refines
+from .moments import (
+    FIRST,
+    LIMITS,
+    NOW,
+    SIZES,
+    THEN,
+    Moment,
+    Reading,
+    equal,
+    interval,
+    later,
+    read,
+    see,
+)
+from .obligations import INIT, RESTS, invariant, invariants, said
+from .solve import ASK, REFUTED, UNKNOWN, Z3, plain, python
+from .solve import read as read_model
+from .symbolic import Number, Term, Truth, formula, paths, tree
+
+RESUMABLE = "Resumable"
+RESUME = "Resume"
+SEEN = {"Dequeue": "batch", "EndEpoch": "end", "Raise": "failure", "Drop": "failure"}
+"""What the consumer sees, by the actions that show it."""
+
+PROPERTIES = (RESUMABLE, *INVARIANTS, *LEMMAS, "Refines")
+
+PLACED = ("in_epoch", "in_pass", "before")
+
+
+def placed(value: Callable[[str], Any]) -> Place:
+    """A place with these values, by the names of their symbols. It needs no buffer beside it."""
+    in_epoch, in_pass, before = (value(f"place.{name}") for name in PLACED)
+    return Place(in_epoch, in_pass, before)
+
+
+PLACE = placed(lambda name: Number(z3.Int(name)))
+
+
+class Obligation(NamedTuple):
+    """One cell of the table: satisfiable if the property fails there."""
+
+    property: str
+    column: str  # INIT, what the consumer sees, or RESUME
+    violation: Term
+
+
+class Model(NamedTuple):
+    """Values for all symbols."""
+
+    limits: Limits
+    moment: Moment
+    place: Place
+    unseen: Any  # the end of a pass comes first, which the consumer does not see
+
+
+SYMBOLS = Model(LIMITS, NOW, PLACE, Truth(z3.Bool("unseen")))
+
+
+class Verdict(NamedTuple):
+    """What the solvers said of an obligation."""
+
+    obligation: Obligation
+    said: dict[str, str]  # by solver
+    model: Model | None = None  # where it is refuted
+
+    @property
+    def word(self) -> str:
+        """Proved only if all who were asked say so; unknown too if they disagree."""
+        words = set(self.said.values())
+        return words.pop() if len(words) == 1 else UNKNOWN
+
+
+def begun(limits: Limits, place: Place) -> Reading:
+    """The oracle, begun from a place, where it asks the source for the first time."""
+    return read(limits, Reading(place.in_epoch, place.in_pass > 0))
+
+
+def go_on(rules: ModuleType, model: Model) -> Moment | None:
+    """The moment after a resume: the machine's, and the oracle begun from the consumer's place."""
+    limits, moment, place, _ = model
+    found = rules.Resume(limits, moment.now, place)
+    if found is None:
+        return None
+    now: Now = found[0]._replace(batches=interval(()))
+    return Moment(now, begun(limits, place)._replace(agrees=moment.reading.agrees))
+
+
+def follows(rules: ModuleType, model: Model, action: str) -> Any:
+    """The place behind what is seen is where the oracle is that was begun from the place before."""
+    limits, moment, place, unseen = model
+    taken = moment.now.taken
+    reading = begun(limits, place)
+    if unseen and not (limits.epoch_size > 0 and place.in_pass > 0):
+        return True
+    if reading.mark != "nothing":
+        if action != "EndEpoch":
+            return True  # an end is due, and nothing else
+    else:
+        last = {"Dequeue": taken + 1, "EndEpoch": StopIteration()}.get(action, ChildProcessError())
+        reading = read(limits, reading, *([StopIteration()] if unseen else []), last)
+        if not reading.due and reading.mark == "nothing":
+            return True  # the oracle reads on
+    if action == "Dequeue":
+        then = rules.given(place, taken, unseen or place.in_pass == 0)
+        taken = taken + 1
+    else:
+        then = rules.told(limits, place, taken, SEEN[action])
+    reading, expected = see(reading, SEEN[action], taken), begun(limits, then)
+    return (
+        reading.agrees
+        and not reading.due
+        and reading.mark == expected.mark
+        and reading.count == expected.count
+        and reading.yielded == expected.yielded
+        and resume.Resumable(Now(INITIAL, taken=taken), then, limits)
+    )
+
+
+def still(rules: ModuleType, model: Model) -> Any:
+    """Another wrapper can go on, and a third one after it."""
+    found = rules.Resume(model.limits, model.moment.now, model.place)
+    return found is not None and resume.Resumable(found[0], found[1], model.limits)
+
+
+def resumable() -> Term:
+    """The consumer is at PLACE, which is right."""
+    return formula(lambda: resume.Resumable(NOW.now, PLACE, LIMITS), SIZES)
+
+
+def obligations(rules: ModuleType = resume) -> Iterator[Obligation]:
+    """All that there is to prove of resumes by these rules."""
+    known = z3.And(SIZES, resumable())
+    at_first = formula(lambda: resume.Resumable(FIRST.now, Place(), LIMITS), SIZES)
+    yield Obligation(RESUMABLE, INIT, z3.And(SIZES, z3.Not(at_first)))
+    for action in SEEN:
+        holds = formula(
+            lambda action=action: follows(rules, SYMBOLS, action),  # type: ignore[misc]
+            known,
+        )
+        yield Obligation(RESUMABLE, action, z3.And(known, z3.Not(holds)))
+    known = z3.And(known, invariant())
+    kept = formula(lambda: still(rules, SYMBOLS), known)
+    yield Obligation(RESUMABLE, RESUME, z3.And(known, z3.Not(kept)))
+    found = list(paths(lambda: go_on(rules, SYMBOLS), known))
+    never = z3.BoolVal(False)
+    came = z3.And(known, tree(found, lambda then: never if then is None else equal(THEN, then)))
+    for name in PROPERTIES[1:]:
+        if name in RESTS:
+            law = invariants()[name]
+        else:
+            can = said(ENABLEDNESS[name], NOW.now, actions=ACTIONS, known=invariant())
+            law = z3.Implies(invariant(), can)
+        yield Obligation(name, RESUME, z3.And(came, later(z3.Not(law))))
+
+
+def decide(
+    obligation: Obligation,
+    solvers: Iterable[str] = (Z3,),
+    timeout: float = TIMEOUT,
+    rules: ModuleType = resume,
+) -> Verdict:
+    """Ask all solvers. `timeout` is in seconds, for each.
+
+    :raises AssertionError: if Python does not confirm a counterexample
+    """
+    words, model = {}, None
+    for solver in solvers:
+        words[solver], values = ASK[solver](obligation.violation, timeout)
+        if words[solver] == REFUTED and model is None:
+            model = read_values(values)
+            if not confirmed(obligation, model, rules):
+                raise AssertionError(f"Python does not confirm {obligation[:2]}: {model}")
+    return Verdict(obligation, words, model)
+
+
+def prove(
+    rules: ModuleType = resume, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
+) -> Iterator[Verdict]:
+    """Decide the obligations, in the order of the table."""
+    for obligation in obligations(rules):
+        yield decide(obligation, solvers, timeout, rules)
+
+
+# Counterexamples, in plain Python.
+
+
+def read_values(values: dict[str, str]) -> Model:
+    """The model with these values; what is missing does not matter."""
+    limits, now, _ = read_model(values)
+    place = placed(lambda name: python(name, values.get(name)))
+    return Model(limits, now, place, values.get("unseen", "").lower() == "true")
+
+
+def confirmed(obligation: Obligation, model: Model, rules: ModuleType) -> bool:
+    """Whether plain Python sees the same: the consumer is there, and the property fails."""
+    name, column, _ = obligation
+    limits = model.limits
+    if column == INIT:
+        return not resume.Resumable(FIRST.now, Place(), limits)
+    if not resume.Resumable(model.moment.now, model.place, limits):
+        return False
+    if name == RESUMABLE:
+        return not (still(rules, model) if column == RESUME else follows(rules, model, column))
+    then = go_on(rules, model)
+    law = {**INVARIANTS, **LEMMAS}.get(name)
+    if then is None:
+        return False
+    return not (Refines(then, limits) if law is None else law(plain(then.now), limits))

@@ -1,0 +1,28 @@
+"""Streams of these tests that are entered, whatever their buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kernel import StreamWrapper
+
+from ..support.sources import Source
+
+
+@pytest.fixture(params=[0, 1, 3])
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Makes streams that are entered, with a gate that is open, and leaves them."""
+    made: list[Any] = []
+
+    def entered(*passes: Any, epoch_size: int = -1) -> Any:
+        stream = StreamWrapper(Source(*passes), request.param, epoch_size)
+        made.extend((stream.__enter__(), stream.allow_buffering))
+        made[-1].__enter__()
+        return stream
+
+    yield entered
+    for thing in reversed(made):
+        thing.__exit__(None, None, None)

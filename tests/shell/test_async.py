@@ -1,0 +1,216 @@
+"""Rule 14: epochs by `async for`, in event loops that cancel, forget and are closed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from kernel import SourceError, StreamWrapper
+
+from ..support.sources import LONG, Aside, Source
+from .resume_programs import Boom
+
+SIZES = [0, 1, 3]
+
+
+async def read(epoch: AsyncIterator[Any]) -> list[Any]:
+    return [batch async for batch in epoch]
+
+
+def threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+def test_rule_14_async_for(make: Any) -> None:
+    """Rule 14: the same epochs by `async for`; nothing is left when the loop is closed."""
+    before = threads()
+    stream = make([1, 2], [], [3])
+
+    async def main() -> list[Any]:
+        return [await read(stream.epoch()) for _ in range(4)]
+
+    assert asyncio.run(main()) == [[1, 2], [], [3], [1, 2]]
+    assert asyncio.run(main()) == [[], [3], [1, 2], []]
+    workers = {stream._core.entry.thread} if stream._core.entry else set()
+    assert threads() - before <= workers
+
+
+def test_rule_14_async_error_and_misuse(make: Any) -> None:
+    stream = make([1, Boom()], [2])
+
+    async def main() -> None:
+        epoch = stream.epoch()
+        assert await epoch.__anext__() == 1
+        with pytest.raises((Boom, SourceError)):
+            await epoch.__anext__()
+        assert await read(epoch) == []
+        assert await read(stream.epoch()) == [2]
+        with pytest.raises(ValueError, match="enter it by `with`"):
+            await read(StreamWrapper(list, 2).epoch())
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_gather_of_two_streams(size: int) -> None:
+    """Rule 14: neither waits for the other."""
+    slow, fast = Source(range(3), held=True), Source(range(3))
+
+    async def main(one: Any, other: Any) -> None:
+        slowly = asyncio.ensure_future(read(one.epoch()))
+        assert await read(other.epoch()) == [0, 1, 2]
+        assert not slowly.done()
+        slow.free()
+        assert await slowly == [0, 1, 2]
+
+    with StreamWrapper(slow, size) as one, StreamWrapper(fast, size) as other:
+        asyncio.run(main(one, other))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_cancelled_at_any_await(size: int) -> None:
+    """Rule 14: a read that is cancelled loses nothing, again and again."""
+    source = Source(range(200))
+    seen: list[int] = []
+    cancelled = 0
+
+    async def main(stream: Any) -> None:
+        nonlocal cancelled
+        epoch, random = stream.epoch(), Random(size)
+        while len(seen) < 200:
+            task = asyncio.ensure_future(epoch.__anext__())
+            for _ in range(random.randrange(3)):
+                await asyncio.sleep(0)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+            if task.cancelled():
+                cancelled += 1
+            else:
+                seen.append(task.result())
+            if random.random() < 0.2 and len(seen) < 200:
+                seen.append(next(epoch) if random.random() < 0.5 else await epoch.__anext__())
+        assert await read(epoch) == []
+
+    with StreamWrapper(source, size) as stream:
+        asyncio.run(main(stream))
+    assert seen == list(range(200))
+    assert cancelled > 20
+    assert stream._core.bell.qsize() <= 2
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_wait_for(size: int) -> None:
+    """Rule 14: limits of time for a read that hangs leave nothing behind, and no batch."""
+    source = Source(range(3), held=True)
+
+    async def main(stream: Any) -> None:
+        epoch = stream.epoch()
+        for _ in range(20):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(epoch.__anext__(), 0.002)
+        assert len([t for t in threads() if "asyncio" in t.name]) <= 20
+        source.free()
+        assert await asyncio.wait_for(read(epoch), LONG) == [0, 1, 2]
+
+    with StreamWrapper(source, size) as stream:
+        asyncio.run(main(stream))
+    assert source.most_active == 1
+    assert stream._core.bell.qsize() <= 2
+    assert len(stream._core.requests) <= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_next_after_a_cancelled_wait(size: int) -> None:
+    """Rule 14: a read without the loop goes on at once, or after the pull that the wait is in."""
+    source = Source(range(3), held=True)
+
+    async def main(stream: Any) -> None:
+        task = asyncio.ensure_future(stream.epoch().__anext__())
+        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+        task.cancel()
+        await asyncio.wait([task])
+        with pytest.raises(TimeoutError):
+            stream.get(timeout=0.01)
+        source.free()
+        assert next(stream) == 0
+        assert await read(stream.epoch()) == [1, 2]
+
+    with StreamWrapper(source, size) as stream:
+        asyncio.run(main(stream))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_two_tasks_on_one_stream(size: int) -> None:
+    """Rules 9 and 14: each batch goes to one of them, and no epoch is begun by who comes late."""
+    source = Source(range(20), range(20, 40))
+
+    async def main(stream: Any) -> None:
+        epoch = stream.epoch()
+        parts = await asyncio.gather(read(epoch), read(epoch), read(stream.epoch()))
+        assert sorted(batch for part in parts for batch in part) == list(range(20))
+        assert await read(stream.epoch()) == list(range(20, 40))
+
+    with StreamWrapper(source, size) as stream:
+        asyncio.run(main(stream))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_another_thread_reads_while_a_loop_waits(size: int) -> None:
+    """Rule 9: a wait that nobody has cancelled is a reader."""
+    source = Source(range(3), held=True)
+
+    async def main(stream: Any) -> None:
+        task = asyncio.ensure_future(read(stream.epoch()))
+        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+        with pytest.raises(RuntimeError, match="another thread"):
+            Aside(lambda: next(stream)).result()
+        source.free()
+        assert await task == [0, 1, 2]
+
+    with StreamWrapper(source, size) as stream:
+        asyncio.run(main(stream))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_loop_that_is_closed_while_it_waits(size: int) -> None:
+    """Rule 14: the next loop, or none, reads on."""
+    source = Source(range(4), held=True)
+
+    async def leave(stream: Any) -> None:
+        asyncio.ensure_future(stream.epoch().__anext__())  # noqa: RUF006  # it is cancelled
+        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+        source.free()
+
+    with StreamWrapper(source, size) as stream:
+        asyncio.run(leave(stream))
+        assert next(stream) == 0
+        assert asyncio.run(read(stream.epoch())) == [1, 2, 3]
+
+
+def test_rule_14_loop_that_forgets_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 10: a loop that is closed without a word leaves no thread that waits for ever."""
+    monkeypatch.setattr("kernel.core.Core.glance", 0.01)  # it is seen by itself
+    source = Source(range(3), held=True)
+    before = threads()
+    with StreamWrapper(source, 2) as stream:
+        loop = asyncio.new_event_loop()
+        epoch = stream.epoch()
+        task = loop.create_task(epoch.__anext__())
+        loop.run_until_complete(loop.run_in_executor(None, source.await_start))
+        loop.set_exception_handler(lambda *_: None)  # that its task is pending
+        loop.close()
+        del task
+        gc.collect()
+        for thread in threads() - before:
+            if "asyncio" in thread.name:
+                thread.join(LONG)
+                assert not thread.is_alive()
+        source.free()
+        assert next(stream) == 0

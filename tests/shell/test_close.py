@@ -1,0 +1,295 @@
+"""Closing a stream for good; and starting over, where the two are alike."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel import StreamWrapper
+
+from ..support.sources import LONG, Aside, Finally, Source, epoch, take
+from .resume_programs import Boom
+
+SIZES = [0, 1, 4]
+CLOSED = "StreamWrapper 'named' is closed"
+
+
+def is_closed(stream: Any) -> bool:
+    """Whether every way of reading it says so."""
+    for call in stream.__next__, stream.get, stream.epoch().__next__, stream.__enter__:
+        with pytest.raises(ValueError, match=CLOSED):
+            call()
+    with pytest.raises(ValueError, match=CLOSED):
+        stream.restart()
+    return True
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_close(size: int) -> None:
+    """A closed stream says so; closing it again does nothing; its place can still be said."""
+    source = Finally()
+    stream = StreamWrapper(source, size, name="named")
+    with stream, stream.allow_buffering:
+        assert next(stream) == (1, 0)
+    assert source.closed == []
+    stream.close()
+    assert source.closed == [1]
+    assert is_closed(stream)
+    assert stream.state_dict()["epoch"] == 0
+    stream.close()
+    assert source.closed == [1]
+    assert stream.empty()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_close_inside_with(size: int) -> None:
+    """The worker ends, and leaving the block is no error, by an exception of the body's or not."""
+    for error in None, Boom():
+        source = Finally()
+        stream = StreamWrapper(source, size, name="named")
+        before = threading.active_count()
+        with suppress(Boom), stream, stream.allow_buffering:
+            assert next(stream) == (1, 0)
+            stream.close()
+            assert threading.active_count() == before
+            assert source.closed == [1]
+            assert is_closed(stream)
+            if error is not None:
+                raise error
+        stream.__exit__(None, None, None)
+
+
+def test_close_what_was_never_used() -> None:
+    for size in SIZES:
+        stream = StreamWrapper(Finally(), size, name="named")
+        stream.close()
+        assert is_closed(stream)
+
+
+def test_close_shuts_a_file(tmp_path: Path) -> None:
+    """A file is shut then, and not at garbage collection."""
+    path = tmp_path / "lines"
+    path.write_text("a\nb\nc\n")
+    opened: list[io.TextIOBase] = []
+
+    def source() -> Iterator[str]:
+        with path.open() as file:
+            opened.append(file)
+            yield from file
+
+    gc.disable()
+    try:
+        for size in SIZES:
+            stream = StreamWrapper(source, size)
+            with stream:
+                assert next(stream) == "a\n"
+            stream.close()
+            assert opened[-1].closed
+    finally:
+        gc.enable()
+
+
+def test_close_of_a_pass_that_is_no_generator() -> None:
+    stream = StreamWrapper(lambda: map(int, "123"), name="named")
+    assert next(stream) == 1
+    stream.close()
+    assert is_closed(stream)
+
+
+def test_close_what_raises_as_it_is_closed() -> None:
+    """The error of a pass's own `finally` is raised once; the stream is closed all the same."""
+
+    def source() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            raise Boom
+
+    stream = StreamWrapper(source, name="named")
+    assert next(stream) == 0
+    with pytest.raises(Boom):
+        stream.close()
+    assert is_closed(stream)
+    stream.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_close_as_the_pass_uses_its_stream(size: int) -> None:
+    """What is closed may close the stream again, or try to read it."""
+    said: list[str] = []
+
+    def source() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            stream.close()
+            try:
+                next(stream)
+            except ValueError as error:
+                said.append(str(error))
+
+    stream = StreamWrapper(source, size)
+    with stream:
+        assert next(stream) == 0
+        stream.close()
+    assert said == ["StreamWrapper None is closed."]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_close_and_restart_by_its_own_source(size: int) -> None:
+    def source() -> Iterator[int]:
+        yield 0
+        with pytest.raises(RuntimeError, match="closed by its own source"):
+            stream.close()
+        with pytest.raises(RuntimeError, match="restarted by its own source"):
+            stream.restart()
+        yield 1
+
+    stream = StreamWrapper(source, size)
+    with stream:
+        assert epoch(stream) == [0, 1]
+
+
+def test_close_while_another_thread_waits() -> None:
+    """Who waits for the worker is told; the pull in flight is waited for."""
+    source = Source(range(9), held=True)
+    stream = StreamWrapper(source, 2, name="named")
+    with stream:
+        reader = Aside(lambda: [next(stream), next(stream)])
+        source.await_start()
+        closing = Aside(stream.close)
+        assert closing.waits
+        source.free()
+        closing.result()
+        with pytest.raises(ValueError, match=CLOSED):
+            reader.result()
+    assert is_closed(stream)
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_close_while_another_thread_pulls(size: int) -> None:
+    """A pull of another thread's own goes on: it gets its batch, and the next call is told."""
+    source = Source(range(9), held=True)
+    stream = StreamWrapper(source, size, name="named")
+    with stream:
+        pass
+    reader = Aside(lambda: next(stream))
+    source.await_start()
+    with pytest.raises(RuntimeError, match="another thread"):
+        stream.close()
+    source.free()
+    assert reader.result() == 0
+    assert is_closed(stream)
+    stream.close()
+    assert stream._core.run.iterator is None
+
+
+def test_close_after_an_interrupted_stop() -> None:
+    """A stop that was interrupted is ended first."""
+    source = Source(range(9), held=True)
+    stream = StreamWrapper(source, 2, name="named")
+    stream.__enter__()
+    gate = stream.allow_buffering
+    gate.__enter__()
+    source.await_start()
+    stream._core.entry.over.append("left")  # type: ignore[union-attr]  # what the stop had done
+    closing = Aside(stream.close)
+    assert closing.waits
+    source.free()
+    closing.result()
+    assert is_closed(stream)
+    stream.__exit__(None, None, None)
+    gate.__exit__(None, None, None)
+
+
+def test_close_and_restart_at_a_pull_that_hangs() -> None:
+    """With a `stop_timeout` both come to their end, and say then what was left behind."""
+    for call in "restart", "close":
+        source = Source(range(9), range(10, 12), held=True)
+        stream = StreamWrapper(source, 2, name="named", stop_timeout=0.05)
+        with stream:
+            with stream.allow_buffering:
+                source.await_start()
+            with pytest.raises(TimeoutError, match=r"has not returned for 0\.05 seconds"):
+                getattr(stream, call)()
+            if call == "restart":
+                source.free()
+                assert epoch(stream) == [10, 11]
+            else:
+                assert is_closed(stream)
+        source.free()
+        assert stream._core.closed == (call == "close")
+        while source.active:
+            time.sleep(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+@pytest.mark.parametrize("call", ["close", "restart"])
+def test_close_and_restart_in_a_fork(call: str) -> None:
+    """A child may do both to what it does not have a worker of; the parent goes on."""
+    source = Source(range(6))
+    with StreamWrapper(source, 2) as stream, stream.allow_buffering:
+        assert next(stream) == 0
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with suppress(BaseException):
+                getattr(stream, call)()
+                if call == "restart":
+                    assert take(stream, 6) == list(range(6))
+                status = 0
+            os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        assert epoch(stream) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+def test_close_in_a_fork_out_of_a_pull() -> None:
+    """A generator that runs in the parent cannot be closed in the child, nor is it tried."""
+    held, started = threading.Event(), threading.Event()
+
+    def source() -> Iterator[int]:
+        yield from range(3)
+        started.set()
+        held.wait(LONG)
+        yield 3
+
+    with StreamWrapper(source, 8) as stream, stream.allow_buffering:
+        assert started.wait(LONG)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with suppress(BaseException):
+                stream.close()
+                status = 0
+            os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        held.set()
+        assert epoch(stream) == [0, 1, 2, 3]
+
+
+def test_close_in_del() -> None:
+    """A finaliser may close what its object reads."""
+
+    class Loader:
+        def __init__(self) -> None:
+            self.stream = StreamWrapper(source, 2)
+            self.stream.__enter__()
+            next(self.stream)
+
+        def __del__(self) -> None:
+            self.stream.close()
+
+    source = Finally()
+    Loader()
+    gc.collect()
+    assert source.closed == [1]

@@ -1,0 +1,351 @@
+"""Rule 15: a resumed stream gives exactly the rest of what the uninterrupted one gives."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kernel import SourceError, StreamWrapper
+
+from ..support.sources import LONG, Aside, Source, epoch, take
+from .resume_programs import Boom, Counted, Cursor, program, resume
+
+ENOUGH = 2000  # programs in which each broken resume is found
+
+
+@pytest.mark.timeout(500)
+def test_rule_15_random_programs(request: pytest.FixtureRequest) -> None:
+    """Rule 15: programs with resumes at any place and any number of them, on real threads."""
+    programs = request.config.getoption("--resumes")
+    wrong = [(number, said) for number in range(programs) if (said := program(number))]
+    assert wrong == []
+
+
+def counts_what_was_pulled(before: Any, stream: Any) -> None:
+    state, ahead = before.state_dict(), len(before._core.run.batches)
+    for key in "batches_in_epoch", "batches_in_pass", "batches_after_source":
+        state[key] += ahead
+    stream.load_state_dict(state)
+
+
+def forgets_a_pending_end(before: Any, stream: Any) -> None:
+    state = before.state_dict()
+    if 0 < state["epoch_size"] == state["batches_in_epoch"]:
+        state["batches_in_epoch"] = 0
+        state["epoch"] += 1
+    stream.load_state_dict(state)
+
+
+def counts_since_the_resume(before: Any, stream: Any) -> None:
+    state, given = before.state_dict(), before._core.run.given()
+    for key in "batches_in_epoch", "batches_in_pass":
+        state[key] = min(state[key], given)
+    state["source"], state["batches_after_source"] = None, state["batches_in_pass"]
+    stream.load_state_dict(state)
+
+
+def forgets_the_pass_at_a_boundary(before: Any, stream: Any) -> None:
+    state = before.state_dict()
+    if state["batches_in_epoch"] == 0:
+        state |= {"batches_in_pass": 0, "batches_after_source": 0, "source": None}
+    stream.load_state_dict(state)
+
+
+def forgets_the_epoch_of_the_pass(before: Any, stream: Any) -> None:
+    state = before.state_dict()
+    stream.load_state_dict(state | {"pass_epoch": state["epoch"]})
+
+
+def forgets_what_follows_a_snapshot(before: Any, stream: Any) -> None:
+    state = before.state_dict()
+    if state["source"] is not None:
+        state["batches_after_source"] = 0
+    stream.load_state_dict(state)
+
+
+def is_refuted(number: int, broken: Any) -> bool:
+    try:
+        return bool(program(number, broken))
+    except ValueError:  # there is no such place
+        return True
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        counts_what_was_pulled,
+        forgets_a_pending_end,
+        counts_since_the_resume,
+        forgets_the_pass_at_a_boundary,
+        forgets_the_epoch_of_the_pass,
+        forgets_what_follows_a_snapshot,
+    ],
+)
+def test_a_broken_resume_is_found(broken: Any) -> None:
+    """The same programs find what is wrong with a resume."""
+    assert any(is_refuted(number, broken) for number in range(ENOUGH))
+
+
+def test_a_state_that_goes_on_changing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same programs find a snapshot that is the source's own object."""
+    monkeypatch.setattr("kernel.run.copy", SimpleNamespace(deepcopy=lambda state: state))
+    assert any(program(number) for number in range(ENOUGH))
+
+
+# The place: at the ends of epochs and passes, with what is pending.
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+@pytest.mark.parametrize("epoch_size", [0, 1, 2, 3, 5])
+def test_rule_15_at_every_place(size: int, epoch_size: int) -> None:
+    """Rule 15: also twice in one place, and again from the resumed one."""
+
+    def source() -> Iterator[int]:
+        yield from range(5)
+
+    def events(stream: Any, count: int) -> list[Any]:
+        return [next(stream, "end") for _ in range(count)]
+
+    whole = events(StreamWrapper(source, 0, epoch_size), 24)
+    for first in range(12):
+        for second in 0, 1, 4:
+            stream = StreamWrapper(source, size, epoch_size)
+            with stream, stream.allow_buffering:
+                assert events(stream, first) == whole[:first]
+                again = StreamWrapper(source, size, epoch_size)
+                resume(stream, again)
+            with again, again.allow_buffering:
+                assert events(again, second) == whole[first : first + second]
+                assert again.state_dict() == again.state_dict()
+                last = StreamWrapper(source, size, epoch_size)
+                resume(again, last)
+            with last:
+                assert events(last, 8) == whole[first + second :][:8]
+
+
+def test_rule_15_the_state_is_what_was_given_whatever_is_buffered() -> None:
+    """Rule 15: what was prefetched, an end and an error behind it, is not in a state."""
+    source = Source([0, 1, 2, Boom()], held=True)
+    with StreamWrapper(source, 8) as stream, stream.allow_buffering:
+        before = stream.state_dict()
+        source.go(4)
+        for _ in range(4):
+            source.await_end()
+        assert stream.state_dict() == before
+        assert next(stream) == 0
+        state = stream.state_dict()
+    assert (state["batches_in_epoch"], state["batches_in_pass"]) == (1, 1)
+    assert stream.state_dict() == state
+    again = StreamWrapper(Source([0, 1, 2, Boom()]), 8)
+    again.load_state_dict(state)
+    with again:
+        assert take(again, 2) == [1, 2]
+        with pytest.raises(SourceError):
+            next(again)
+        assert again.state_dict()["epoch"] == 1
+
+
+def test_rule_15_a_state_that_was_loaded_is_said_again() -> None:
+    """Rule 15: a stream that was resumed and not read is where the other was."""
+    stream = StreamWrapper(lambda: Cursor([0, 1, 2, 3]), 0, 3, snapshot_every=2)
+    assert take(stream, 3) == [0, 1, 2]
+    state = stream.state_dict()
+    assert (state["source"], state["batches_after_source"]) == ({"at": [2]}, 1)
+    again = StreamWrapper(lambda: Cursor([0, 1, 2, 3]), 2, 3, snapshot_every=0)
+    again.load_state_dict(state)
+    assert again.state_dict() == state
+    with again:
+        assert again.state_dict() == state
+        assert next(again, "end") == "end"
+        assert next(again) == 3
+    assert again.state_dict()["batches_after_source"] == 2
+
+
+def test_rule_15_pass_that_began_in_an_earlier_epoch() -> None:
+    """Rule 15: its source is told of that epoch again."""
+    told: list[int] = []
+
+    def source(number: int) -> Iterator[Any]:
+        told.append(number)
+        return ((number, at) for at in range(5))
+
+    stream = StreamWrapper(source, 0, 2, with_epoch=True)
+    assert epoch(stream) == [(0, 0), (0, 1)]
+    assert take(stream, 1) == [(0, 2)]
+    again = StreamWrapper(source, 3, 2, with_epoch=True)
+    resume(stream, again)
+    with again:
+        assert [epoch(again), epoch(again)] == [[(0, 3)], [(0, 4), (2, 0)]]
+    assert told == [0, 0, 2]
+
+
+def test_rule_15_passes_without_a_batch_leave_nothing_behind() -> None:
+    """Rule 15: a source that fails or is empty for ever does not grow what is kept."""
+    for items in [], [Boom()]:
+        stream = StreamWrapper(Source(items))
+        for _ in range(50):
+            with pytest.raises((StopIteration, Boom)):
+                next(stream)
+        assert len(stream._core.run.starts) == 1
+        assert stream.state_dict()["epoch"] == 50
+
+
+def test_rule_15_what_is_kept_is_bounded_by_the_buffer() -> None:
+    """Rule 15: neither the places of passes nor the states of sources pile up."""
+    with StreamWrapper(lambda: Cursor([0, 1]), 4, 3) as stream, stream.allow_buffering:
+        for _ in range(100):
+            epoch(stream)
+            run = stream._core.run
+            assert len(run.starts) <= 8
+            assert len(run.snapshots) <= 8
+
+
+# The source's own state.
+
+
+@pytest.mark.parametrize("kind", [Counted, Cursor])
+@pytest.mark.parametrize("every", [1, 3, 0])
+@pytest.mark.parametrize("size", [0, 2, 8])
+def test_rule_15_state_of_the_source(kind: Any, every: int, size: int) -> None:
+    """Rule 15: what belongs to the last batch given is kept, and what follows it is skipped."""
+    pulls: list[Any] = []
+
+    class Told(kind):  # type: ignore[misc]
+        """Says what it is asked for."""
+
+        def load_state_dict(self, state: Any) -> None:
+            pulls.append(json.dumps(state))
+            super().load_state_dict(state)
+
+    stream = StreamWrapper(lambda: Told(list(range(10))), size, 20, snapshot_every=every)
+    with stream, stream.allow_buffering:
+        for given in range(1, 10):
+            assert next(stream) == given - 1
+            state = stream.state_dict()
+            known = given // every * every if every else 0
+            late = given - state["batches_after_source"]
+            assert late == known
+            assert state["source"] == ({"at": [known]} if known else None)
+            again = StreamWrapper(lambda: Told(list(range(10))), size, 20, snapshot_every=every)
+            resume(stream, again)
+            with again:
+                rest = take(again, 10)
+            assert rest == [*range(given, 10), *range(given)]
+            assert pulls == ([json.dumps({"at": [known]})] if known else [])
+            pulls.clear()
+
+
+def test_rule_15_state_is_asked_for_as_often_as_said() -> None:
+    """Rule 15: a snapshot may be dear."""
+    asked: list[int] = []
+
+    class Dear(Cursor):
+        def state_dict(self) -> Any:
+            asked.append(self.state["at"][0])
+            return super().state_dict()
+
+    for every in 0, 3, 1:
+        asked.clear()
+        stream = StreamWrapper(lambda: Dear(list(range(7))), 3, snapshot_every=every)
+        with stream:
+            assert epoch(stream) == list(range(7))
+        assert asked == [at for at in range(1, 8) if every and at % every == 0]
+
+
+class Unsaid(Cursor):
+    """It cannot say its state behind the second batch."""
+
+    def state_dict(self) -> Any:
+        if self.state["at"] == [2]:
+            raise NotImplementedError("no state")
+        return super().state_dict()
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_rule_15_source_that_cannot_say_its_state(size: int) -> None:
+    """Rules 1 and 15: reading goes on as without it; who asks for the state is told."""
+    with StreamWrapper(lambda: Unsaid([0, 1, 2, 3]), size) as stream, stream.allow_buffering:
+        assert take(stream, 2) == [0, 1]
+        with pytest.raises(RuntimeError, match=r"NotImplementedError: no state.*snapshot_every=0"):
+            stream.state_dict()
+        assert next(stream) == 2
+        assert stream.state_dict()["source"] == {"at": [3]}
+        assert epoch(stream) == [3]
+    plain = StreamWrapper(lambda: Unsaid([0, 1, 2, 3]), size, snapshot_every=0)
+    with plain:
+        assert take(plain, 2) == [0, 1]
+        assert plain.state_dict()["batches_after_source"] == 2
+
+
+def test_rule_15_source_without_a_state_to_say() -> None:
+    """Rule 15: None is no state, and what cannot be loaded is none either."""
+
+    class Nothing(Cursor):
+        def state_dict(self) -> Any:
+            return None
+
+    class Deaf:
+        def __iter__(self) -> Iterator[int]:
+            return iter([0, 1, 2])
+
+        def state_dict(self) -> Any:
+            return {"weights": 1}
+
+    for source in (lambda: Nothing([0, 1, 2]), Deaf):
+        stream, again = StreamWrapper(source), StreamWrapper(source)
+        assert next(stream) == 0
+        resume(stream, again)
+        assert epoch(again) == [1, 2]
+
+
+def test_rule_15_a_state_may_be_loaded_twice() -> None:
+    """Rule 15: a source that writes in what it is given changes nobody's state."""
+    stream = StreamWrapper(lambda: Cursor([0, 1, 2, 3]))
+    assert take(stream, 2) == [0, 1]
+    state = stream.state_dict()
+    text = json.dumps(state)
+    for _ in range(2):
+        again = StreamWrapper(lambda: Cursor([0, 1, 2, 3]), snapshot_every=0)
+        again.load_state_dict(state)
+        assert next(again) == 2
+        assert again.state_dict()["batches_after_source"] == 1
+        assert json.dumps(state) == text
+
+
+def test_rule_15_another_source_is_told() -> None:
+    """Rule 15: a source that is not equal gets an error that says so, and not another's rest."""
+    stream = StreamWrapper(lambda: Cursor([0, 1, 2]))
+    assert take(stream, 3) == [0, 1, 2]
+    other = StreamWrapper(lambda: [0, 1, 2])
+    resume(stream, other)
+    with pytest.raises(ValueError, match=r"cannot load state\['source'\]"):
+        next(other)
+    short = StreamWrapper(lambda: [0], 2)
+    plain = StreamWrapper(lambda: [0, 1, 2])
+    assert take(plain, 3) == [0, 1, 2]
+    resume(plain, short)
+    with short, pytest.raises(SourceError, match="ends after 1 of 3 batches"):
+        next(short)
+    assert epoch(short) == [0]
+
+
+def test_rule_15_while_another_thread_reads() -> None:
+    """Rule 15: a state of another thread's stream is one of the places where that was."""
+    source = Source(range(1000))
+    with StreamWrapper(source, 4, 7) as stream, stream.allow_buffering:
+        reader = Aside(lambda: [epoch(stream) for _ in range(140)])
+        over = threading.Event()
+        states = []
+        while not over.is_set():
+            states.append(stream.state_dict())
+            if not reader._thread.is_alive():
+                over.set()
+        assert len(reader.result()) == 140
+    assert over.wait(LONG)
+    counts = [7 * state["epoch"] + state["batches_in_epoch"] for state in states]
+    assert counts == sorted(counts)

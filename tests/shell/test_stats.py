@@ -1,0 +1,304 @@
+"""Statistics: what is counted is what a record of the same run says, and the advice is right."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kernel import Stats, StreamWrapper, meter
+from kernel.stats import FILLS
+
+from ..support.sources import LONG, Aside, Source, epoch, take
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that is read for statistics."""
+    clock = Clock()
+    monkeypatch.setattr(meter, "perf_counter", clock)
+    return clock
+
+
+class Stamped(io.StringIO):
+    """A record whose lines have a time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.lines: list[tuple[str, float]] = []
+
+    def write(self, line: str) -> int:
+        action = json.loads(line).get("action")
+        if action is not None:
+            self.lines.append((action, self.clock()))
+        return len(line)
+
+    def count(self, action: str) -> int:
+        """How often it was taken."""
+        return sum(taken == action for taken, _ in self.lines)
+
+    def between(self, starts: str, ends: str) -> float:
+        """How long it lasts from the one to the next of the others, in all."""
+        total, since = 0.0, None
+        for action, now in self.lines:
+            if action in starts.split():
+                since = now if since is None else since
+            elif action in ends.split() and since is not None:
+                total, since = total + now - since, None
+        return total
+
+
+def asleep(wrapper: StreamWrapper[Any]) -> bool:
+    """Wait until the worker sleeps."""
+    core: Any = wrapper._core
+    return until(lambda: core.meter._now[0] in (meter.ROOM, meter.GATE, meter.EPOCH))
+
+
+def until(holds: Any) -> bool:
+    """Wait until it does."""
+    end = time.monotonic() + LONG
+    while not holds():
+        assert time.monotonic() < end, "it never does"
+        time.sleep(0.001)
+    return True
+
+
+@pytest.mark.parametrize(("size", "epoch_size"), [(0, -1), (1, -1), (1, 2), (3, -1), (3, 2)])
+def test_a_record_says_the_same(size: int, epoch_size: int, clock: Clock) -> None:
+    """Numbers and times are those of the actions: pulls of 10, a consumer of 3, errors, stops."""
+
+    def source() -> Iterator[int]:
+        for number in range(4):
+            clock.now += 10
+            yield number
+        clock.now += 10
+        if next(errors):
+            raise OSError
+
+    errors = itertools.cycle((False, True))
+    record = Stamped(clock)
+    wrapper = StreamWrapper(source, size, epoch_size, record=record, stats=True)
+    for _ in range(3):
+        with wrapper:
+            for _ in range(9):
+                with contextlib.suppress(StopIteration, OSError):
+                    next(wrapper)
+                if size:
+                    asleep(wrapper)
+                clock.now += 3
+        clock.now += 1000
+    found = wrapper.stats()
+    assert found.batches == record.count("Dequeue") > 15
+    assert found.epochs == record.count("EndEpoch") > 2
+    assert found.errors == record.count("Raise") > 0
+    assert found.found_empty == record.count("Request") > 15
+    assert found.consumer_waited == record.between("Request", "Withdraw") > 0
+    answers = "Enqueue Exhaust Fail"
+    assert found.source == record.between("Fetch", answers) > 0
+    if size:
+        assert found.seconds == record.between("Enter", "Leave") > 0
+        assert found.worker_waited == record.between(f"Start {answers}", "Fetch Halt") > 0
+        assert found.worker_waited == found.seconds - found.source
+        assert sum(found.fill) == pytest.approx(found.seconds)
+    assert found.advice in str(found)
+
+
+def test_running_ahead_is_counted(clock: Clock) -> None:
+    """A worker that runs ahead takes no action for a batch; time and fills are counted."""
+
+    def source() -> Iterator[int]:
+        for number in itertools.count():
+            clock.now += 1
+            yield number
+
+    wrapper = StreamWrapper(source, 8, stats=True)
+    with wrapper, wrapper.allow_buffering:
+        until(lambda: wrapper.stats().found_full == 1)
+        asleep(wrapper)
+        clock.now += 100
+        assert take(wrapper, 2) == [0, 1]
+        found = wrapper.stats()
+        assert (found.batches, found.found_empty, found.found_full) == (2, 0, 1)
+        assert (found.source, found.waited_for_room) == (8, 100)
+        assert found.fill[FILLS.index("full")] >= 100
+        assert take(wrapper, 6) == list(range(2, 8))
+        until(lambda: wrapper.stats().found_full == 2)
+
+
+def test_a_request_or_a_pull_that_goes_on_is_counted(clock: Clock) -> None:
+    """What has not ended counts up to now."""
+    source = Source([0, 1], held=True)
+    wrapper = StreamWrapper(source, 2, stats=True)
+    with wrapper:
+        read = Aside(lambda: next(wrapper))
+        source.await_start()
+        clock.now += 7
+        found = wrapper.stats()
+        assert (found.consumer_waited, found.source, found.seconds) == (7, 7, 7)
+        assert found.advice == "the source is the bottleneck: 100% of the time a request waited"
+        source.free()
+        assert read.result() == 0
+
+
+def test_why_the_worker_sleeps(clock: Clock) -> None:
+    """For room, for a gate, and for the next epoch; for a gate if none is open as room comes."""
+    wrapper = StreamWrapper(Source(range(4), range(4)), 2, stats=True)
+    with wrapper:
+        assert next(wrapper) == 0  # no gate
+        asleep(wrapper)
+        clock.now += 1
+        with wrapper.allow_buffering:
+            until(lambda: wrapper.stats().found_full == 1)
+            asleep(wrapper)
+        assert take(wrapper, 2) == [1, 2]
+        clock.now += 10  # it was full once; since then it is the gate
+        assert epoch(wrapper) == [3]
+        asleep(wrapper)
+        clock.now += 100
+    found = wrapper.stats()
+    assert found.waited_for_gate == 11
+    assert (found.waited_for_room, found.waited_for_epoch) == (0, 100)
+
+
+def test_an_interrupted_request_waits_no_longer(clock: Clock) -> None:
+    """Nor does a second consumer's, which is refused, end the first's."""
+    source = Source([0, 1], held=True)
+    wrapper = StreamWrapper(source, 2, stats=True)
+    with wrapper:
+        with pytest.raises(TimeoutError):
+            wrapper.get(timeout=0)
+        assert wrapper.stats().found_empty == 1
+        clock.now += 50
+        assert wrapper.stats().consumer_waited == 0
+        read = Aside(lambda: next(wrapper))
+        until(lambda: wrapper.stats().found_empty == 2)
+        with pytest.raises(RuntimeError, match="another thread"):
+            next(wrapper)
+        clock.now += 5
+        assert wrapper.stats().consumer_waited == 5
+        source.free()
+        assert read.result() == 0
+
+
+def test_waiting_outside(clock: Clock) -> None:
+    """Time outside `with` counts while a request waits, and the buffer is of no interest then."""
+
+    def source() -> Iterator[int]:
+        for number in range(9):
+            clock.now += 10
+            yield number
+
+    wrapper = StreamWrapper(source, 2, stats=True)
+    with wrapper:
+        pass
+    clock.now += 1000
+    assert take(wrapper, 3) == [0, 1, 2]
+    found = wrapper.stats()
+    assert (found.seconds, found.consumer_waited, found.source) == (30, 30, 30)
+    assert sum(found.fill) == 0
+
+
+# Advice.
+
+
+def spin(seconds: float) -> None:
+    """Python work, for so long on the thread's own clock."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def slow(seconds: float = 0.01, batches: int = 20) -> Iterator[int]:
+    """A source that waits for something."""
+    for number in range(batches):
+        time.sleep(seconds)
+        yield number
+
+
+def test_a_slow_source_is_found() -> None:
+    """The gate is open all the time, and the consumer fast."""
+    wrapper = StreamWrapper(slow, 4, stats=True)
+    with wrapper, wrapper.allow_buffering:
+        assert len(epoch(wrapper)) == 20
+    assert wrapper.stats().advice.startswith("the source is the bottleneck: ")
+    assert wrapper.stats().fill[0] > 0.5 * wrapper.stats().seconds
+
+
+def test_a_gate_that_is_never_open_is_found() -> None:
+    """The source is as fast as the consumer, and is never asked while that works."""
+    wrapper = StreamWrapper(slow, 4, stats=True)
+    with wrapper:
+        for _ in wrapper:
+            time.sleep(0.02)
+    assert wrapper.stats().advice.startswith("no gate was open: ")
+
+
+def test_a_consumer_that_is_bound_by_the_interpreter_is_found() -> None:
+    """The source gives its batches for nothing; Python work takes all the time."""
+    wrapper = StreamWrapper(itertools.count, 64, stats=True)
+    with wrapper, wrapper.allow_buffering:
+        until(lambda: wrapper.stats().found_full == 1)
+        for _ in itertools.islice(wrapper, 40):
+            spin(0.01)
+        found = wrapper.stats()
+    assert found.advice.startswith("the consumer is bound by its own work: the worker waited ")
+    assert found.processors > 0
+    assert found.fill[0] < 0.5 * found.seconds
+
+
+def made(**changes: Any) -> Stats:
+    """Statistics of 10 seconds."""
+    zero = Stats(9, 1, 0, 10.0, 0.0, 1, 1.0, 0.0, 0.0, 0.0, 0, (0.0,) * 6, 1.0, 4)
+    return zero._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("stats", "words"),
+    [
+        (made(batches=0, found_empty=0), "nothing was read yet"),
+        (made(capacity=0, consumer_waited=5.0), "there is no buffer: 50% of the time a request"),
+        (made(consumer_waited=0.4), "nobody waits"),
+        (made(consumer_waited=7.8), "the source is the bottleneck: 78% of the time a request"),
+        (made(consumer_waited=7.8, waited_for_gate=1.0), "the source is the bottleneck"),
+        (made(consumer_waited=3.0, waited_for_gate=6.0), "no gate was open: 60% of the time"),
+        (made(waited_for_room=8.0), "the consumer is bound by its own work: the worker waited 80%"),
+        (made(waited_for_gate=8.0), "the consumer is bound by its own work"),
+    ],
+)
+def test_advice(stats: Stats, words: str) -> None:
+    """Each case has its words, and the shares are in them."""
+    assert stats.advice.startswith(words)
+    assert str(stats).endswith(stats.advice)
+
+
+# Without.
+
+
+def test_nothing_is_counted_unasked() -> None:
+    """Without `stats` there are none, and that is said."""
+    with pytest.raises(RuntimeError, match=r"^StreamWrapper 'train' counts nothing: .*stats=True"):
+        StreamWrapper(list, name="train").stats()
+
+
+def test_nothing_was_read() -> None:
+    """Before the first action all is zero."""
+    found = StreamWrapper(list, 2, stats=True).stats()
+    assert found[:-2] == (0, 0, 0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0, (0.0,) * 6)
+    assert "nothing was read yet" in str(found)

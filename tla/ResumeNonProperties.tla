@@ -1,0 +1,13 @@
+------------------------ MODULE ResumeNonProperties ------------------------
+(***************************************************************************)
+(* False statements about Resume, stated to show that the checker looks.   *)
+(* Each has a .cfg that expects a violation.                               *)
+(***************************************************************************)
+EXTENDS Resume
+
+\* Invariant. False: a wrapper that goes on stands in the middle of a pass.
+NewIsFresh == scope = "new" /\ Capacity > 0 => ~yielded
+
+\* Refinement. False: what the source has answered and nobody used is asked for again.
+RefinesAskedOnce == S!Abstract!SpecWithInterrupts
+=============================================================================
