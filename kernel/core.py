@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .claims import Claim, holder
 from .machine import Limits, State
@@ -86,6 +86,7 @@ class Core(Generic[T]):
         self.sleeps = 0  # of consumers so far: the last may go on, or be about to begin
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.told = Told(None, Place(), Place())  # the last mark, and where the consumer is since
+        self.loaded: Any = None  # a source that was, and how its pass went on
         self.closed = False
         self.waiting: object = None  # for an event loop: the last thread that did
         self.run: Run[T] = Run()  # the puller's side

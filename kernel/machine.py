@@ -1,9 +1,9 @@
 """The protocol of `StreamWrapper`: pure functions on one small immutable state.
 
 One function per action. An action takes the limits and the state and returns the next state, or
-None when it is not enabled. Nothing here knows of threads, waiting or payloads: a shell applies
-the actions, and turns None into waiting. Read it beside `tla/Protocol.tla`: variables, actions and
-their order are the same there, and a test compares the two state graphs edge by edge.
+None when it is not enabled. Nothing here knows of threads, waiting or payloads: the shell applies
+the actions, and waits where one returns None. Read this beside `tla/Protocol.tla`: variables,
+actions and their order are the same there, and a test compares the two state graphs edge by edge.
 
 Every variable has one writer. Callers write what may be done, the puller writes what was done,
 and between them stands the buffer, to which the puller adds and from which callers take. So an
@@ -30,7 +30,7 @@ class Variables(NamedTuple):
     consumer: Consumer  # waiting: a request, which permits pulls while nothing is buffered
     # The buffer: the puller adds, callers take.
     buffered: int  # batches held
-    mark: Mark  # behind these: the end of the epoch, or an error
+    mark: Mark  # behind the batches: the end of the epoch, or an error
     # Written by the puller: the worker or, where that is absent, a waiting caller.
     worker: Worker  # the prefetching thread; absent also means that callers pull for themselves
     fetching: bool  # a pull is in flight
@@ -68,11 +68,11 @@ INITIAL: State = Variables(
 def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
     """The first state of a wrapper that goes on from the place of another's consumer.
 
-    :param in_epoch: batches that the consumer was given of its epoch, whose end it was not told
-    :param in_pass: batches that it was given of the pass at its place, which are skipped
+    :param in_epoch: batches of its epoch that the consumer was given; the end was not reported yet
+    :param in_pass: batches of its pass that the consumer was given, which are skipped
     :return: None if no consumer can be there; INITIAL for (0, 0)
 
-    It is the state of an unbuffered wrapper at that place, which has pulled nothing ahead.
+    It is the state of an unbuffered wrapper at that place: nothing is pulled ahead.
     """
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = INITIAL
     if in_epoch < 0 or in_pass < 0 or (in_epoch > 0 and in_pass == 0):
@@ -94,7 +94,7 @@ def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
 
 
 def Enter(limits: Limits, state: State) -> State | None:
-    """`with` is entered, once its worker has started, or has died of that."""
+    """`with` is entered. Before that its worker has started, or has failed to."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if scope == "inside" or consumer == "waiting":
         return None
@@ -105,7 +105,7 @@ def Enter(limits: Limits, state: State) -> State | None:
 
 
 def Leave(limits: Limits, state: State) -> State | None:
-    """`with` is left, which tells the worker to halt; whoever leaves waits for that."""
+    """`with` is left. That tells the worker to halt, and the leaving thread waits until it has."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if scope != "inside":
         return None
@@ -117,14 +117,14 @@ def Leave(limits: Limits, state: State) -> State | None:
 
 
 def Allow(limits: Limits, state: State) -> State | None:
-    """A gate is entered; gates nest."""
+    """A gate is entered. Gates nest."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     permits += 1
     return scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded
 
 
 def Disallow(limits: Limits, state: State) -> State | None:
-    """A gate is left; a pull in flight goes on."""
+    """A gate is left. A pull in flight goes on."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if permits == 0:
         return None
@@ -136,7 +136,7 @@ def Disallow(limits: Limits, state: State) -> State | None:
 
 
 def Request(limits: Limits, state: State) -> State | None:
-    """`next` found nothing: it waits, which permits pulls while nothing is buffered."""
+    """`next` found nothing, and waits. That permits pulls while nothing is buffered."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if consumer == "waiting" or (scope == "new" and limits.capacity > 0):
         return None
@@ -145,7 +145,7 @@ def Request(limits: Limits, state: State) -> State | None:
 
 
 def Withdraw(limits: Limits, state: State) -> State | None:
-    """A waiting `next` was served, or is interrupted: it no longer waits."""
+    """A waiting `next` waits no longer: it was served, or is interrupted."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if consumer == "idle":
         return None
@@ -163,7 +163,7 @@ def Dequeue(limits: Limits, state: State) -> State | None:
 
 
 def EndEpoch(limits: Limits, state: State) -> State | None:
-    """`next` reports the end of the epoch; nobody begins another until asked."""
+    """`next` reports the end of the epoch. The next one begins with a request, or by entering."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if mark != "ended" or buffered > 0:
         return None
@@ -172,7 +172,7 @@ def EndEpoch(limits: Limits, state: State) -> State | None:
 
 
 def Raise(limits: Limits, state: State) -> State | None:
-    """`next` raises the error; nobody begins another epoch until asked."""
+    """`next` raises the error. The next epoch begins with a request, or by entering."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if mark != "failed" or buffered > 0:
         return None
@@ -184,7 +184,7 @@ def Raise(limits: Limits, state: State) -> State | None:
 
 
 def Start(limits: Limits, state: State) -> State | None:
-    """Somebody is about to enter: a worker starts, and begins an epoch unless a mark is left."""
+    """A worker starts, for a thread about to enter. It begins an epoch unless a mark is left."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if worker != "absent" or fetching or scope == "inside" or limits.capacity == 0:
         return None
@@ -195,7 +195,7 @@ def Start(limits: Limits, state: State) -> State | None:
 
 
 def Halt(limits: Limits, state: State) -> State | None:
-    """A worker outside `with` has no pull in flight: it ends, and everything else stays."""
+    """A worker outside `with` ends once no pull is in flight. Everything else stays."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if worker != "running" or fetching or scope == "inside":
         return None
@@ -222,7 +222,7 @@ def Fetch(limits: Limits, state: State) -> State | None:
 
 
 def Enqueue(limits: Limits, state: State) -> State | None:
-    """The pull yields a batch; the last of an epoch ends it at once."""
+    """The pull yields a batch. The last batch of an epoch ends the epoch in the same step."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if not fetching or worker == "dead":
         return None
@@ -236,7 +236,7 @@ def Enqueue(limits: Limits, state: State) -> State | None:
 
 
 def Exhaust(limits: Limits, state: State) -> State | None:
-    """The pass is over: so is the epoch if epochs are passes, or if the pass yielded nothing."""
+    """The pass is over. So is the epoch if epochs are passes, or if the pass yielded nothing."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if not fetching or worker == "dead":
         return None
@@ -247,7 +247,7 @@ def Exhaust(limits: Limits, state: State) -> State | None:
 
 
 def Fail(limits: Limits, state: State) -> State | None:
-    """The source raises: the error stands behind what is buffered, and its pass is dropped."""
+    """The source raises. The error stands behind the buffered batches; its pass is dropped."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if not fetching or worker == "dead":
         return None
@@ -257,7 +257,7 @@ def Fail(limits: Limits, state: State) -> State | None:
 
 
 def Drop(limits: Limits, state: State) -> State | None:
-    """A caller's own pull is interrupted without an answer: as an error that was raised already."""
+    """A caller's own pull is interrupted. That counts as an error that was raised already."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if not fetching or worker != "absent":
         return None
@@ -269,9 +269,9 @@ def Drop(limits: Limits, state: State) -> State | None:
 
 
 def Die(limits: Limits, state: State) -> State | None:
-    """The worker is gone without a word, or cannot start; with it goes the batch in its hand.
+    """The worker is gone without a word, or cannot start. The batch that it was pulling is lost.
 
-    So is one whose pull outlasts the patience of a stop: what it still does is nobody's.
+    A worker whose pull outlasts the time limit of a stop counts as dead, whatever it still does.
     """
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if worker == "absent":
@@ -284,7 +284,7 @@ def Die(limits: Limits, state: State) -> State | None:
 
 
 def Bury(limits: Limits, state: State) -> State | None:
-    """A request finds the worker dead and nothing buffered: that is an error like the source's."""
+    """A request finds the worker dead and nothing buffered. The consumer gets an error."""
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded = state
     if worker != "dead" or consumer == "idle" or buffered > 0 or mark != "none":
         return None

@@ -22,7 +22,7 @@ try:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 
-    from . import conform, proof, source, trace
+    from . import conform, pages, proof, source, trace
     from .report import command, terminal
     from .report.command import swimlane
 except ModuleNotFoundError as missing:
@@ -42,6 +42,10 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
+MODELS = pages.ROOT / "tla" / "README.md"
+DEFECTS = pages.ROOT / "specs" / "README.md"
+
+
 def main() -> int:
     """Check the models that were asked for. Returns the exit status."""
     arguments = parse()
@@ -51,16 +55,24 @@ def main() -> int:
     try:
         java(), jar()
         chosen = choose(arguments.only)
-    except (ToolsMissing, ModelError) as error:
+        if arguments.write:
+            pages.part(MODELS, "models"), pages.part(DEFECTS, "defects")
+    except (ToolsMissing, ModelError, pages.NoPage) as error:
         print(error, file=sys.stderr)
         return 2
     judge, jobs = check, arguments.jobs
     if arguments.distributed:
         chosen = [model for model in chosen if is_for_workers(model)]
         judge, jobs = partial(check_distributed, workers=arguments.workers), 1
+    before = os.times()
     results = run(console, chosen, jobs, judge)
     console.print(table(chosen, results))
-    return report(console, chosen, results)
+    status = report(console, chosen, results)
+    if arguments.write and status == 0:
+        after = os.times()
+        spent = after.children_user + after.children_system
+        write(chosen, results, spent - before.children_user - before.children_system)
+    return status
 
 
 def parse() -> argparse.Namespace:
@@ -82,6 +94,11 @@ def parse() -> argparse.Namespace:
         type=int,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
         help="models or runs to check at once (default: %(default)s, the number of processors)",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="renew the tables of models in the pages, if all is as expected",
     )
     parser.add_argument(
         "--distributed",
@@ -143,6 +160,8 @@ def parse() -> argparse.Namespace:
     for name in "jobs", "workers":
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
+    if arguments.write and (arguments.only or arguments.distributed):
+        parser.error("--write needs all of all models: leave out --only and --distributed")
     return arguments
 
 
@@ -233,6 +252,42 @@ def report(console: Console, chosen: list[Model], results: dict[str, Result]) ->
     passed = len(chosen) - differing
     console.print(f"{passed} as expected, {differing} differing")
     return 1 if differing else 0
+
+
+def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> None:
+    """Renew the tables in the pages: the models by module, and the seed's defects."""
+    modules: dict[str, list[Model]] = {}
+    for model in chosen:
+        modules.setdefault(model.module, []).append(model)
+    body = [
+        (
+            f"`{name}`",
+            len(models),
+            "hold" if all(model.expected == "holds" for model in models) else "are refuted",
+            f"{sum(results[model.name].generated for model in models):,}",
+            f"{sum(results[model.name].distinct for model in models):,}",
+            f"{max(results[model.name].distinct for model in models):,}",
+        )
+        for name, models in modules.items()
+    ]
+    headings = ("module", " models", "which", " generated states", " distinct", " in the largest")
+    said = f"\n{len(chosen)} models, in {seconds:.0f} s of processor time.\n"
+    pages.renew(MODELS, "models", pages.table(headings, body) + said)
+    found = []
+    for model in sorted(modules["Seed"], key=lambda model: int(model.name.split("_")[1])):
+        text = model.title.partition(": ")[2]
+        violated = model.expected.removeprefix("violates ")
+        found.append(
+            (
+                model.name.split("_")[1],
+                text[0].upper() + text[1:],
+                f"`{model.name}`",
+                f"`{violated}`",
+                len(results[model.name].steps),
+            )
+        )
+    of_defects = (" #", "defect", "model", "violates", " states")
+    pages.renew(DEFECTS, "defects", pages.table(of_defects, found))
 
 
 if __name__ == "__main__":

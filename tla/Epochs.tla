@@ -4,9 +4,9 @@
 (*                                                                         *)
 (* A source answers pulls: with a batch, with "exhausted" at the end of a  *)
 (* pass, or with "raised". The consumer reads the answers in order, one    *)
-(* `next' a step, as if there were no buffer, no thread and no gate: when  *)
-(* the source gave an answer makes no difference. Batches are numbered in  *)
-(* the order of the pulls, modulo Numbers.                                 *)
+(* `next' a step, as if there were no buffer, no thread and no gate. It    *)
+(* makes no difference when the source gave an answer. Batches are         *)
+(* numbered in the order of the pulls, modulo Numbers.                     *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
@@ -17,10 +17,10 @@ CONSTANTS
 ASSUME EpochSize \in Nat /\ Numbers \in Nat \ {0}
 
 VARIABLES
-    answers,  \* what the source has answered and the consumer has not used up
+    answers,  \* answers of the source that the consumer has not used up, oldest first
     taken,    \* the number of the batch that the consumer took last
     count,    \* batches the consumer has got in this epoch; stays 0 where an epoch is a pass
-    inPass,   \* the pass at the consumer's place has given it a batch
+    inPass,   \* the consumer was given a batch of its current pass
     seen      \* what `next' did last: "nothing" yet, "batch", "end", "failure"
 
 vars == <<answers, taken, count, inPass, seen>>
@@ -40,11 +40,11 @@ Answers == {Numbered(n) : n \in 0 .. Numbers - 1} \union {Exhausted, Raised}
 
 Complete == EpochSize > 0 /\ count = EpochSize
 
-\* In epochs of a fixed size the end of a pass that has yielded goes unseen: another pass follows.
+\* In epochs of a fixed size the end of a pass that has yielded is not seen: another pass follows.
 Unseen == EpochSize > 0 /\ inPass /\ answers # <<>> /\ Head(answers) = Exhausted
 Ahead == IF Unseen THEN Tail(answers) ELSE answers
 
-\* The source may answer at any time. What it answers is its own affair.
+\* The source may answer at any time, and may give any answer.
 Answer(answer) ==
     /\ answers' = Append(answers, answer)
     /\ UNCHANGED <<taken, count, inPass, seen>>
@@ -89,7 +89,7 @@ Failure ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
-\* `next' is interrupted in a pull of its own: as an error that is raised at once.
+\* `next' is interrupted in a pull of its own. That counts as an error that is raised at once.
 Interrupted ==
     /\ ~Complete
     /\ Ahead = <<>>
@@ -99,8 +99,8 @@ Interrupted ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
-\* Another reading goes on from here, of an equal source: this is asked again for what it had
-\* answered and nobody had used up. Of that nothing was seen, so nothing that is seen changes.
+\* Another reading goes on from here, on an equal source. The answers that were not used up are
+\* given again. The consumer had seen none of them, so nothing that it sees changes.
 Resume ==
     /\ answers' = <<>>
     /\ UNCHANGED <<taken, count, inPass, seen>>
@@ -117,6 +117,6 @@ Spec == Init /\ [][Next]_vars
 \* The same where callers may be interrupted.
 SpecWithInterrupts == Init /\ [][Next \/ Interrupted]_vars
 
-\* And where other readings may go on.
+\* The same, and other readings may go on.
 SpecWithResumes == Init /\ [][Next \/ Interrupted \/ Resume]_vars
 =============================================================================

@@ -11,11 +11,11 @@ StopDrains == scope = "outside" => buffered = 0
 \* Action property. False: an open gate lets the worker pull although nobody waits.
 PullsAreRequested == [][P!PullStarts => consumer = "waiting"]_vars
 
-\* Refinement. False: what was put is not yet what the consumer has seen.
+\* Refinement. False: a batch that was put is not yet seen by the consumer.
 AsIfUnbuffered == INSTANCE Epochs WITH count <- count
 RefinesAsIfUnbuffered == AsIfUnbuffered!Spec
 
-\* Liveness. False: nobody has to go on reading.
+\* Liveness. False: the consumer need not go on reading.
 EpochsEnd == begun ~> mark = "ended"
 
 \* Liveness. False once the source may keep a pull for ever.
@@ -23,7 +23,7 @@ SpecOfHangingSource ==
     Init /\ [][Next]_vars /\ WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury)
 ServedByHangingSource == P!Served
 
-\* Deadlock. False: that something can always happen, if `with' could be entered once only.
+\* Deadlock. False: if `with' could be entered only once, something could still always happen.
 NextOfOneScope == (scope = "new" /\ (Start \/ Enter)) \/ Leave \/ Halt
 SpecOfOneScope == Init /\ [][NextOfOneScope]_vars
 =============================================================================

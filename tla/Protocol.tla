@@ -7,7 +7,7 @@
 (* from a source into a bounded buffer ahead of a consumer. Where there is *)
 (* no worker (unbuffered, or outside `with') the consumer takes the steps  *)
 (* of the pull itself. Every variable has one writer: callers, or the      *)
-(* puller. What the batches are is left to module Stream.                  *)
+(* puller. Module Stream adds the batches themselves.                      *)
 (***************************************************************************)
 EXTENDS Naturals
 
@@ -25,7 +25,7 @@ VARIABLES
     consumer,  \* "idle", "waiting": a request, which permits pulls while nothing is buffered
     \* The buffer: the puller adds, callers take.
     buffered,  \* batches held
-    mark,      \* behind these: "none", "ended" (the epoch), "failed" (an error)
+    mark,      \* behind the batches: "none", "ended" (the epoch), "failed" (an error)
     \* Written by the puller: the worker or, where that is absent, a waiting caller.
     worker,    \* "absent", "running", "dead"; absent also means that callers pull for themselves
     fetching,  \* a pull is in flight
@@ -41,7 +41,7 @@ vars == <<scope, permits, consumer, buffered, mark, worker, fetching, begun, cou
 
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 
-\* A worker that found the buffer full need not look again before no more than this is left.
+\* A worker that found the buffer full need not look again until only so many batches are left.
 LowWater == Slots - (IF Slots \div 4 > 0 THEN Slots \div 4 ELSE 1)
 
 Init ==
@@ -59,7 +59,7 @@ Init ==
 -----------------------------------------------------------------------------
 (* Callers: the scope, entering and leaving `with'.                        *)
 
-\* `with' is entered, once its worker has started, or has died of that.
+\* `with' is entered. Before that its worker has started, or has failed to.
 Enter ==
     /\ scope # "inside"
     /\ consumer = "idle"
@@ -67,7 +67,7 @@ Enter ==
     /\ scope' = "inside"
     /\ UNCHANGED <<permits, consumer, buffer, puller>>
 
-\* `with' is left, which tells the worker to halt; whoever leaves waits for that.
+\* `with' is left. That tells the worker to halt, and the leaving thread waits until it has.
 Leave ==
     /\ scope = "inside"
     /\ scope' = "outside"
@@ -76,13 +76,13 @@ Leave ==
 -----------------------------------------------------------------------------
 (* Callers: the gate.                                                      *)
 
-\* A gate is entered; gates nest.
+\* A gate is entered. Gates nest.
 Allow ==
     /\ permits < MaxPermits
     /\ permits' = permits + 1
     /\ UNCHANGED <<scope, consumer, buffer, puller>>
 
-\* A gate is left; a pull in flight goes on.
+\* A gate is left. A pull in flight goes on.
 Disallow ==
     /\ permits > 0
     /\ permits' = permits - 1
@@ -91,14 +91,14 @@ Disallow ==
 -----------------------------------------------------------------------------
 (* Callers: the consumer.                                                  *)
 
-\* `next' found nothing: it waits, which permits pulls while nothing is buffered.
+\* `next' found nothing, and waits. That permits pulls while nothing is buffered.
 Request ==
     /\ consumer = "idle"
     /\ scope # "new" \/ Capacity = 0
     /\ consumer' = "waiting"
     /\ UNCHANGED <<scope, permits, buffer, puller>>
 
-\* A waiting `next' was served, or is interrupted: it no longer waits.
+\* A waiting `next' waits no longer: it was served, or is interrupted.
 Withdraw ==
     /\ consumer = "waiting"
     /\ consumer' = "idle"
@@ -110,14 +110,14 @@ Dequeue ==
     /\ buffered' = buffered - 1
     /\ UNCHANGED <<callers, mark, puller>>
 
-\* `next' reports the end of the epoch; nobody begins another until asked.
+\* `next' reports the end of the epoch. The next one begins with a request, or by entering.
 EndEpoch ==
     /\ mark = "ended"
     /\ buffered = 0
     /\ mark' = "none"
     /\ UNCHANGED <<callers, buffered, puller>>
 
-\* `next' raises the error; nobody begins another epoch until asked.
+\* `next' raises the error. The next epoch begins with a request, or by entering.
 Raise ==
     /\ mark = "failed"
     /\ buffered = 0
@@ -127,7 +127,7 @@ Raise ==
 -----------------------------------------------------------------------------
 (* The worker: from its start to its end.                                  *)
 
-\* Somebody is about to enter: a worker starts, and begins an epoch unless a mark is left.
+\* A worker starts, for a thread that is about to enter. It begins an epoch unless a mark is left.
 Start ==
     /\ worker = "absent"
     /\ ~fetching
@@ -137,7 +137,7 @@ Start ==
     /\ begun' = IF mark = "none" THEN TRUE ELSE begun
     /\ UNCHANGED <<callers, buffer, fetching, count, yielded>>
 
-\* A worker outside `with' has no pull in flight: it ends, and everything else stays.
+\* A worker outside `with' ends once no pull is in flight. Everything else stays.
 Halt ==
     /\ worker = "running"
     /\ ~fetching
@@ -162,7 +162,7 @@ Fetch ==
     /\ begun' = TRUE
     /\ UNCHANGED <<callers, buffer, worker, count, yielded>>
 
-\* The pull yields a batch; the last of an epoch ends it at once.
+\* The pull yields a batch. The last batch of an epoch ends the epoch in the same step.
 Enqueue ==
     /\ fetching
     /\ worker # "dead"
@@ -175,7 +175,7 @@ Enqueue ==
          ELSE UNCHANGED <<mark, begun>>
     /\ UNCHANGED <<callers, worker>>
 
-\* The pass is over: so is the epoch if epochs are passes, or if the pass yielded nothing.
+\* The pass is over. So is the epoch if epochs are passes, or if the pass yielded nothing.
 Exhaust ==
     /\ fetching
     /\ worker # "dead"
@@ -186,7 +186,7 @@ Exhaust ==
          ELSE UNCHANGED <<mark, begun, count>>
     /\ UNCHANGED <<callers, buffered, worker>>
 
-\* The source raises: the error stands behind what is buffered, and its pass is dropped.
+\* The source raises. The error stands behind the buffered batches, and its pass is dropped.
 Fail ==
     /\ fetching
     /\ worker # "dead"
@@ -197,7 +197,7 @@ Fail ==
     /\ yielded' = FALSE
     /\ UNCHANGED <<callers, buffered, worker>>
 
-\* A caller's own pull is interrupted without an answer: as an error that was raised already.
+\* A caller's own pull is interrupted. That counts as an error that was raised already.
 Drop ==
     /\ fetching
     /\ worker = "absent"
@@ -210,15 +210,16 @@ Drop ==
 -----------------------------------------------------------------------------
 (* Death, which nobody chooses.                                            *)
 
-\* The worker is gone without a word, or cannot start; with it goes the batch in its hand.
-\* So is one whose pull outlasts the patience of a stop: what it still does is nobody's.
+\* The worker is gone without a word, or cannot start. The batch that it was pulling is lost.
+\* A worker whose pull outlasts the time limit of a stop counts as dead, whatever it still does.
 Die ==
     /\ \/ worker = "running"
        \/ worker = "absent" /\ ~fetching /\ scope # "inside" /\ Capacity > 0
     /\ worker' = "dead"
     /\ UNCHANGED <<callers, buffer, fetching, begun, count, yielded>>
 
-\* A request finds the worker dead and nothing buffered: that is an error like the source's.
+\* A request finds the worker dead and nothing buffered. The consumer gets an error, as from the
+\* source.
 Bury ==
     /\ worker = "dead"
     /\ consumer = "waiting"
@@ -237,7 +238,7 @@ Bury ==
 (* on from the place of its consumer.                                      *)
 
 \* The first state of a wrapper that goes on from a place: the consumer was given inEpoch batches
-\* of its epoch, and inPass of the pass at its place. No consumer can be where this is not enabled.
+\* of its epoch, and inPass batches of its pass. It is enabled wherever a consumer can be.
 Resumed(inEpoch, inPass) ==
     /\ inEpoch > 0 => inPass > 0
     /\ IF EpochSize = 0 THEN inEpoch = inPass ELSE inEpoch <= EpochSize
@@ -254,12 +255,12 @@ Resumed(inEpoch, inPass) ==
               /\ begun' = (inEpoch > 0)
               /\ count' = IF EpochSize > 0 THEN inEpoch ELSE 0
 
-\* From any place. Where epochs are passes, how many batches makes no difference.
+\* From any place. Where epochs are passes, the number of batches makes no difference.
 Resume == \E inEpoch \in 0 .. EpochSize + 1, inPass \in 0 .. 1 : Resumed(inEpoch, inPass)
 
 -----------------------------------------------------------------------------
-(* Fair are the worker (or the caller in its place) and the source, and    *)
-(* nobody else: a consumer may stop asking at any time.                    *)
+(* The worker (or the caller in its place) and the source are fair. The    *)
+(* others are not: a consumer may stop reading at any time.                *)
 
 System == Halt \/ Fetch \/ Bury
 Source == Enqueue \/ Exhaust \/ Fail
@@ -278,7 +279,7 @@ Fairness ==
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
-\* The same where another wrapper may go on at any instant.
+\* The same, and at any instant another wrapper may go on.
 SpecWithResumes == Init /\ [][Next \/ Resume]_vars /\ Fairness
 
 -----------------------------------------------------------------------------
@@ -299,7 +300,7 @@ TypeOK ==
 \* The bound is on batches held and being pulled: the slot is reserved before the pull.
 Bounded == buffered + (IF fetching THEN 1 ELSE 0) <= Slots
 
-\* No epoch outgrows its size, and the batch that completes one ends it in the same step.
+\* No epoch outgrows its size, and the batch that completes an epoch ends it in the same step.
 EpochBounded ==
     /\ IF EpochSize = 0 THEN count = 0 ELSE count < EpochSize
     /\ mark # "none" => ~begun
@@ -314,7 +315,7 @@ UnbufferedAlone == Capacity = 0 => worker = "absent"
 \* A buffered stream is read only after it was entered.
 ReadAfterEntry == consumer = "waiting" /\ Capacity > 0 => scope # "new"
 
-\* What callers, the source and fate may do is never refused, nor ignored.
+\* Callers, source and death are never refused, nor ignored.
 Can(Action) == ENABLED <<Action>>_vars
 InputEnabled ==
     /\ scope # "inside" /\ consumer = "idle" /\ (Capacity = 0 \/ worker # "absent") => Can(Enter)
@@ -335,20 +336,21 @@ InputEnabled ==
 Unserved == consumer = "waiting" /\ buffered = 0 /\ mark = "none"
 Halting == worker = "running" /\ scope # "inside"
 
-\* The system or the source can always move for these.
+\* For both of these the system or the source can always move.
 NeverStuck == Unserved \/ Halting => ENABLED (System \/ Source)
 
 -----------------------------------------------------------------------------
 (* Safety, on steps.                                                       *)
 
-\* A step writes for callers, or for the puller. Callers take from the buffer, the puller adds.
+\* A step writes the callers' variables or the puller's. Callers take from the buffer; the puller
+\* adds to it.
 SingleWriter ==
     [][/\ UNCHANGED callers \/ UNCHANGED puller
        /\ buffered' < buffered \/ (mark # "none" /\ mark' # mark) => UNCHANGED puller
        /\ buffered' > buffered \/ (mark' # "none" /\ mark' # mark) => puller' # puller]_vars
 
-\* `with' is entered with a worker, and left; a worker starts and halts outside, or dies, and the
-\* dead are buried for a request that waits.
+\* `with' is entered with a worker in place, and left. A worker starts and halts outside `with', or
+\* dies. A dead worker is buried for a request that waits.
 LifeCycle ==
     [][/\ scope' # scope =>
             <<scope, scope'>> \in
@@ -365,20 +367,20 @@ LifeCycle ==
 PullStarts == ~fetching /\ fetching'
 WorkerStarts == worker # "running" /\ worker' = "running"
 
-\* A worker begins an epoch when it starts, unless a mark is left; later only a request does.
+\* A worker begins an epoch when it starts, unless a mark is left. Later only a request does.
 EpochBegins ==
     [][/\ ~begun /\ begun' =>
             \/ WorkerStarts /\ mark = "none"
             \/ PullStarts /\ consumer = "waiting"
        /\ WorkerStarts => begun' \/ mark # "none"]_vars
 
-\* What ends up in the buffer or as a mark answers a pull of somebody living, or tells of a death.
+\* A new batch or mark answers a pull of a living thread, or reports a death.
 AnswersAPull ==
     [][buffered' > buffered \/ (mark' # "none" /\ mark' # mark) =>
         \/ fetching /\ worker # "dead"
         \/ worker = "dead" /\ worker' = "absent"]_vars
 
-\* A pull starts for an open gate, or for a request that was not served, and not otherwise.
+\* A pull starts for an open gate or for a request that is not served yet, and not otherwise.
 GateRespected ==
     [][PullStarts =>
         \/ permits > 0 /\ begun /\ worker = "running"
@@ -388,7 +390,7 @@ GateRespected ==
 StopPullsNothing ==
     [][PullStarts => worker = "absent" \/ (worker = "running" /\ scope = "inside")]_vars
 
-\* Entering, leaving, starting, halting and dying leave what is buffered, pulled, counted and marked.
+\* Entering, leaving, starting, halting and dying change neither buffer, pull, count nor mark.
 StopPreserves ==
     [][(scope' # scope \/ worker' # worker) /\ ~(worker = "dead" /\ worker' = "absent") =>
         /\ UNCHANGED <<buffered, mark, fetching, count, yielded>>
@@ -397,7 +399,7 @@ StopPreserves ==
 -----------------------------------------------------------------------------
 (* Liveness, under Fairness.                                               *)
 
-\* Nobody starts workers, or is interrupted in pulls, for ever.
+\* Starts of workers and interrupts of callers' pulls come to an end.
 Undisturbed == <>[][~Start /\ ~Drop]_vars
 
 \* A waiting request is served, or withdrawn.

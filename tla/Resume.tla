@@ -1,14 +1,14 @@
 ------------------------------- MODULE Resume -------------------------------
 (***************************************************************************)
-(* The stream with resumes: at any instant, any number of times, the       *)
+(* The stream with resumes. At any instant, any number of times, the       *)
 (* wrapper is given up, and another one goes on with exactly the rest.     *)
 (*                                                                         *)
-(* What is handed on (`state_dict') is what the consumer was given: the    *)
-(* batches of its epoch, and those of the pass at its place. The new       *)
+(* The state that is handed on (`state_dict') says what the consumer was   *)
+(* given: how many batches of its epoch, and how many of its pass. The new *)
 (* wrapper begins that pass again and skips so many. The source is equal,  *)
-(* so it gives the same again; what was pulled and not given is pulled     *)
-(* again, an end or an error too. The old thread and its pull in flight    *)
-(* are nobody's.                                                           *)
+(* so it gives the same again. What was pulled and not given is pulled     *)
+(* again, be it a batch, an end or an error. The old thread and its pull   *)
+(* in flight no longer count.                                              *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
@@ -17,7 +17,7 @@ CONSTANTS Capacity, EpochSize, MaxPermits
 VARIABLES
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
     batches, pulled, taken, pulls, answers, got, inPass, seen,
-    given,  \* batches that the consumer was given of the pass at its place
+    given,  \* batches of its pass that the consumer was given
     before  \* the number of the batch before that pass
 
 S == INSTANCE Stream
@@ -25,8 +25,8 @@ S == INSTANCE Stream
 place == <<given, before>>
 vars == <<S!vars, place>>
 
-\* The state that is handed on. Batches in a pass are counted around, as they are numbered; but
-\* never back to 0, which says that there were none.
+\* The state that is handed on. The count of batches in a pass wraps around, as their numbers do,
+\* but never to 0, which means that there were none.
 InEpoch == IF EpochSize = 0 THEN given ELSE got
 InPass == given
 More(n) == (n % S!Numbers) + 1
@@ -45,13 +45,13 @@ Disallow == S!Disallow /\ UNCHANGED place
 Request == S!Request /\ UNCHANGED place
 Withdraw == S!Withdraw /\ UNCHANGED place
 
-\* A batch behind the end of a pass is the first of the next one.
+\* A batch behind the end of a pass is the first of the next pass.
 Dequeue ==
     /\ S!Dequeue
     /\ given' = IF S!Ends THEN 1 ELSE More(given)
     /\ before' = IF S!Ends THEN taken ELSE before
 
-\* An epoch that has its size ends in the middle of the pass.
+\* An epoch of full size ends in the middle of the pass.
 EndEpoch ==
     /\ S!EndEpoch
     /\ IF EpochSize > 0 /\ got = EpochSize THEN UNCHANGED place ELSE Fresh
@@ -97,15 +97,15 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 -----------------------------------------------------------------------------
 (* Safety.                                                                 *)
 
-\* At every instant another wrapper can go on, and what is skipped is what the consumer was given.
+\* At every instant another wrapper can go on, and it skips what the consumer was given.
 Resumable ==
     /\ ENABLED Resume
     /\ taken = (before + InPass) % S!Numbers
     /\ inPass <=> InPass > 0
 
 -----------------------------------------------------------------------------
-(* Refinement: the consumer sees what one unbuffered reading gives, however*)
-(* many wrappers it reads. A resumed run is the rest of that.              *)
+(* Refinement: however many wrappers the consumer reads, it sees what one  *)
+(* unbuffered reading gives. A resumed run is the rest of that reading.    *)
 
 Refines == S!Abstract!SpecWithResumes
 
@@ -113,7 +113,7 @@ Implements == S!P!SpecWithResumes
 
 -----------------------------------------------------------------------------
 (* The properties of Stream, under names that a model can list. Those of   *)
-(* steps are about one wrapper.                                            *)
+(* steps are left out: they hold of one wrapper.                           *)
 
 TypeOK == S!TypeOK
 Bounded == S!Bounded

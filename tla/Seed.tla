@@ -2,11 +2,11 @@
 (***************************************************************************)
 (* The protocol of emloop's StreamWrapper, the seed of ours, step by step. *)
 (*                                                                         *)
-(* A step is what its code does between two points at which threads meet:  *)
-(* an operation on the queue, the semaphore, the event or a thread, on the *)
-(* shared count, the sleep, the source. A test drives the published code   *)
-(* along the counterexamples. Each .cfg allows the perils that lead to one *)
-(* known defect, and expects it.                                           *)
+(* A step ends at a point where threads meet: an operation on the queue,   *)
+(* the semaphore, the event, a thread or the shared count; the sleep; the  *)
+(* source. A test drives the published code along the counterexamples.     *)
+(* Each .cfg allows the perils that lead to one known defect, and expects  *)
+(* that defect.                                                            *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, FiniteSets
 
@@ -16,7 +16,7 @@ CONSTANTS
     MaxPermits,  \* bound of the model on gates that the user nests
     MaxBatches,  \* bound of the model on batches that the source has
     MaxThreads,  \* bound of the model on threads that live at once
-    May          \* perils: what the user and the source may do beside the usual
+    May          \* perils: unusual steps that the user and the source may take
 
 Perils == {
     "raise",      \* the source raises
@@ -32,16 +32,16 @@ ASSUME May \subseteq Perils
 
 VARIABLES
     scope,      \* of the `with': "new", "inside", "outside"
-    main,       \* where the consumer is in a call; "user": in none
+    main,       \* the consumer's place in a call; "user": in no call
     gated,      \* the call has released the semaphore
-    result,     \* what the call is about to return: <<>> or an item
-    content,    \* what a stop has taken out of the queue
+    result,     \* of the call that is about to return: <<>> or an item
+    content,    \* items that a stop has taken out of the queue
     queue,      \* of items: <<"batch", n>>, <<"none", n>> (a None of the source), <<"mark">>
     size,       \* of the queue, which a stop may enlarge
-    semaphore,  \* releases that were not taken back
+    semaphore,  \* releases without an acquire yet
     opened,     \* gates that the user has entered and not left
-    current,    \* the thread that the wrapper knows; 0: none yet
-    pc,         \* of each thread: where it is; "dead" before its start and after its end
+    current,    \* the last thread that the wrapper started; 0: none yet
+    pc,         \* of each thread: its place; "dead" before its start and after its end
     hand,       \* of each thread: the item that it has pulled and not yet put
     told,       \* of each thread: its stopping event is set
     stream,     \* the shared iterator: "none", "fresh", "open" after a batch, or, ended but kept, "spent"
@@ -82,9 +82,9 @@ Init ==
     /\ Abstract!Init
 
 -----------------------------------------------------------------------------
-(* The history: what the source has answered, and what `next' has told.    *)
+(* The history: the source's answers, and what the consumer has seen.      *)
 
-\* An empty source that is asked for ever leaves finitely many states: what exceeds is forgotten.
+\* Further answers are forgotten: an empty source that is asked for ever has finitely many states.
 Memory == MaxBatches + 2
 
 Note(answer) ==
@@ -113,13 +113,13 @@ SeeFailure ==
     /\ UseUp
     /\ UNCHANGED taken
 
-\* Marks are in-band: whatever is None is an end.
+\* Marks are in-band: any None is an end.
 See(item) ==
     CASE item[1] = "batch" -> SeeBatch(item[2])
       [] item[1] = "failure" -> SeeFailure
       [] OTHER -> SeeEnd
 
-\* A `next' that has its result returns, or first takes the semaphore back.
+\* A `next' that has its result returns. If it released the semaphore, it acquires that first.
 Result(item) ==
     IF gated
       THEN main' = "shut" /\ result' = item /\ UNCHANGED history
@@ -170,7 +170,7 @@ YieldNone(t) ==
     /\ Note(Abstract!Numbered(pulled'))
     /\ UNCHANGED <<call, items, gates, current, told, count>>
 
-\* ... or is exhausted: self._stream = None, then another pass, or the mark, ...
+\* ... or is exhausted: self._stream = None, and then another pass or the mark, ...
 Exhaust(t) ==
     /\ At(t, "pull", IF EpochSize > 0 THEN "stream" ELSE "mark")
     /\ stream # "none"
@@ -318,7 +318,7 @@ Refill ==
     /\ main' = IF Len(content) = 1 THEN "shut" ELSE "refill"
     /\ UNCHANGED <<scope, gated, result, size, gates, current, workers, shared, history>>
 
-\* Ctrl-C in the join: what the stop has taken out of the queue is dropped.
+\* Ctrl-C in the join: the items that the stop has taken out of the queue are lost.
 Interrupt ==
     /\ "interrupt" \in May
     /\ main = "join"
@@ -372,7 +372,7 @@ Get ==
     /\ Result(Head(queue))
     /\ UNCHANGED <<scope, gated, content, size, gates, current, workers, shared>>
 
-\* except Empty: the two seconds are a step that comes when it likes.
+\* except Empty: the two seconds may be over at any time.
 TimeOut ==
     /\ main = "get"
     /\ queue = <<>>
@@ -453,7 +453,7 @@ OwnReturn ==
     /\ UNCHANGED <<scope, gated, content, items, gates, current, workers, shared>>
 
 -----------------------------------------------------------------------------
-(* Threads, source and calls that have begun are fair; the user is not.    *)
+(* Threads, the source and calls that have begun are fair. The user is not.*)
 
 Worker(t) ==
     \/ GetStream(t) \/ PassGate(t) \/ Wake(t) \/ Put(t) \/ Count(t) \/ CheckStop(t)
@@ -495,7 +495,7 @@ NoWorkerOutside == (\E t \in Threads : Alive(t)) => scope = "inside"
 Starts(t) == pc[t] = "nap" /\ pc'[t] = "pull"
 PullStarts == \E t \in Threads : Starts(t)
 
-\* A `next' that has found nothing, and for which nothing was put yet.
+\* A `next' that found nothing, and nothing was put for it yet.
 Requested == main \in {"alive", "empty", "get", "doubt", "eager"} /\ queue = <<>>
 
 GateRespected == [][PullStarts => opened > 0 \/ Requested]_vars

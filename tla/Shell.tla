@@ -1,41 +1,42 @@
 ------------------------------- MODULE Shell --------------------------------
 (***************************************************************************)
-(* The threads of the shell: it implements Protocol. A step is one read or *)
-(* write that another thread can notice; there is no lock. Callers write   *)
-(* the scope, the gates and their requests; the puller (the worker or,     *)
-(* where there is none, a waiting caller) writes the rest. A claim (to     *)
+(* The threads of the shell, which implement Protocol. A step is one read  *)
+(* or write that another thread can notice. There is no lock. Callers      *)
+(* write the scope, the gates and their requests; the puller (the worker   *)
+(* or, where there is none, a waiting caller) writes the rest. A claim (to *)
 (* enter, to be the consumer, to wait, to pull) is in force while its      *)
-(* thread is at certain places, so that any interrupt ends it.             *)
+(* thread is at certain places, so any interrupt ends it.                  *)
 (*                                                                         *)
-(* The worker reads length and mark, then gates and request, and last the  *)
-(* scope: from the gates on in one step here, as what is inside was inside *)
-(* before. So is a caller's look whether the worker is parked and its ring.*)
+(* The worker reads length and mark, then gates and request, and the scope *)
+(* last. From the gates on that is one step here: a scope that is inside   *)
+(* at the end was inside before. A caller's look at `parked' and its ring  *)
+(* are one step as well.                                                   *)
 (***************************************************************************)
 EXTENDS Naturals, FiniteSets
 
 CONSTANTS
     Capacity, EpochSize, MaxPermits,  \* as in Protocol
-    LowWater,    \* a worker that found the buffer full is woken when no more is left
+    LowWater,    \* a worker that found the buffer full is woken when only so many are left
     Consumers,   \* threads that call `next'
     Interrupts,  \* 1: callers are interrupted, anywhere and any number of times
     Deaths,      \* 1: the worker dies, anywhere (after a fork; given up; never started)
-    Lights       \* 1: the worker may sleep lightly: it wakes by itself, no gate rings for it
+    Lights       \* 1: the worker may sleep lightly: it wakes by itself, and gates do not ring
 
 VARIABLES
     \* written by callers
-    scope,    \* of the `with'; an abandoned wrapper is left
+    scope,    \* of the `with'; abandoning a wrapper leaves it
     gates,    \* how many are open
     owner,    \* the place of the thread that enters and leaves
     gate,     \* the place of the thread that opens gates
     call,     \* the place of each consumer
-    garbage,  \* nobody has the wrapper any more
+    garbage,  \* the wrapper was abandoned
     \* written by the puller
     mark,     \* behind the batches: "none", "ended", "failed"; callers take it
     begun, count, yielded,  \* its progress, as in Protocol
     at,       \* the worker's place: "none", "born" (no claim yet), ..., or how it died
-    held,     \* the length that it has read; Slots if there is a mark
+    held,     \* the length of the buffer that the worker has read; Slots if there is a mark
     parked,   \* "no", "yes", or "light"
-    ringer,   \* a worker that has gone has still to ring
+    ringer,   \* a worker that is gone has yet to ring
     \* written by both
     batches,  \* how many are buffered
     rung      \* bells rung and not heard: "worker", "consumer", "owner"
@@ -47,7 +48,7 @@ vars == <<callers, puller, batches, rung>>
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 Threads == 1..Consumers
 
-Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: the mark of a last batch
+Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: before a last batch's mark
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
 Sleeps(c) == call[c] \in {"again", "ring", "asleep"}
@@ -63,7 +64,7 @@ Init ==
     /\ call = [c \in Threads |-> "user"] /\ mark = "none" /\ begun = FALSE /\ count = 0
     /\ yielded = FALSE /\ at = "none" /\ held = 0 /\ parked = "no" /\ ringer = FALSE
     /\ batches = 0 /\ rung = {}
-\* What an answer does to progress and mark.
+\* How an answer changes progress and mark.
 Last == EpochSize > 0 /\ count + 1 = EpochSize
 Yields ==
     /\ yielded' = TRUE /\ begun' = (begun /\ ~Last)
@@ -78,7 +79,7 @@ Exhausts == IF EpochSize = 0 \/ ~yielded THEN mark' = "ended" /\ Drops
 Goto(place) == at' = place /\ UNCHANGED <<held, parked, ringer>>
 Over == held' = 0 /\ parked' = "no" /\ rung' = rung \ {"worker"}
 Halts == at' = "none" /\ ringer' = TRUE /\ Over
-\* It claims the pull, unless a caller is in one, and begins an epoch.
+\* The worker claims the pull, unless a caller is in one, and begins an epoch.
 Start ==
     /\ Born
     /\ IF \E c \in Threads : Pulls(c)
@@ -86,18 +87,19 @@ Start ==
          ELSE /\ at' = "await" /\ parked' = "yes" /\ begun' = (begun \/ mark = "none")
               /\ UNCHANGED <<held, ringer, rung>>
     /\ UNCHANGED <<callers, mark, count, yielded, batches>>
-\* It looks whether its starter still enters, and only then whether that has entered.
+\* The worker looks whether the thread that started it is still entering, and only then whether that
+\* has entered.
 Await ==
     /\ \/ /\ at = "await" /\ (scope = "inside" \/ owner \notin {"starting", "write"})
           /\ Goto("orphan") /\ UNCHANGED rung
        \/ at = "orphan" /\ IF scope = "inside" THEN Goto("length") /\ UNCHANGED rung ELSE Halts
     /\ UNCHANGED <<callers, mark, progress, batches>>
-\* Length and mark before the request: a call that was served withdraws before it takes.
+\* The worker reads length and mark before the request: a call withdraws before it takes a batch.
 Length ==
     /\ at = "length" /\ at' = "look" /\ held' = IF mark = "none" THEN batches ELSE Slots
     /\ UNCHANGED <<callers, mark, progress, parked, ringer, batches, rung>>
 Permitted == held < Slots /\ ((begun /\ gates > 0) \/ ((\E c \in Threads : Waits(c)) /\ held = 0))
-\* It halts; pulls; parks, to look once more; or, parked already, sleeps.
+\* The worker halts, or pulls, or parks and looks once more. If it is parked already, it sleeps.
 Look ==
     /\ at = "look"
     /\ IF scope # "inside" THEN Halts /\ UNCHANGED begun ELSE
@@ -111,7 +113,7 @@ Wake ==
     /\ at = "asleep" /\ ("worker" \in rung \/ parked = "light")
     /\ at' = "length" /\ parked' = "no" /\ rung' = rung \ {"worker"}
     /\ UNCHANGED <<callers, mark, progress, held, ringer, batches>>
-\* The source answers. A batch is put; behind the last of an epoch, a mark; then the worker rings.
+\* The source answers. A batch is put, behind the last of an epoch a mark. Then the worker rings.
 Pulled ==
     /\ at = "pulling"
     /\ \/ Yields /\ batches' = batches + 1 /\ UNCHANGED mark /\ Goto(IF Last THEN "mark" ELSE "put")
@@ -122,7 +124,7 @@ Put ==
     /\ \/ at = "mark" /\ mark' = "ended" /\ Goto("put") /\ UNCHANGED rung
        \/ at = "put" /\ Ring("consumer", SomeoneSleeps) /\ Goto("length") /\ UNCHANGED mark
     /\ UNCHANGED <<callers, progress, batches>>
-\* Its claim has ended before, so that who is rung for finds it gone.
+\* The worker's claim has ended before this ring, so the thread that wakes finds it gone.
 Gone ==
     /\ ringer /\ ringer' = FALSE
     /\ rung' = rung \union {bell \in {"consumer", "owner"} :
@@ -137,7 +139,7 @@ Die ==
 OwnerTo(place) == owner' = place /\ UNCHANGED <<gates, gate, call, garbage>>
 RingWorker == Ring("worker", parked # "no")
 
-\* What an interrupted entry or exit has left is waited for first.
+\* A worker that an interrupted entry or exit has left behind is waited for first.
 Enter ==
     /\ owner = "user" /\ scope # "inside" /\ ~garbage
     /\ at' = IF at = "none" /\ Capacity > 0 THEN "born" ELSE at
@@ -146,8 +148,8 @@ Enter ==
 Leave ==
     /\ owner = "user" /\ scope = "inside" /\ ~garbage /\ scope' = "outside" /\ OwnerTo("left")
     /\ UNCHANGED <<puller, batches, rung>>
-\* Entering: the worker has started (or was refused); the scope is written last; then the ring.
-\* Leaving: it rings for the worker, and waits for it.
+\* Entering: once the worker has started (or was refused) the scope is written; then the ring.
+\* Leaving: the owner rings, and waits for the worker.
 OwnerGoes ==
     /\ \/ /\ owner = "starting" /\ ~Born /\ OwnerTo(IF at = "none" THEN "user" ELSE "write")
           /\ UNCHANGED <<scope, rung>>
@@ -167,7 +169,7 @@ Opened ==
     /\ gate = "opened" /\ gate' = "user"
     /\ Ring("worker", parked = "yes" /\ batches < Capacity /\ begun)
     /\ UNCHANGED <<scope, gates, owner, call, garbage, puller, batches>>
-\* The wrapper is garbage, a gate perhaps still open: that leaves it, and rings.
+\* The wrapper becomes garbage, perhaps with a gate open. That leaves the scope, and rings.
 Abandon ==
     /\ owner = "user" /\ gate = "user" /\ (\A c \in Threads : call[c] = "user") /\ ~garbage
     /\ garbage' = TRUE /\ scope' = (IF scope = "inside" THEN "outside" ELSE scope) /\ RingWorker
@@ -179,8 +181,8 @@ Step(c, from, to) == call[c] = from /\ CallTo(c, to) /\ UNCHANGED <<progress, at
 Keep == UNCHANGED <<mark, batches>>
 Rest == Keep /\ UNCHANGED rung
 Frame == UNCHANGED <<scope, gates, owner, gate, garbage, held, parked, ringer>>
-\* A batch is popped at once. Else this must be the only consumer; it looks for a mark, and then at
-\* the batches once more: the mark came after them.
+\* A batch is popped in one step. If there is none, this thread must be the only consumer. It looks
+\* for a mark, and behind a mark for batches once more: the mark came after them.
 Pop(c, from) ==
     IF batches > 0
       THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>
@@ -193,8 +195,9 @@ Reads(c) ==
     \/ Step(c, "ask", IF mark # "none" THEN "marked" ELSE "wait") /\ Rest
     \/ Step(c, "marked", IF batches > 0 THEN "pop" ELSE "take") /\ Rest
     \/ Step(c, "take", "user") /\ mark' = "none" /\ UNCHANGED <<batches, rung>>
-\* It waits: it reads the puller's claim first, then the buffer. It says that it sleeps, looks once
-\* more, rings, and sleeps; or buries the dead; or, where nobody pulls, claims the pull.
+\* The consumer waits. It reads the puller's claim first, then the buffer. If a worker lives, the
+\* consumer announces its sleep, looks once more, rings, and sleeps. If the worker is dead, the
+\* consumer buries it. If no thread pulls, the consumer claims the pull.
 Waiting(c) ==
     \/ Step(c, "wait", IF Alive THEN "worker" ELSE "nobody") /\ Rest
     \/ Step(c, "worker", IF Something THEN "served" ELSE "again") /\ Rest
@@ -206,12 +209,12 @@ Waiting(c) ==
     \/ Step(c, "served", "pop") /\ Rest
 Bury(c) ==
     /\ call[c] = "nobody" /\ Dead /\ ~Something /\ CallTo(c, "wait") /\ UNCHANGED <<batches, rung>>
-    /\ IF at = "owing"  \* the consumer has counted: first the end is due
+    /\ IF at = "owing"  \* the consumer has the last batch: the end comes first
          THEN at' = "dead" /\ mark' = "ended" /\ UNCHANGED progress
          ELSE at' = "none" /\ Fails
-\* A pull of its own: with the claim it looks once more, as a worker may have come and gone. It
-\* writes progress and mark at once, and then puts the batch, so that an interrupt between loses
-\* that and no more. Nobody sees the mark too early: only the consumer looks for marks.
+\* A pull of the consumer's own. With the claim it looks once more: a worker may have come and gone.
+\* It writes progress and mark in one step and then puts the batch, so an interrupt between these
+\* loses that batch only. The mark is not seen too early: only the consumer looks for marks.
 OwnPull(c) ==
     \/ Step(c, "pull", IF Alive \/ Dead THEN "wait" ELSE "claimed") /\ Rest
     \/ Something /\ Step(c, "claimed", "wait") /\ Rest
@@ -224,7 +227,7 @@ Answered(c) ==
     /\ \/ Yields /\ CallTo(c, "inHand") /\ mark' = IF Last THEN "ended" ELSE mark
        \/ (Fails \/ Exhausts) /\ CallTo(c, "wait")
 Goes(c) == (Reads(c) \/ Waiting(c) \/ Bury(c) \/ OwnPull(c)) /\ Frame
-\* An interrupt: the caller is gone from where it was. Its pull counts as an error raised already.
+\* An interrupt ends the call. A pull of the caller's own counts as an error raised already.
 Strike(c) ==
     /\ Interrupts = 1 /\ call[c] # "user" /\ Frame /\ Rest /\ UNCHANGED at
     /\ CallTo(c, IF call[c] \in {"own", "inHand"} THEN "ending" ELSE "user")
@@ -232,7 +235,7 @@ Strike(c) ==
 StrikeOwner ==
     /\ Interrupts = 1 /\ owner # "user" /\ OwnerTo("user") /\ rung' = rung \ {"owner"}
     /\ UNCHANGED <<scope, puller, batches>>
-\* Who has waited for long looks around.
+\* A thread that has slept for long looks again.
 Glance(c) == Step(c, "asleep", "wait") /\ Rest /\ Frame
 OwnerGlances == owner = "joins" /\ OwnerTo("joining") /\ UNCHANGED <<scope, puller, batches, rung>>
 -----------------------------------------------------------------------------
@@ -241,14 +244,14 @@ Next ==
     \/ Worker \/ Pulled \/ Gone \/ OwnerGoes \/ Opened \/ (garbage /\ UNCHANGED vars)
     \/ Enter \/ Leave \/ Gates \/ Abandon \/ Die \/ StrikeOwner \/ OwnerGlances
     \/ \E c \in Threads : Goes(c) \/ Answered(c) \/ Begin(c) \/ Strike(c) \/ Glance(c)
-\* Nothing is asked of the environment, but that who waits for the dead looks around.
+\* The shell's own steps are fair. A thread that waits for a dead worker looks again.
 Spec ==
     /\ Init /\ [][Next]_vars
     /\ WF_vars(Worker) /\ WF_vars(Pulled) /\ WF_vars(Gone) /\ WF_vars(OwnerGoes) /\ WF_vars(Opened)
     /\ WF_vars(~Alive /\ OwnerGlances)
     /\ \A c \in Threads : WF_vars(Goes(c)) /\ WF_vars(Answered(c)) /\ WF_vars(~Alive /\ Glance(c))
 -----------------------------------------------------------------------------
-(* What is promised.                                                       *)
+(* Properties.                                                             *)
 Number(Has(_)) == Cardinality({c \in Threads : Has(c)})
 Fetching == at \in {"pulling", "lost"} \/ \E c \in Threads : call[c] = "own"
 InHand == Cardinality({c \in Threads : call[c] = "inHand"})
@@ -257,12 +260,12 @@ TypeOK ==
     /\ mark \in {"none", "ended", "failed"} /\ {begun, yielded} \subseteq BOOLEAN
     /\ count \in 0..EpochSize /\ batches \in 0..Slots /\ held \in 0..Slots
     /\ parked \in {"no", "yes", "light"} /\ rung \subseteq {"worker", "consumer", "owner"}
-\* Batches held and being pulled.
+\* The bound is on batches held and being pulled.
 Bounded == batches + InHand + (IF Fetching THEN 1 ELSE 0) <= Slots
-\* One thread pulls at a time, and one is the consumer.
+\* At most one thread pulls, and at most one is the consumer.
 OnePuller == Number(Pulls) + (IF Alive THEN 1 ELSE 0) <= 1 /\ Number(IsConsumer) <= 1
-\* Nobody sleeps for ever for want of a ring: not the worker, for a request, a stop or a gate (an
-\* interrupted caller may not have rung for these); nor the consumer; nor who leaves.
+\* No thread sleeps for ever because a ring is missing: not the worker at a request, stop or gate
+\* (unless an interrupt came before the ring), not the consumer, and not the owner that leaves.
 NoLostWakeUp ==
     LET worker == at = "asleep" /\ "worker" \notin rung /\ owner \notin {"left", "entered"}
         consumer == (\E c \in Threads : call[c] = "asleep") /\ "consumer" \notin rung /\ ~Dead
@@ -273,16 +276,16 @@ NoLostWakeUp ==
                 parked = "light" \/ gate = "opened" \/ \E c \in Threads : call[c] = "took"
         /\ consumer => ringer \/ (Alive /\ (Something => at \in {"mark", "put"}))
         /\ owner = "joins" /\ "owner" \notin rung => Alive \/ Born \/ ringer \/ Deaths = 1
-\* Once who leaves goes on, there is no worker.
+\* Once leaving has returned, there is no worker.
 ReturnsAlone == Interrupts = 0 /\ owner = "user" /\ scope = "outside" /\ ~garbage => ~Alive
-\* A pull starts with the look that permits it: the worker's inside only; while a gate is open, or
-\* a request waits that was served nothing.
+\* A pull starts with the look that permits it. The worker's starts inside `with' only. Any pull
+\* starts while a gate is open, or while a request waits and nothing is there for it.
 PullStarts == ~Fetching /\ Fetching'
 StopPullsNothing == [][PullStarts /\ at = "look" => scope = "inside"]_vars
 GateRespected ==
     [][PullStarts => (gates > 0 /\ at = "look") \/ (~Something /\
         \E c \in Threads : Waits(c) /\ (call[c] = "ending" => Interrupts = 1))]_vars
-\* Liveness: a call returns (if nobody enters and leaves for ever), and so do entering and leaving.
+\* Liveness: a call returns, unless the owner enters and leaves for ever; entering and leaving end.
 Returns == \A c \in Threads : call[c] # "user" ~> call[c] = "user" \/ owner # "user"
 StopEnds == owner # "user" ~> owner = "user"
 AbandonedEnds == garbage ~> ~Alive
@@ -293,7 +296,7 @@ P == INSTANCE Protocol WITH
     mark <- IF at \in {"mark", "owing"} THEN "ended" ELSE mark,
     worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent",
     fetching <- Fetching
-\* Who enters looks at the guards of Enter before; another thread's `next' may come in between.
+\* The owner looks at the guards of Enter before it writes. A `next' may come in between.
 EnterLate == owner = "write" /\ scope' = "inside" /\ UNCHANGED <<gates, call, puller, batches>>
 Implements == P!Init /\ [][P!Next \/ EnterLate]_(P!vars)
 =============================================================================

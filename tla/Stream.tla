@@ -2,10 +2,10 @@
 (***************************************************************************)
 (* The protocol with its payload: it implements Epochs.                    *)
 (*                                                                         *)
-(* Each action of Protocol, under its own name, together with what the     *)
-(* shell does beside it: the batches it carries, who is pulling, and what  *)
-(* the consumer sees. These variables are only written, never read by the  *)
-(* protocol, so the states of Protocol and their steps are the same here.  *)
+(* Each action of Protocol, under its own name, with what the shell does   *)
+(* beside it: the batches, the thread that pulls, and what the consumer    *)
+(* sees. The actions write these variables and never read them to decide,  *)
+(* so the states of Protocol and their steps are the same here.            *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
@@ -16,10 +16,10 @@ VARIABLES
     batches,  \* the buffer: numbers of the batches in it, oldest first
     pulled,   \* the number of the batch that the source gave last
     taken,    \* the number of the batch that the consumer took last
-    pulls,    \* who is pulling: "worker" or "caller", once for each pull in flight
-    answers,  \* what the source has answered and the consumer has not used up
+    pulls,    \* for each pull in flight, by which thread: "worker" or "caller"
+    answers,  \* answers of the source that the consumer has not used up, oldest first
     got,      \* batches the consumer has got in this epoch; stays 0 where an epoch is a pass
-    inPass,   \* the pass at the consumer's place has given it a batch
+    inPass,   \* the consumer was given a batch of its current pass
     seen      \* what `next' did last: "nothing" yet, "batch", "end", "failure"
 
 P == INSTANCE Protocol
@@ -27,16 +27,16 @@ P == INSTANCE Protocol
 history == <<batches, pulled, taken, pulls, answers, got, inPass, seen>>
 vars == <<P!vars, history>>
 
-\* More numbers than batches can be in flight, so that no two of these have the same.
+\* There are more numbers than batches in flight, so no two of these have the same number.
 Numbers == P!Slots + 2
 
 Abstract == INSTANCE Epochs WITH count <- got
 
-\* Total, so that a broken protocol violates a property and does not stop the checker.
+\* Defined on the empty sequence too: a broken protocol violates a property, and TLC goes on.
 First(sequence) == IF sequence = <<>> THEN 0 ELSE Head(sequence)
 Rest(sequence) == IF sequence = <<>> THEN <<>> ELSE Tail(sequence)
 
-\* A pass ends before the next batch.
+\* The pass ends before the next batch.
 Ends == answers # <<>> /\ Head(answers) = Abstract!Exhausted
 
 Init ==
@@ -113,7 +113,7 @@ Fail ==
     /\ pulls' = Rest(pulls)
     /\ UNCHANGED <<batches, pulled, taken, got, inPass, seen>>
 
-\* The interrupt is what the consumer sees, at once.
+\* The consumer sees the interrupt at once.
 Drop ==
     /\ P!Drop
     /\ answers' = <<>>
@@ -123,7 +123,7 @@ Drop ==
     /\ pulls' = <<>>
     /\ UNCHANGED <<batches, pulled, taken>>
 
-\* The worker's pull is gone with it, if it was in one.
+\* The worker's pull is gone with the worker, if there was one.
 Die == P!Die /\ pulls' = <<>> /\ UNCHANGED <<batches, pulled, taken, answers, got, inPass, seen>>
 
 Bury ==
@@ -151,20 +151,21 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 -----------------------------------------------------------------------------
 (* Safety.                                                                 *)
 
-\* What was taken, what is buffered and what was pulled are adjacent: none lost, doubled, swapped.
+\* The numbers of the batch taken last, of those buffered and of the one pulled last are adjacent:
+\* no batch is lost, doubled or swapped.
 Conservation ==
     /\ batches = [i \in 1 .. buffered |-> (taken + i) % Numbers]
     /\ pulled = (taken + buffered) % Numbers
 
-\* At most one thread pulls from the source, and while the protocol says so somebody living does:
-\* the worker until it has gone, or a caller where there is none.
+\* At most one thread pulls from the source. While the protocol says that a pull is in flight, a
+\* living thread is in it: the worker until it is gone, or a caller where there is none.
 OnePuller ==
     /\ Len(pulls) <= 1
     /\ worker # "dead" => (fetching <=> pulls # <<>>)
     /\ pulls = <<"worker">> => worker = "running"
     /\ pulls = <<"caller">> => worker = "absent"
 
-\* An error is raised as an error, which ends the epoch, and the end of one reported as an end.
+\* An error is raised as an error and ends the epoch; the end of an epoch is reported as an end.
 ErrorIsNotAnEnd ==
     [][/\ mark = "failed" /\ mark' # "failed" => seen' = "failure"
        /\ mark = "ended" /\ mark' # "ended" => seen' = "end"
@@ -173,7 +174,7 @@ ErrorIsNotAnEnd ==
 
 -----------------------------------------------------------------------------
 (* Refinement: whatever the threads do, the consumer sees what Epochs      *)
-(* allows, in which there are none.                                        *)
+(* allows, where there are no threads.                                     *)
 
 Refines == Abstract!SpecWithInterrupts
 

@@ -3,10 +3,10 @@
 (* A recorded run of the shell, line by line: is it a behaviour of         *)
 (* Protocol?                                                               *)
 (*                                                                         *)
-(* The run is in module TraceData, which `python -m specs trace` writes;   *)
-(* the one that lies here is an example. Each step is the action that the  *)
-(* next line names, as Protocol defines it, so there is one behaviour      *)
-(* only. It ends in one of three ways: by a deadlock, where the next       *)
+(* The run is in module TraceData, which `python -m specs trace` writes.   *)
+(* The TraceData in this folder is an example. Each step is the action     *)
+(* that the next line names, as Protocol defines it, so there is only one  *)
+(* behaviour. It ends in one of three ways: by a deadlock, where the next  *)
 (* action is not enabled; by violating AsRecorded, where an action led to  *)
 (* another state than the line says; or by violating Unfinished, which is  *)
 (* the good end.                                                           *)
@@ -17,7 +17,7 @@ CONSTANTS Capacity, EpochSize, MaxPermits
 
 VARIABLES
     scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
-    place,   \* lines that were taken
+    place,   \* the number of lines that were taken
     initial  \* the run began in the initial state of the protocol
 
 P == INSTANCE Protocol
@@ -36,7 +36,7 @@ Init ==
     /\ place = 0
     /\ initial = P!Init
 
-\* The action of this name; there is none under another.
+\* The action of this name.
 Take(action) ==
     CASE action = "Enter" -> P!Enter
       [] action = "Leave" -> P!Leave
@@ -57,7 +57,7 @@ Take(action) ==
       [] action = "Die" -> P!Die
       [] action = "Bury" -> P!Bury
 
-\* A line is the name of an action, and behind it what was recorded of P!vars after it.
+\* A line is the name of an action, and the recorded values of P!vars after it.
 Line(number) == Kinds[Lines[number]]
 
 Next ==
@@ -70,16 +70,16 @@ Spec == Init /\ [][Next]_<<P!vars, place, initial>>
 
 -----------------------------------------------------------------------------
 
-\* Whatever a line says of the state after its action is so.
+\* The state after an action is as its line says.
 AsRecorded ==
     place > 0 =>
         \A i \in 1 .. Len(P!vars) :
             Line(place)[i + 1] # Unrecorded => P!vars[i] = Line(place)[i + 1]
 
-\* To be violated: the state in which the last line was taken is where the run ends.
+\* Meant to be violated, in the state after the last line: the run has ended.
 Unfinished == place < Len(Lines)
 
-\* What the first state must satisfy; all others do then, as the models of Stream show.
+\* The first state must satisfy these. All others do then, as the models of Stream show.
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded

@@ -20,9 +20,10 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from .. import pages
 from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
-from .peers import PEERS, Found, table, write
+from .peers import PAGE, PART, PEERS, Found, summary
 from .programs import CannotRun, Program, Runner
 from .rules import RULES, Rule
 
@@ -324,8 +325,8 @@ def run_peers(arguments: argparse.Namespace) -> int:
                 )
         except CannotRun as error:
             lacking[peer.name] = str(error).splitlines()[-1]
-    part = table(found, lacking, arguments.examples)
-    print(part)
+    text = summary(found, lacking, arguments.examples)
+    print(text)
     if arguments.write:
-        write(part)
+        pages.renew(PAGE, PART, text)
     return 0 if found else 2

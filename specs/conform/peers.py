@@ -1,7 +1,7 @@
 """The rules on the wrappers of other packages, and the page that says what was found.
 
 `python -m specs conform --peers` runs the rules on all that are installed; with `--write` it writes
-what is found between the marks of `PEERS.md`.
+what is found to `PEERS.md`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from ..pages import table
 from .judges import Finding
 from .programs import Program
 from .rules import RULES
 
 PAGE = Path(__file__).with_name("PEERS.md")
-BEGIN, END = "<!-- written by: python -m specs conform --peers --write -->", "<!-- end -->"
+PART = "peers"
+HEADS = "peer", "rule", "program: source; sizes; steps", "expected; observed"
 
 
 class Peer(NamedTuple):
@@ -64,32 +66,30 @@ class Found(NamedTuple):
         return "**violated**" if self.seen[0] == self.seen[1] else "in {} of {}".format(*self.seen)
 
 
-def table(found: list[Found], lacking: dict[str, str], examples: int) -> str:
+def summary(found: list[Found], lacking: dict[str, str], examples: int) -> str:
     """The page's part, in Markdown: rules by peers, then the programs."""
     peers = list(dict.fromkeys((one.peer, one.version) for one in found))
     cells = {(one.peer, one.rule): one.cell for one in found}
-    lines = [
-        f"Python {platform.python_version()}; {examples} programs drawn for each rule and peer.",
-        *(f"Not run: {name} ({why})." for name, why in lacking.items()),
-        "",
-        f"| rule | {' | '.join(f'{name} {number}' for name, number in peers)} |",
-        f"|---|{'---|' * len(peers)}",
+    rules = [
+        [f"{rule.number} {rule.name}", *(cells.get((name, rule.number), "") for name, _ in peers)]
+        for rule in RULES.values()
     ]
-    for rule in RULES.values():
-        judged = (cells.get((name, rule.number), "") for name, _ in peers)
-        lines.append(f"| {rule.number} {rule.name} | {' | '.join(judged)} |")
-    lines += [
-        "",
-        "| peer | rule | program: source; sizes; steps | expected; observed |",
-        "|---|---|---|---|",
+    programs = [
+        [one.peer, one.rule, short(one.program), f"{one.finding.expected}; {one.finding.observed}"]
+        for one in found
+        if one.program is not None and one.finding is not None
     ]
-    for one in found:
-        if one.program is not None and one.finding is not None:
-            lines.append(
-                f"| {one.peer} | {one.rule} | {short(one.program)} | "
-                f"{one.finding.expected}; {one.finding.observed} |"
-            )
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"Python {platform.python_version()}; {examples} programs drawn for each rule.",
+            *(f"Not run: {name} ({why})." for name, why in lacking.items()),
+            "",
+            table(["rule", *(f"{name} {number}" for name, number in peers)], rules),
+            table(
+                ["peer", "rule", "program: source; sizes; steps", "expected; observed"], programs
+            ),
+        ]
+    )
 
 
 def short(program: Program) -> str:
@@ -101,13 +101,3 @@ def short(program: Program) -> str:
         .replace(", every pull held until let go", " held")
     )
     return f"{source}; {program.buffer_size}, {program.epoch_size}; {words['steps']}"
-
-
-def write(part: str, page: Path = PAGE) -> None:
-    """Put it between the page's marks. Raises ValueError if there are none."""
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{page} has no marks: {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{part}\n\n{END}{after}", encoding="utf-8")

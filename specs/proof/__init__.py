@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TIMEOUT,
         help="for one obligation and solver, which is unknown after it (default: %(default)s)",
     )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="renew the table of obligations in specs/README.md, if all is proved",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

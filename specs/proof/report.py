@@ -6,6 +6,7 @@ import argparse
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kernel.machine import ACTIONS, Action
+from specs import pages
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
 from . import resume
@@ -32,6 +34,8 @@ GROUPS = {
     "refinement": ["Refines"],
 }
 
+PAGE = pages.ROOT / "specs" / "README.md"
+
 
 def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) -> int:
     """Prove and print. Returns 0 if all is proved, 1 if not, 2 if it could not be tried."""
@@ -39,7 +43,9 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
     try:
         chosen = choose(arguments.properties)
         solvers = which(arguments.solver)
-    except LookupError as error:
+        if arguments.write:
+            pages.part(PAGE, "obligations")
+    except (LookupError, pages.NoPage) as error:
         print(error.args[0], file=sys.stderr)
         return 2
     started = time.perf_counter()
@@ -68,7 +74,21 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
     )
     if arguments.solver is None and CVC5 not in solvers:
         console.print("Not cross-checked: cvc5 is not installed (pip install cvc5).")
-    return 1 if missing or None in large.values() else 0
+    failed = missing or None in large.values()
+    if arguments.write and not failed:
+        write(verdicts, f"by {by}, in {time.process_time():.0f} s of processor time")
+    return 1 if failed else 0
+
+
+def write(verdicts: list[Verdict], how: str) -> None:
+    """Renew the table in the page: the obligations by kind of property."""
+    counts = Counter(verdict.obligation.property for verdict in verdicts)
+    body = [
+        (kind, len(names), sum(counts[name] for name in names)) for kind, names in GROUPS.items()
+    ]
+    said = f"\n{counts.total()} obligations, all proved, {how}.\n"
+    headings = ("kind", " laws", " obligations")
+    pages.renew(PAGE, "obligations", pages.table(headings, body) + said)
 
 
 def choose(patterns: list[str] | None) -> list[str]:

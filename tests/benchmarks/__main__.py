@@ -32,7 +32,7 @@ except ModuleNotFoundError as lacking:
     sys.exit(2)
 
 from .measures import MEASURES, Answer, answer, deaf, needs_two
-from .report import tables
+from .report import plot, tables
 from .results import Key, Results, missed
 from .subjects import SUBJECTS, Ideal
 from .work import QUICK, Effort, Work, calibrate
@@ -161,6 +161,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--load", metavar="FILE", help="take the figures of --json, measure nothing"
     )
+    parser.add_argument("--plot", metavar="FILE", type=_writable, help="draw the hand-off")
     parser.add_argument("--check", action="store_true", help="compare with the thresholds")
     chosen = parser.parse_args(arguments)
     if not chosen.unpinned and not chosen.load:
@@ -170,6 +171,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             chosen.cpu = min(os.sched_getaffinity(0))
         if chosen.cpu not in os.sched_getaffinity(0):
             parser.error(f"argument --cpu: there is no processor {chosen.cpu} to run on")
+    if chosen.plot:
+        if chosen.only and "handoff" not in chosen.only:
+            parser.error("argument --plot: draws the hand-off, which --only leaves out")
+        _drawable(parser, chosen.plot)
     return chosen
 
 
@@ -186,6 +191,16 @@ def _writable(text: str) -> str:
     if not Path(text).absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is in no folder that exists")
     return text
+
+
+def _drawable(parser: argparse.ArgumentParser, file: str) -> None:
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415  # slow to import
+    except ModuleNotFoundError:
+        parser.error("argument --plot: matplotlib is missing: pip install 'stream-kernel[bench]'")
+    if Path(file).suffix[1:] not in FigureCanvasBase.filetypes:
+        formats = ", ".join(FigureCanvasBase.filetypes)
+        parser.error(f"argument --plot: {file!r} is in none of the formats {formats}")
 
 
 def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Console) -> Results:
@@ -205,7 +220,7 @@ def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Co
 
 
 def main() -> int:
-    """Measure, save, print and check, as told. Returns the exit status."""
+    """Measure, save, print, draw and check, as told. Returns the exit status."""
     arguments = parse()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     # of what a library has not let go of when its process is ended, which is no news here
@@ -231,6 +246,8 @@ def main() -> int:
     for key, word in results.words.items():
         if word.startswith("failed"):
             console.print(f"{'/'.join(key)}: {word}")
+    if arguments.plot:
+        plot(results, arguments.plot)
     if not arguments.check:
         return 0
     misses = missed(results, measures)

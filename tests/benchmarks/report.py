@@ -1,4 +1,4 @@
-"""Tables."""
+"""Tables and the plot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from rich.table import Table
 
-from .measures import KINDS, MEASURES
+from .measures import KINDS, MEASURES, SIZES
 from .results import OURS, Key, Missing, Results, overlap, speed
 from .subjects import SUBJECTS, Ideal, PrefetchGenerator
 
@@ -195,3 +195,41 @@ TABLES: dict[str, Callable[[Results], Iterator[Table]]] = {
     "memory": memories,
     "scaling": scalings,
 }
+
+
+def plot(results: Results, file: str) -> None:
+    """Draw the hand-off against the size of the buffer. The suffix of the file says its format."""
+    import matplotlib as mpl  # noqa: PLC0415  # slow to import, and seldom wanted
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+
+    def line(label: str, name: Callable[[int], str], **style: object) -> None:
+        points = []
+        for size in SIZES:
+            try:
+                points.append((size, 1e-3 / results.median("handoff", str(size), name(size))))
+            except Missing:
+                continue
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, marker=".", **style)
+
+    line("limit", results.limit, color="black", linestyle="--")
+    for name, subject in SUBJECTS.items():
+        if not subject.LIMIT:
+            line(name, lambda _, name=name: name, linewidth=3 if name == OURS else 1)
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="buffer size",
+        ylabel="thousand batches a second",
+        title="Hand-off, null source and null consumer",
+    )
+    axes.set_xticks(SIZES, labels=[str(size) for size in SIZES])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", ncols=2)
+    figure.savefig(file)
+    plt.close(figure)

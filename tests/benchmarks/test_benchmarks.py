@@ -318,12 +318,12 @@ def test_check_names_what_is_missed(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_command(tmp_path: Path) -> None:
-    """It measures, saves, and prints every subject that it was asked for."""
-    figures = tmp_path / "figures.json"
+    """It measures, saves, prints every subject that it was asked for, and draws."""
+    figures, drawing = tmp_path / "figures.json", tmp_path / "plot.png"
     done = python(
         *("-m", "tests.benchmarks", "--quick", "--rounds", "2", "--only", "handoff"),
         *("--subject", OURS, "--subject", PrefetchGenerator.NAME),
-        *("--json", str(figures)),
+        *("--json", str(figures), "--plot", str(drawing)),
         timeout=60,
         folder=Path(__file__).parents[2],
         PYTHONIOENCODING="utf-8",
@@ -332,6 +332,7 @@ def test_command(tmp_path: Path) -> None:
     loaded = Results.load(str(figures))
     assert {key.subject for key in loaded.values} == {OURS, PrefetchGenerator.NAME}
     assert all(len(values) == 2 for values in loaded.values.values())
+    assert drawing.read_bytes().startswith(b"\x89PNG")
     row = next(line for line in done.stdout.splitlines() if OURS in line)
     assert row.count("·") == 10
 
@@ -357,6 +358,9 @@ def test_nothing_measured(
         (["--cpu", "99999"], "argument --cpu: there is no processor 99999"),
         (["--cpu", "0", "--unpinned"], "not allowed with argument"),
         (["--json", "nowhere/figures.json"], "argument --json: 'nowhere/figures.json'"),
+        (["--plot", "nowhere/plot.png"], "argument --plot: 'nowhere/plot.png'"),
+        (["--plot", "plot.png", "--only", "stop"], "argument --plot: draws the hand-off"),
+        (["--plot", "plot.txt"], "argument --plot: 'plot.txt' is in none of the formats eps, "),
         (["--load", "nowhere.json"], "--load nowhere.json: not figures of --json"),
         (["--load", __file__], "not figures of --json"),
     ],

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from specs import pages
 from specs.__main__ import main
-from specs.conform import peers
 from specs.conform.judges import Finding
-from specs.conform.peers import BEGIN, END, PAGE, PEERS, Found, Peer, table, write
+from specs.conform.peers import PAGE, PART, PEERS, Found, Peer, summary
 from specs.conform.programs import Program, Step
 from specs.conform.rules import RULES
 
@@ -24,7 +24,7 @@ def test_table() -> None:
     once = VIOLATED._replace(peer="B", version="2.0", rule=8, seen=(1, 3))
     holds = Found("A", "1.0", 8, "holds", None, None, (0, 0))
     none = Found("B", "2.0", 7, "not applicable", None, None, (0, 0))
-    part = table([VIOLATED, holds, none, once], {"C": "not installed"}, 40)
+    part = summary([VIOLATED, holds, none, once], {"C": "not installed"}, 40)
     assert "| rule | A 1.0 | B 2.0 |" in part
     assert "| 7 Errors | **violated** | n/a |" in part
     assert "| 8 Dead worker | holds | in 1 of 3 |" in part
@@ -33,22 +33,9 @@ def test_table() -> None:
     assert "40 programs" in part
 
 
-def test_only_what_is_between_the_marks_is_written(tmp_path: Path) -> None:
-    """The rest of the page is somebody's own."""
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    for _ in range(2):
-        write("new", page)
-        text = page.read_text(encoding="utf-8")
-        assert text == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
-    page.write_text("no marks", encoding="utf-8")
-    with pytest.raises(ValueError, match="has no marks"):
-        write("new", page)
-
-
 def test_the_page_agrees_with_itself() -> None:
     """Each violation in the table has its program; each peer its version; each rule its row."""
-    text = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    text = pages.part(PAGE, PART)
     head, *rows = re.findall(r"^\| (.*) \|$", text.partition("| peer |")[0], re.MULTILINE)
     heads = [cell.strip().partition(" ")[0] for cell in head.split("|")[1:]]
     assert heads == [peer.name for peer in PEERS]
@@ -70,8 +57,8 @@ def test_command(
 ) -> None:
     """What is installed is run, what is not is named, and the page is written if asked for."""
     page = tmp_path / "page.md"
-    page.write_text(f"{BEGIN}{END}", encoding="utf-8")
-    monkeypatch.setattr(peers.write, "__defaults__", (page,))
+    page.write_text(f"<!-- {PART} -->\n<!-- end of {PART} -->", encoding="utf-8")
+    monkeypatch.setattr("specs.conform.PAGE", page)
     found = next(peer for peer in PEERS if not peer.package)
     broken = Peer("nobody", "specs.conform.adapters:Nobody")
     absent = Peer("absent", "specs.conform.adapters:Grain", "there-is-no-such-package")

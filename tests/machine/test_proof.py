@@ -272,7 +272,7 @@ def test_report_of_a_broken_machine(
 ) -> None:
     """It shows the pair of states with what changed, and says that nothing is proved."""
     monkeypatch.setattr(report, "Console", lambda **_: Console(width=200))
-    asked = argparse.Namespace(properties=["Bounded"], solver="z3", timeout=10.0)
+    asked = argparse.Namespace(properties=["Bounded"], solver="z3", timeout=10.0, write=False)
     assert report.run(asked, broken_actions(MUTANTS["Bounded"])) == 1
     shown = capsys.readouterr().out
     assert "Bounded: a counterexample to induction" in shown
@@ -290,7 +290,7 @@ def test_report_without_cvc5(
     monkeypatch.setattr(report, "Console", lambda **_: Console(width=200))
     undecided = [Verdict(o, {Z3: UNKNOWN}) for o in obligations(names=("Bounded",))]
     monkeypatch.setattr(report, "prove", lambda *_: undecided)
-    asked = argparse.Namespace(properties=["Bounded"], solver=None, timeout=10.0)
+    asked = argparse.Namespace(properties=["Bounded"], solver=None, timeout=10.0, write=False)
     assert report.run(asked) == 1
     shown = capsys.readouterr().out
     assert "Bounded, Init: not decided (z3: unknown)" in shown
