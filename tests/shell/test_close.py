@@ -51,6 +51,22 @@ def test_close(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_close_and_resume_elsewhere(size: int) -> None:
+    """Rule 15: a stream that was closed says where it was, in the middle of an epoch."""
+    for given in range(9):
+        stream, again = (StreamWrapper(Source(range(7)), size, 3) for _ in range(2))
+        with stream, stream.allow_buffering:
+            seen = [next(stream, "end") for _ in range(given)]
+            state = stream.state_dict()
+            stream.close()
+        assert stream.state_dict() == state
+        again.load_state_dict(state)
+        with again:
+            seen += [next(again, "end") for _ in range(9 - given)]
+        assert seen == [0, 1, 2, "end", 3, 4, 5, "end", 6]
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_close_inside_with(size: int) -> None:
     """The worker ends, and leaving the block is no error, by an exception of the body's or not."""
     for error in None, Boom():
