@@ -6,7 +6,6 @@ import gc
 import io
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -233,6 +232,7 @@ def test_close_and_restart_at_a_pull_that_hangs() -> None:
         source = Source(range(9), range(10, 12), held=True)
         stream = StreamWrapper(source, 2, name="named", stop_timeout=0.05)
         with stream:
+            worker: Any = stream._core.entry.thread  # type: ignore[union-attr]  # it was entered
             with stream.allow_buffering:
                 source.await_start()
             with pytest.raises(TimeoutError, match=r"has not returned for 0\.05 seconds"):
@@ -244,8 +244,7 @@ def test_close_and_restart_at_a_pull_that_hangs() -> None:
                 assert is_closed(stream)
         source.free()
         assert stream._core.closed == (call == "close")
-        while source.active:
-            time.sleep(0)
+        worker.join(LONG)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
