@@ -1,4 +1,4 @@
-"""A stall: a request has waited for too long, and the log says what the source is doing."""
+"""A stall: a request has waited for too long, and the stack of the source is logged."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 def watched(core: Core[Any], seconds: float, limit: Limit | None) -> Limit:
-    """The limit of a request that tells, once, that it has waited for so many seconds.
+    """A limit that logs, once, that the request has waited for so many seconds.
 
-    Whoever waits looks by itself, so there is no thread for this, and who does not wait tells
-    nothing.
+    The waiting consumer looks for itself, so this needs no thread.
     """
     due: float | None = time.monotonic() + seconds
 
@@ -30,7 +29,7 @@ def watched(core: Core[Any], seconds: float, limit: Limit | None) -> Limit:
         wait = due - time.monotonic()
         if wait > 0:
             return min(wait, longest)
-        due = None  # first: an interrupt while it is told does not have it told again
+        due = None  # first: after an interrupt in `tell` it is not logged again
         tell(core, seconds)
         return longest
 
@@ -61,8 +60,8 @@ def tell(core: Core[Any], seconds: float) -> None:
 def stack(thread: int | None) -> str:
     """The thread's stack, innermost frame first, or why there is none.
 
-    `faulthandler` looks at other threads' frames in all builds of Python; `sys._current_frames`
-    must not where there is no interpreter lock. It knows all threads or one's own, up to 100.
+    `faulthandler` may look at other threads' frames in all builds of Python; `sys._current_frames`
+    may not on free-threaded ones. It dumps up to 100 threads.
     """
     import faulthandler  # noqa: PLC0415  # as above
     import tempfile  # noqa: PLC0415
@@ -72,7 +71,7 @@ def stack(thread: int | None) -> str:
             faulthandler.dump_traceback(file, all_threads=True)
             file.seek(0)
             stacks = file.read().decode(errors="replace").split("\n\n")
-    except Exception as error:  # no folder for it, a full disk: a stall ends no stream
+    except Exception as error:  # no folder, a full disk: the stream goes on
         return f"The worker's stack cannot be had: {error}"
     for found in stacks:
         number = re.match(r"(?:Current thread|Thread) 0x([0-9a-f]+)", found)
