@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from . import place
 from .claims import Claim, holder
 from .core import Core
 from .errors import WorkerDied
+from .limit import Limit, watched
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
 from .run import FETCHING, PROGRESS, Mark, Run
-from .stall import watched
 
 T = TypeVar("T")
-
-
-Limit: TypeAlias = Callable[[float], float]
-"""Takes the longest sleep wanted, returns the longest allowed. Raises if none is allowed."""
-
-
-def deadline(label: str, timeout: float) -> Limit:
-    """A limit that raises TimeoutError after so many seconds from now."""
-    end = time.monotonic() + timeout
-
-    def left(longest: float) -> float:
-        seconds = end - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError(f"{label} has given no batch for {timeout} seconds.")
-        return min(seconds, longest)
-
-    return left
 
 
 def read(core: Core[T], limit: Limit | None = None) -> T:

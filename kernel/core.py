@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .claims import Claim, holder
 from .machine import Limits, State
@@ -85,6 +85,7 @@ class Core(Generic[T]):
         self.sleeps = 0  # of consumers so far; the last one may still go on, or be about to begin
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.told = Told(None, Place(), Place())  # the last mark that was reported
+        self.loaded: Any = None  # a source that was, and how its pass went on
         self.closed = False
         self.waiting: object = None  # the last thread that has waited for an event loop
         self.run: Run[T] = Run()  # the puller's side

@@ -53,10 +53,9 @@ class Meter:
         elif action == "Withdraw":
             self.withdraw()
         elif action == "Fetch":
-            self._turn(SOURCE, run)
-            self._pulled = True
+            self.turns(SOURCE, run)
         elif action in ("Enqueue", "Exhaust", "Fail"):
-            self._turn(OTHER, run)
+            self.turns(OTHER, run)
         elif action in self._counts:
             self._counts[action] += 1
         elif action == "Enter":
@@ -69,7 +68,7 @@ class Meter:
             self._now = OTHER, self._place(len(run.batches)), perf_counter()
             self._worker = True
         elif action in ("Halt", "Die"):
-            self._turn(OTHER, run)
+            self.turns(OTHER, run)
             self._worker = False
 
     def withdraw(self) -> None:
@@ -89,23 +88,20 @@ class Meter:
             return 1 + 4 * held // self._capacity
         return 0 if held == 0 else FULL
 
-    def _turn(self, doing: int, run: Run[Any]) -> None:
+    def turns(self, doing: int, run: Run[Any]) -> None:
         """The puller does this from now on. The time up to now is halved between the two fills."""
         before, place, since = self._now
         now = perf_counter()
         took = now - since
         self._spent[before] += took
         if self._worker:
-            self._fill[place] += took / 2
+            fill = self._fill
+            fill[place] += took / 2
             place = self._place(len(run.batches))
-            self._fill[place] += took / 2
-        self._now = doing, place, now
-
-    def looks(self, run: Run[Any]) -> None:
-        """The worker runs ahead, and looks for room."""
-        if len(run.batches) < self._capacity:
-            self._turn(SOURCE, run)
+            fill[place] += took / 2
+        if doing == SOURCE:
             self._pulled = True
+        self._now = doing, place, now
 
     def sleeps(self, core: Core[Any], run: Run[Any]) -> None:
         """The worker falls asleep."""
@@ -117,12 +113,12 @@ class Meter:
         else:
             why = GATE
         self._pulled = False
-        self._turn(why, run)
+        self.turns(why, run)
 
     def wakes(self, core: Core[Any]) -> None:
-        """The worker has woken. With room there and no gate open, it slept for want of a gate."""
+        """The worker has woken with no gate open. If there is room, it slept for want of one."""
         doing, place, since = self._now
-        if doing == ROOM and not core.gates and len(core.run.batches) < self._capacity:
+        if doing == ROOM and len(core.run.batches) < self._capacity:
             self._now = GATE, place, since
 
     def read(self, given: int) -> Stats:

@@ -68,7 +68,9 @@ def state_dict(core: Core[Any]) -> dict[str, Any]:
     run, now, given = core.run, here(core), core.run.given()
     begun = [start for start in run.starts.copy() if now.pass_start <= start.number < given]
     start = begun[-1] if begun else Start(now.pass_start, now.epoch)
-    known = [s for s in run.snapshots.copy() if start.number < s.number <= given]
+    # The one before the last batch, as a source may take what it says behind its last one for the
+    # beginning: torchdata's Loader does.
+    known = [s for s in run.snapshots.copy() if start.number < s.number < given]
     if known and known[-1].error is not None:
         raise RuntimeError(
             f"The source of {core.label} could not say its state: {described(known[-1].error)}. "
@@ -106,7 +108,7 @@ def load_state_dict(core: Core[Any], state: Any) -> None:
     if "source" not in state:
         raise ValueError("state['source'] is missing.")
     said = state["source"]
-    if skip > in_pass or (skip != in_pass if said is None else skip == in_pass):
+    if skip != in_pass if said is None else not 0 < skip < in_pass:
         raise ValueError(f"state['batches_after_source'] does not fit the others: {skip}.")
     if pass_epoch > epoch:
         raise ValueError(f"state['pass_epoch'] is {pass_epoch}, and state['epoch'] only {epoch}.")

@@ -92,6 +92,9 @@ def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
     if resume is None:
         iterator: Iterator[T] = iter(source)
         run.began(epoch)
+        loaded, core.loaded = core.loaded, None
+        if loaded is not None and loaded[0] is source and iterator is not source:
+            iterator = noted(core, source, iterator, loaded[1])
     else:
         iterator = resumed(core, source, resume)
     keeps = (kept for kept in (source, iterator) if is_stateful(kept))
@@ -111,7 +114,9 @@ def resumed(core: Core[Any], source: Any, resume: Resume) -> Any:
         source.load_state_dict(state)
         state = None
     iterator: Any = iter(source)
-    if state is not None:
+    if state is None and resume.state is not None:
+        iterator = noted(core, source, iterator)
+    elif state is not None:
         if not is_stateful(iterator):
             raise ValueError(f"The source of {core.label} cannot load state['source'].")
         iterator.load_state_dict(state)
@@ -122,3 +127,26 @@ def resumed(core: Core[Any], source: Any, resume: Resume) -> Any:
                 f"after {resume.in_pass - resume.skip + done} of {resume.in_pass} batches."
             )
     return iterator
+
+
+def noted(core: Core[T], source: Any, iterator: Iterator[T], before: Any = None) -> Iterator[T]:
+    """The pass, of which the beginning is noted, or is compared with what was noted before.
+
+    An iterable may begin where it was loaded once more, pass after pass: Hugging Face's does until
+    `set_epoch`. What it gives then is no pass, and nobody would see what is missing.
+    """
+    for batch in iterator:
+        try:
+            first = copy.deepcopy(source.state_dict())
+            is_stuck = before is not None and bool(first == before)
+        except Exception:  # it does not say where it is, or in what cannot be compared
+            first, is_stuck = None, False
+        if is_stuck:
+            raise ValueError(
+                f"The source of {core.label} begins a pass where its state was loaded: have "
+                "stream_fn return a new source for each pass, or tell this one of the epoch"
+            )
+        if before is None:
+            core.loaded = source, first
+        yield batch
+        yield from iterator

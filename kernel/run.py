@@ -150,7 +150,7 @@ class Run(Generic[T]):
         if (self.puts - self.starts[-1].number) % every:
             return
         given = self.given()
-        while len(self.snapshots) > 1 and self.snapshots[1].number <= given:
+        while len(self.snapshots) > 1 and self.snapshots[1].number < given:
             del self.snapshots[0]
         try:  # a copy: some sources go on writing in the state that they returned
             state, error = copy.deepcopy(self.stateful.state_dict()), None

@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from .machine import Variables
 
 if TYPE_CHECKING:
-    from .consumer import Limit
     from .core import Core
-
-
-def watched(core: Core[Any], seconds: float, limit: Limit | None) -> Limit:
-    """A limit that logs, once, that the request has waited for so many seconds.
-
-    The waiting consumer looks for itself, so this needs no thread.
-    """
-    due: float | None = time.monotonic() + seconds
-
-    def left(longest: float) -> float:
-        nonlocal due
-        if limit is not None:
-            longest = limit(longest)
-        if due is None:
-            return longest
-        wait = due - time.monotonic()
-        if wait > 0:
-            return min(wait, longest)
-        due = None  # first: after an interrupt in `tell` it is not logged again
-        tell(core, seconds)
-        return longest
-
-    return left
 
 
 def tell(core: Core[Any], seconds: float) -> None:

@@ -7,15 +7,14 @@ from contextlib import AbstractContextManager
 from timeit import default_timer
 from typing import Any, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
-from . import arguments
-from .consumer import Limit, deadline, read, took
+from . import arguments, place, reset
+from .consumer import read, took
 from .core import Core
 from .epoch import Epoch
+from .limit import Limit, deadline
 from .machine import Limits
 from .meter import Meter
-from .place import load_state_dict, state_dict
 from .record import Record
-from .reset import close, restart
 from .scope import Gate, enter, leave
 from .stats import Stats
 from .types import TimeProfile
@@ -31,8 +30,7 @@ class StreamWrapper(Generic[T]):
     would get without a thread, in the same order.
 
     :param stream_fn: callable that returns the iterable of a pass
-    :param buffer_size: batches held and being pulled, at most; less than 1 means no buffer and
-        no thread
+    :param buffer_size: batches held and being pulled, at most; less than 1: no buffer, no thread
     :param epoch_size: batches in an epoch, across as many passes as it takes; less than 1: an
         epoch is a pass. A pass that yields nothing always ends the epoch
     :param name: name of the stream, for messages and for the profile
@@ -46,8 +44,7 @@ class StreamWrapper(Generic[T]):
     :param stats: count which thread waits for which, for `stats()`
     :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
         source is doing: its stack and the state, as a warning of the logger "kernel". None: never
-    :raises TypeError: if an argument is of another type, or ValueError if a time is no time span;
-        the message names the argument
+    :raises TypeError, ValueError: if an argument is none of these; the message names it
 
     A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
     keeps everything: entering again goes on from there, and reading outside goes on without a
@@ -78,9 +75,8 @@ class StreamWrapper(Generic[T]):
         arguments.mapping("profile", profile)
         capacity = arguments.size("buffer_size", buffer_size)
         limits = Limits(capacity, arguments.size("epoch_size", epoch_size))
-        self._name = name
-        self._event = f"read_batch_{name}"
-        self._profile = profile
+        self._name, self._event = name, f"read_batch_{name}"
+        self._profile, self._plain = profile, profile is None and record is None
         label = f"StreamWrapper {name!r}"
         self._core: Core[T] = Core(
             stream_fn,
@@ -93,7 +89,6 @@ class StreamWrapper(Generic[T]):
             numbered=bool(with_epoch),
             snapshot_every=arguments.size("snapshot_every", snapshot_every),
         )
-        self._plain = profile is None and record is None
 
     @property
     def name(self) -> str | None:
@@ -147,8 +142,7 @@ class StreamWrapper(Generic[T]):
 
         :raises StopIteration: at the end of the epoch; the next call begins another
         :raises ValueError: if the stream is buffered and was never entered, or is closed
-        :raises SourceError: in a buffered stream, if the source raised: the error is the
-            `__cause__`; without a buffer it comes as it is
+        :raises SourceError: if the source raised its `__cause__`; unbuffered, that comes as it is
         :raises WorkerDied: if the worker is gone; both are ChildProcessErrors
         :raises RuntimeError: if another thread is waiting for a batch of this stream
         """
@@ -165,13 +159,12 @@ class StreamWrapper(Generic[T]):
         return self._read()
 
     def get(self, timeout: float | None = None) -> T:
-        """`next` with a time limit in seconds. After that it raises TimeoutError; nothing is lost.
+        """`next`, but TimeoutError once it has waited so many seconds: nothing is lost.
 
-        The limit is on waiting for the worker. A pull of the caller's own, without a buffer or
-        outside `with`, is not cut short.
+        A pull of the caller's own, without a buffer or outside `with`, is not cut short. With 0 it
+        takes what is there; a worker in front of a shut gate may never see such a request.
         """
-        timeout = arguments.seconds("timeout", timeout)
-        return self._read(None if timeout is None else deadline(self._core.label, timeout))
+        return self._read(deadline(self._core.label, timeout))
 
     def _read(self, limit: Limit | None = None) -> T:
         start = default_timer()
@@ -187,20 +180,19 @@ class StreamWrapper(Generic[T]):
     def state_dict(self) -> dict[str, Any]:
         """The consumer's place, as plain values but for the source's own state.
 
-        Prefetched batches do not count. While another thread reads, it may be a batch behind.
-        Raises RuntimeError if the source's own `state_dict` has raised at this place.
+        While another thread reads, it may be behind. Raises RuntimeError if the source's has.
         """
-        return state_dict(self._core)
+        return place.state_dict(self._core)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream of `state` was. The source has to give the same passes again.
+        """Go on where the stream of `state` was; each pass has to be what it was there.
 
-        A pass is begun, and the batches that were given of it are skipped. If `state` has the
-        source's own state, `load_state_dict` of the source skips them, and `stream_fn` has to make
-        a new source for each pass. Raises ValueError, which names the key, for a state that is
-        malformed or of another `epoch_size`; RuntimeError if this was entered, read or loaded.
+        A pass is begun, and what was given of it is skipped: by `load_state_dict` of the source
+        where `state` has its state, of a `stream_fn` that makes a new source for the next pass.
+        Raises ValueError, which names the key, if it is no such state or of another `epoch_size`,
+        RuntimeError if this was entered, read or loaded already.
         """
-        load_state_dict(self._core, state)
+        place.load_state_dict(self._core, state)
 
     def stats(self) -> Stats:
         """The counts so far. Raises RuntimeError if the stream was made without `stats`."""
@@ -214,7 +206,7 @@ class StreamWrapper(Generic[T]):
         Inside `with` it stays inside. A pull in flight is waited for, as in leaving; a TimeoutError
         is raised at the end. Raises RuntimeError if another thread reads, ValueError if closed.
         """
-        restart(self._core, self)
+        reset.restart(self._core, self)
 
     def close(self) -> None:
         """Leave for good: stop the worker, drop what is buffered, and close a generator's pass.
@@ -222,4 +214,4 @@ class StreamWrapper(Generic[T]):
         A thread that waits gets a ValueError. Raises RuntimeError if another thread is in a pull of
         its own; call again to close that pass. A TimeoutError of leaving is raised at the end.
         """
-        close(self._core)
+        reset.close(self._core)

@@ -16,6 +16,7 @@ from .claims import Claim, Frame
 from .consumer import drop
 from .core import Core, Entry
 from .machine import Fetch, Halt, Start
+from .meter import SOURCE
 from .pull import exhaust, fail, pull
 from .run import COUNT, Run
 
@@ -87,7 +88,7 @@ def _life(
         core = core_ref()
         if core is None:
             return
-        if meter is not None:
+        if meter is not None and not core.gates:
             meter.wakes(core)
         if core.gates or slept == LIGHT_SLEEPS:
             entry.light = False
@@ -157,8 +158,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     try:
         while at < last:
             stop = min(at + capacity - len(batches), last)
-            if meter is not None:
-                meter.looks(run)
+            if meter is not None and at < stop:
+                meter.turns(SOURCE, run)
             for at in range(at, stop):  # noqa: B007, B020  # it goes on where it stopped
                 if not gates or over:  # in this order: a gate may be opened after the stop
                     return False

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import queue
 import sys
 import threading
 import types
@@ -107,6 +109,95 @@ class Grain(_Passes):
         return lambda items, size: experimental.ThreadPrefetchDatasetIterator(
             Stateless(items), size
         )
+
+
+class Queue(_Passes):
+    """What is written by hand: a thread that puts into a `queue.Queue`, and a sentinel."""
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        def prefetch(items: Iterable[Any], size: int) -> Iterator[Any]:
+            channel: queue.Queue[Any] = queue.Queue(size)
+
+            def produce() -> None:
+                for batch in items:
+                    channel.put(batch)
+                channel.put(END)
+
+            threading.Thread(target=produce, daemon=True).start()
+            return iter(channel.get, END)
+
+        return prefetch
+
+
+class Spdl(_Passes):
+    """A `spdl.pipeline.Pipeline` of a source and a sink, stopped at the end of the pass."""
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        builder = importlib.import_module("spdl.pipeline").PipelineBuilder
+
+        def prefetch(items: Iterable[Any], size: int) -> Iterator[Any]:
+            pipeline = builder().add_source(items).add_sink(size).build(num_threads=1)
+            pipeline.start()
+            return Stopping(iter(pipeline), pipeline.stop)
+
+        return prefetch
+
+
+class Keras(_Passes):
+    """`OrderedEnqueuer` of keras, with one thread, over a `PyDataset` whose items are batches.
+
+    Such a data set has no end of its own that it need not know before, so an item stands for it.
+    """
+
+    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        keras = importlib.import_module("keras.src.trainers.data_adapters.py_dataset_adapter")
+
+        def prefetch(items: Iterable[Any], size: int) -> Iterator[Any]:
+            iterator = iter(items)
+            ended: list[object] = []
+
+            class Batches(keras.PyDataset):  # type: ignore[misc, name-defined]
+                num_batches = None
+
+                def __getitem__(self, index: int) -> Any:
+                    if not ended and (batch := next(iterator, END)) is not END:
+                        return batch
+                    ended.append(END)
+                    return END
+
+            enqueuer = keras.OrderedEnqueuer(Batches(), workers=1, max_queue_size=size)
+            enqueuer.start()
+            return Stopping(enqueuer.get(), enqueuer.stop)
+
+        return prefetch
+
+
+END = object()
+
+
+class Stopping:
+    """An iterator that is stopped at its end: at END, StopIteration or an error."""
+
+    def __init__(self, batches: Iterator[Any], stop: Callable[[], object]) -> None:
+        self._batches = batches
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            batch = next(self._batches)
+        except KeyboardInterrupt:  # which ends nothing
+            raise
+        except BaseException:
+            self._stop()
+            raise
+        if batch is END:
+            self._stop()
+            raise StopIteration
+        return batch
 
 
 class Stateless:

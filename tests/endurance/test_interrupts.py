@@ -162,3 +162,10 @@ def test_rule_10_strikes(kind: str) -> None:
     """Rule 10: five interrupts in a row, one consumer of two, and a next that is left again."""
     done = python("-m", "tests.endurance.strikes", "--kind", kind, "--strikes", "300")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["states", "epochs", "limits", "restarts", "closes", "forks"])
+def test_rule_10_strikes_of_states_epochs_and_resets(kind: str) -> None:
+    """Rules 10, 13 to 15: each is done or not, loses at most what was in hand, can be redone."""
+    done = python("-m", "tests.endurance.newer", "--kind", kind, "--strikes", "300")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -23,7 +23,8 @@ from specs.graph import explore
 
 from ..machine.test_properties import LIMITS
 from ..machine.test_stateful import PureMachine, RealThreads
-from ..schedules.schedules import PROGRAMS, run
+from ..schedules.programs import PROGRAMS
+from ..schedules.schedules import run
 from . import profile  # noqa: F401  # it registers "mutation"
 from .spec import machine, mutants, mutated
 

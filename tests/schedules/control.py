@@ -2,19 +2,23 @@
 
 A thread is a greenlet, which parks in front of every operation at which threads meet. Whoever
 holds the `Control` chooses who goes on. The primitives below stand in for those of `threading` and
-`queue`; code under test gets them in place of the real ones.
+`queue`; code under test gets them in place of the real ones. `shared` has what stands in for the
+shell's own attributes and containers.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable
 from functools import partial
 from queue import Empty
 from types import SimpleNamespace
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
+
+LIGHT = 0.1
+"""Seconds: who waits for less wakes by itself."""
 
 
 class Actor:
@@ -23,6 +27,7 @@ class Actor:
     def __init__(self, control: Control, function: Callable[[], Any], ident: int) -> None:
         self.ident = ident
         self.operation = "begin"
+        self.place = ""  # what the operation looks at, to see whether it can be done
         self.timeout: float | None = None  # of the operation, in seconds
         self.options: tuple[str, ...] = ()  # what the operation may give, if that is open
         self.chosen = ""  # one of them
@@ -30,6 +35,11 @@ class Actor:
         self.ended = False
         self.error: BaseException | None = None
         self.greenlet = greenlet(partial(self._run, control, function))
+
+    @property
+    def sleeps_lightly(self) -> bool:
+        """Whether it waits so shortly that nobody has to wake it."""
+        return self.timeout is not None and self.timeout < LIGHT and self.operation == "queue.get"
 
     def _run(self, control: Control, function: Callable[[], Any], _: bool) -> None:
         try:
@@ -39,31 +49,68 @@ class Actor:
         except BaseException as error:
             self.error = error
         if not control.closing:
+            control.note("threads", write=True)  # for who waits for a user: it is at its end
             control.point("end")
         self.ended = True
+        control.note("threads", write=True)
+
+
+def always() -> bool:
+    """An operation for which nobody waits."""
+    return True
 
 
 class Control:
-    """One run of some actors."""
+    """One run of some actors. With `everywhere`, each touch of what they share is a point."""
 
-    def __init__(self) -> None:
+    def __init__(self, everywhere: bool = False) -> None:
         self.actors: list[Actor] = []
         self.threads: dict[Actor | None, Thread] = {}
         self.running: Actor | None = None
         self.closing = False
+        self.everywhere = everywhere
+        self.goes_on: Callable[[Actor], bool] = lambda actor: False
+        """Whether the actor may do its operation at once, without parking."""
+        self.at_once = 0
+        """So many touches the running actor may make at once, and `goes_on` is not asked."""
+        self.accesses: list[tuple[str, bool]] = []
+        """What was looked at and (True) written so far, by name."""
+        self.turns: list[tuple[int, int, int]] = []
+        """Whose steps they were: the actor's number, and where its accesses begin and end."""
+        self.made: Counter[str] = Counter()  # objects with a name
+
+    def name(self, kind: str) -> str:
+        """A name for an object of a kind."""
+        self.made[kind] += 1
+        return f"{kind} {self.made[kind]}"
 
     def spawn(self, function: Callable[[], Any]) -> Actor:
         """A new actor, parked before its first operation."""
         actor = Actor(self, function, len(self.actors) + 1)
         self.actors.append(actor)
+        self.note("threads", write=True)
         return actor
+
+    def note(self, place: str, write: bool) -> None:
+        """The running actor accesses this, in one step with what it does before."""
+        self.accesses.append((place, write))
+
+    def touch(self, place: str, write: bool) -> None:
+        """The running actor accesses this, which is a point if all such are."""
+        if self.running is not None and self.everywhere:
+            if self.at_once:
+                self.at_once -= 1
+            else:
+                self.point(place)
+            self.accesses.append((place, write))
 
     def point(
         self,
         operation: str,
-        ready: Callable[[], bool] = lambda: True,
+        ready: Callable[[], bool] = always,
         timeout: float | None = None,
         options: tuple[str, ...] = (),
+        place: str = "",
     ) -> bool:
         """Park in front of the operation; whether it may be done, or else has timed out.
 
@@ -76,7 +123,9 @@ class Control:
             assert ready(), f"{operation} would wait, and nobody is running"
             return True
         actor.operation, actor.ready = operation, ready
-        actor.timeout, actor.options = timeout, options
+        actor.timeout, actor.options, actor.place = timeout, options, place
+        if self.goes_on(actor):
+            return True
         expired: bool = actor.greenlet.parent.switch()
         return not expired
 
@@ -93,6 +142,7 @@ class Control:
         actor.greenlet.parent = getcurrent()
         actor.chosen = chosen
         self.running = actor
+        begin = len(self.accesses)
         try:
             if interrupt:
                 actor.greenlet.throw(KeyboardInterrupt)
@@ -100,6 +150,7 @@ class Control:
                 actor.greenlet.switch(expire)
         finally:
             self.running = None
+            self.turns.append((actor.ident, begin, len(self.accesses)))
 
     def close(self) -> None:
         """End the actors that have not ended."""
@@ -116,92 +167,6 @@ class Control:
             get_ident=lambda: self.running.ident if self.running else 0,
             current_thread=lambda: self.threads.get(self.running),
         )
-
-
-class Races:
-    """Which places are points of the schedule: all that threads can share."""
-
-    def touch(self, control: Control, name: str, write: bool) -> None:
-        """A point of the schedule, where it is needed."""
-        if control.running is not None:
-            control.point(f"{'write' if write else 'read'} {name}")
-
-
-class Nowhere(Races):
-    """Nothing is a point but queues, threads and pulls."""
-
-    def touch(self, control: Control, name: str, write: bool) -> None:
-        pass
-
-
-WATCHED = {
-    "Core": ("entry", "run", "sleeps"),
-    "Run": ("worker", "progress", "parked", "rung", "answered", "iterator"),
-    "Entry": ("claim", "light", "death"),
-}
-"""Attributes of the shell that threads share: to touch one is a point of the schedule."""
-
-
-def watched(name: str, control: Control, races: Races) -> property:
-    """An attribute with points in front of it."""
-
-    def get(holder: Any) -> Any:
-        races.touch(control, name, write=False)
-        return holder.__dict__[name]
-
-    def put(holder: Any, value: Any) -> None:
-        races.touch(control, name, write=True)
-        holder.__dict__[name] = value
-
-    return property(get, put)
-
-
-class Deque(deque[Any]):
-    """`deque`, whose every operation is one step. To read its first is none."""
-
-    def __init__(self, control: Control, races: Races, items: Iterable[Any] = ()) -> None:
-        super().__init__(items)
-        self.touch = partial(races.touch, control, "deque")
-
-    def copy(self) -> Any:
-        self.touch(write=False)
-        return deque(self)
-
-    def append(self, item: Any) -> None:
-        self.touch(write=True)
-        super().append(item)
-
-    def popleft(self) -> Any:
-        self.touch(write=True)
-        return super().popleft()
-
-    def __len__(self) -> int:
-        self.touch(write=False)
-        return super().__len__()
-
-
-class List(list[Any]):
-    """`list`, whose every operation is one step."""
-
-    def __init__(self, control: Control, races: Races) -> None:
-        super().__init__()
-        self.touch = partial(races.touch, control, "list")
-
-    def append(self, item: Any) -> None:
-        self.touch(write=True)
-        super().append(item)
-
-    def remove(self, item: Any) -> None:
-        self.touch(write=True)
-        super().remove(item)
-
-    def __getitem__(self, place: Any) -> Any:
-        self.touch(write=False)
-        return super().__getitem__(place)
-
-    def __len__(self) -> int:
-        self.touch(write=False)
-        return super().__len__()
 
 
 class Semaphore:
@@ -276,28 +241,37 @@ class Thread:
 
     def is_alive(self) -> bool:
         self.control.point("thread.is_alive")
+        self.control.note("threads", write=False)
         return self.actor is not None and not self.actor.ended
 
     def join(self, timeout: float | None = None) -> None:
-        self.control.point("thread.join", lambda: self.actor is not None and self.actor.ended)
+        self.control.point(
+            "thread.join",
+            lambda: self.actor is not None and self.actor.ended,
+            place="threads",
+        )
+        self.control.note("threads", write=False)
 
 
 class SimpleQueue:
-    """`queue.SimpleQueue`. To put into it is no point: nobody can be kept from it."""
+    """`queue.SimpleQueue`. To put into it is a point only where all touches are."""
 
     def __init__(self, control: Control) -> None:
         self.control = control
         self.items: deque[Any] = deque()
+        self.name = control.name("queue")
 
     def put(self, item: Any) -> None:
+        self.control.touch(self.name, write=True)
         self.items.append(item)
 
     def empty(self) -> bool:
         return not self.items
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        if not self.control.point("queue.get", lambda: bool(self.items), timeout):
+        if not self.control.point("queue.get", lambda: bool(self.items), timeout, place=self.name):
             raise Empty
+        self.control.note(self.name, write=True)
         return self.items.popleft()
 
 

@@ -1,4 +1,4 @@
-"""Bugs planted in the shell, each with a program whose schedules show it, for `test_schedules`."""
+"""Bugs planted in the shell, each with a program whose schedules show it, for `test_planted`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from kernel import claims, consumer, core, launch, pull, run, scope, stream, worker
 
 from ..support.mutants import mutate
-from .schedules import Program
+from .programs import Program
 
 MODULES = {
     module.__name__.rpartition(".")[2]: module
@@ -27,6 +27,7 @@ class Planted(NamedTuple):
     new: str
     program: str | Program  # a standard one, or one of its own
     kind: str
+    preemptions: int = 1  # that it takes
 
 
 def plant(patch: pytest.MonkeyPatch, function: str, old: str, new: str) -> None:
@@ -53,7 +54,6 @@ FULL = Program(1, 0, ("Enter", "Allow", "Prefetched", "Exit"), (1, 2, 3))
 OPENED = Program(1, 0, ("Enter", "Next", "Allow", "Prefetched", "Exit"), (1, 2, 3))
 
 PLANTED = {
-    # A ring is missing.
     "the consumer is not rung for": Planted(
         "worker.answer", "core.bell.put(None)", "pass", "restart", "lost wake-up"
     ),
@@ -72,7 +72,6 @@ PLANTED = {
     "the opening of a gate rings for nobody": Planted(
         "scope.opened", "run.ring(GATE)", "pass", OPENED, "observation"
     ),
-    # A second look is missing.
     "asleep beside a batch": Planted(
         "consumer.sleep",
         "if not run.batches and not run.marks and puller.in_force():",
@@ -94,16 +93,14 @@ PLANTED = {
         "epochs-of-one",
         "observation",
     ),
-    # The order is wrong.
     "a mark is put before its batch": Planted(
         "pull.put",
         "    run.batches.append(batch)\n",
-        "    if put[MARK] == 'ended':\n        run.marks.append(StopIteration())\n"
-        "    run.batches.append(batch)\n    return run.advance(put)\n",
+        "    if mark is not None:\n        run.marks.append(mark)\n        mark = None\n"
+        "    run.batches.append(batch)\n",
         "epochs-of-one",
         "observation",
     ),
-    # The rest.
     "a stop that does not wait": Planted(
         "scope.leave", "join(core, entry, failure)", "pass", "restart", "leaked thread"
     ),
@@ -114,4 +111,181 @@ PLANTED = {
         "restart",
         "observation",
     ),
+    "who is asked for does not ring": Planted(
+        "consumer.sleep", "run.ring()", "pass", "errors", "lost wake-up"
+    ),
+    "a slot is freed, and nobody told": Planted(
+        "consumer.took", "run.ring()", "pass", "prefetch", "observation"
+    ),
+    "entered, and the worker is not told": Planted(
+        "scope.enter",
+        "        entry.bell.put(None)\n",
+        "        pass\n",
+        Program(1, 0, ("Allow", "Enter", "Prefetched", "Exit"), (1, 2)),
+        "observation",
+    ),
+    "running ahead, it wakes nobody": Planted(
+        "worker.run_ahead", "if core.sleeps != answered:", "if False:", "restart", "lost wake-up"
+    ),
+    "asleep without a second look": Planted(
+        "worker.work",
+        "            run.parked += 1\n            parked = True\n",
+        "            run.parked += 1\n            return True\n",
+        Program(1, 0, ("Enter", "NextInterrupted"), (1, 2)),
+        "lost wake-up",
+        preemptions=2,
+    ),
+    "asleep after a pull without a second look": Planted(
+        "worker.work",
+        "                run.parked += 1\n                parked = True\n",
+        "                run.parked += 1\n                return True\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "asleep without another look for room": Planted(
+        "worker.run_ahead",
+        "                run.parked += 1\n                parked = True\n",
+        "                run.parked += 1\n                return True\n",
+        Program(1, 0, ("Enter", "Allow", "Next", "Prefetched"), (1, 2)),
+        "observation",
+        preemptions=2,
+    ),
+    "a request is read before the buffer": Planted(
+        "core.Core.state",
+        "        held, mark = len(run.batches), run.mark()\n"
+        "        permits, waits = len(self.gates), holder(self.requests) is not None\n",
+        "        permits, waits = len(self.gates), holder(self.requests) is not None\n"
+        "        held, mark = len(run.batches), run.mark()\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "observation",
+    ),
+    "the scope is read first": Planted(
+        "core.Core.state",
+        """\
+        held, mark = len(run.batches), run.mark()
+        permits, waits = len(self.gates), holder(self.requests) is not None
+        entry, entered = run.worker, self.entry
+        return (
+            "new" if entered is None else "outside" if entered.over else "inside",
+""",
+        """\
+        entry, entered = run.worker, self.entry
+        scope = "new" if entered is None else "outside" if entered.over else "inside"
+        held, mark = len(run.batches), run.mark()
+        permits, waits = len(self.gates), holder(self.requests) is not None
+        return (
+            scope,
+""",
+        "closed-while-waiting",
+        "step",
+    ),
+    "a sleep is announced after the look": Planted(
+        "consumer.sleep",
+        "    core.sleeps += 1\n    run.ring()\n"
+        "    if not run.batches and not run.marks and puller.in_force():\n",
+        "    run.ring()\n"
+        "    if not run.batches and not run.marks and puller.in_force():\n"
+        "        core.sleeps += 1\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "a sleep is not announced": Planted(
+        "consumer.sleep", "core.sleeps += 1", "pass", "restart", "lost wake-up"
+    ),
+    "the sleep that was answered is read anew": Planted(
+        "worker.answer",
+        "run.answered = sleeps",
+        "run.answered = core.sleeps",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "the worker looks first whether it was entered": Planted(
+        "worker.work",
+        "not entering.in_force() and core.entry is not entry",
+        "core.entry is not entry and not entering.in_force()",
+        FULL,
+        "observation",
+    ),
+    "a claim looks before it stands in line": Planted(
+        "claims.Claim.take",
+        "        role.append(self)\n",
+        "        if not role:\n            role.append(self)\n            return None\n"
+        "        role.append(self)\n",
+        "two-consumers",
+        "lost wake-up",
+    ),
+    "a request is not given back": Planted(
+        "consumer._wait",
+        "claim.give_back(core.requests)",
+        "pass",
+        Program(1, 0, ("Enter", "Exit", "Next", "Enter"), (1, 2)),
+        "observation",
+    ),
+    "a pull is not given back": Planted(
+        "consumer.pull",
+        "claim.give_back(run.pullers)",
+        "pass",
+        Program(1, 0, ("Enter", "Exit", "Next", "Enter"), (1, 2)),
+        "observation",
+    ),
+    "running ahead with an epoch's last batch": Planted(
+        "worker.run_ahead",
+        "epoch_size - 1 if",
+        "epoch_size if",
+        Program(4, 3, ("Enter", "Allow", "Next"), (1, 2)),
+        "step",
+    ),
+    "running ahead after a stop": Planted(
+        "worker.run_ahead", "if not gates or over:", "if not gates:", "restart", "step"
+    ),
+    "running ahead without a gate": Planted(
+        "worker.run_ahead",
+        "if not gates or over:",
+        "if over:",
+        Program(2, 0, ("Enter", "Allow", "Next", "Disallow", "Next"), (1, 2)),
+        "step",
+    ),
+    "running ahead without a pass": Planted(
+        "run.Run.is_under_way", "self.iterator is not None and ", "", "restart", "observation"
+    ),
+    "the count of running ahead is lost": Planted(
+        "worker.run_ahead", "at if epoch_size else 0", "0", "stop-at-a-boundary", "observation"
+    ),
+    "entering does not wait for an interrupted stop": Planted(
+        "scope._enter",
+        "    let_go(core)\n    while holder",
+        "    while holder",
+        "interrupted-stop",
+        "leaked thread",
+    ),
 }
+
+HARMLESS: dict[str, Planted] = {
+    # Whoever leaves rings after that, and a ring is not lost.
+    "sleeps beside a stop": Planted(
+        "worker.run_ahead", "return not over", "return True", "restart", "none"
+    ),
+    # Nobody waits on the bell before a look whether the worker lives; it is gone before it rings.
+    "leaving rings before it stands in line": Planted(
+        "scope.join",
+        "    entry.leavers.append(bell)\n    entry.bell.put(None)\n",
+        "    entry.bell.put(None)\n    entry.leavers.append(bell)\n",
+        "restart",
+        "none",
+    ),
+    # It was entered in time, or nothing that others see says that it was not.
+    "running ahead before it is entered": Planted(
+        "worker.work",
+        "and core.entry is entry",
+        "",
+        Program(
+            3,
+            0,
+            ("Enter", "Allow", "Next", "Next", "Exit", "Start", "Next", "Next", "Join"),
+            (1,),
+            ("Enter",),
+        ),
+        "step",
+    ),
+}
+"""Edits that change nothing, as far as a search finds; and why."""

@@ -2,315 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache, partial
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
-from kernel import StreamWrapper, claims, core, launch, scope
-from kernel import run as side
-from specs.epochs import BATCH, END, FAILURE, epochs
+from kernel import StreamWrapper
+from specs.epochs import BATCH, FAILURE, epochs
+from specs.trace.lines import Line, read_line
 
-from .control import (
-    WATCHED,
-    Actor,
-    Control,
-    Deque,
-    List,
-    Nowhere,
-    Races,
-    SimpleQueue,
-    Thread,
-    Unstartable,
-    watched,
-)
+from .control import Actor, Control, Unstartable
+from .programs import Program
+from .shell import Shell
+from .steps import Steps, after
+from .users import Source, User, Wrong
 
-
-class Boom(Exception):
-    """What the sources raise."""
-
-
-class Wrong(AssertionError):
-    """What a schedule has shown, of one of these kinds.
-
-    observation: something else than the oracle's; leaked thread: one that outlives `with`; lost
-    wake-up: only a time-out could go on; deadlock: not even that; livelock: no way to the end.
-    """
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(f"{kind}: {text}")
-        self.kind = kind
-
-
-ANSWERS = ("batch", "exhausted", "raised")
-
-
-class Program(NamedTuple):
-    """What the users call, and what the source answers.
-
-    Calls are "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted" and "NextInterrupted": an
-    Exit or a Next at which Ctrl-C may strike while it waits; "EnterDead": an Enter whose thread
-    cannot start; "Prefetched": wait until nobody else can go on, and find the buffer full; "Start"
-    the second user, and "Join" it. A number stands for so many calls, whichever they are.
-    """
-
-    capacity: int
-    epoch_size: int
-    calls: tuple[str, ...] | int
-    answers: tuple[Any, ...] = ()  # batches, "exhausted", "raised"; from the first again when used
-    # up. None at all stands for any of `ANSWERS`, each time
-    other: tuple[str, ...] | int = ()  # calls of a second user
-
-    @property
-    def script(self) -> tuple[str, ...] | int:
-        """The calls, with two that show what is left."""
-        return self.calls if isinstance(self.calls, int) else (*self.calls, "Next", "Next")
-
-
-class Local:
-    """`threading.local` with one attribute: a thread's own object, also of whoever is no actor."""
-
-    def __init__(self, control: Control) -> None:
-        self.control = control
-        self.threads: dict[Actor | None, claims.Thread] = {}
-
-    @property
-    def thread(self) -> claims.Thread:
-        return self.threads.setdefault(self.control.running, claims.Thread())
-
-
-class Batch:
-    """A batch, which is itself and no other."""
-
-
-class Source:
-    """A source whose pulls are points of the schedule. All its passes go on in one script."""
-
-    def __init__(self, answers: tuple[Any, ...], run: Run) -> None:
-        self.answers = answers
-        self.run = run
-        self.given = 0  # place in the answers
-        self.untold: deque[Any] = deque()  # what the oracle has not read yet
-
-    def __call__(self) -> Pass:
-        return Pass(self)
-
-    def answer(self, chosen: str) -> Any:
-        """The next answer."""
-        answer: Any = chosen
-        if self.answers:
-            answer = self.answers[self.given]
-            self.given = (self.given + 1) % len(self.answers)
-        if answer not in ("exhausted", "raised", None):
-            answer = Batch()
-        self.untold.append(answer)
-        return answer
-
-    def one_pass(self) -> Iterator[Any]:
-        """A pass of the same source, as the oracle reads it."""
-        while True:
-            if not self.untold:
-                self.run.fail("observation", "what is told was never pulled")
-            try:
-                batch = answered(self.untold.popleft())
-            except StopIteration:
-                return
-            yield batch
-
-
-class Pass:
-    """One pass of it."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def __iter__(self) -> Pass:
-        return self
-
-    def __next__(self) -> Any:
-        run = self.source.run
-        if run.pulls:
-            run.fail("observation", "two pulls at once")
-        if run.held >= max(1, run.program.capacity):
-            run.fail("observation", "a pull without a slot")
-        run.pulls += 1
-        run.pull_starts()
-        try:
-            run.control.point("pull", options=() if self.source.answers else ANSWERS)
-        finally:
-            run.pulls -= 1
-        return answered(self.source.answer(run.running.chosen))
-
-
-def answered(answer: Any) -> Any:
-    """What `next` gives for an answer of the script."""
-    if answer == "raised":
-        raise Boom
-    if answer == "exhausted":
-        raise StopIteration
-    return answer
-
-
-@cache
-def possible(first: bool, inside: bool, gate: bool, alone: bool) -> tuple[str, ...]:
-    """The calls that make sense, where any may be made; a second user reads, and may leave."""
-    calls = ["Next"]
-    if inside:
-        calls += ["Exit"]
-    if first:
-        calls += ["NextInterrupted", "Interrupted" if inside else "Enter"]
-        calls += ["Disallow" if gate else "Allow"]
-    if alone:
-        calls += ["Start"]
-    return tuple(calls)
-
-
-class User:
-    """A thread that makes the calls, and what it is to be told."""
-
-    def __init__(self, run: Run, calls: tuple[str, ...] | int) -> None:
-        self.run = run
-        self.calls = calls
-        self.at = 0  # the call that it is in
-        self.call = ""
-        self.wants = False  # it is in `next`
-        self.together = False  # and so was another, meanwhile
-        self.actor = run.control.spawn(self.use)
-        run.users_by_actor[self.actor] = self
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has come to the end."""
-        return self.actor.ended or self.actor.operation == "end"
-
-    @property
-    def possible(self) -> tuple[str, ...]:
-        """The calls that it may make here."""
-        run = self.run
-        alone = bool(run.program.other) and len(run.users) == 1
-        return possible(self is run.users[0], run.inside, bool(run.gates), alone)
-
-    def use(self) -> None:
-        """Make the calls."""
-        calls = self.calls
-        while self.at < (calls if isinstance(calls, int) else len(calls)):
-            if isinstance(calls, int):
-                self.run.control.point("call", options=self.possible)
-                self.call = self.actor.chosen
-            else:
-                self.call = calls[self.at]
-            getattr(self, f"call_{self.call}")()
-            self.call = ""
-            self.at += 1
-
-    def call_Allow(self) -> None:
-        """Open a gate."""
-        self.run.gates.append(self.run.wrapper.allow_buffering)
-        self.run.gates[-1].__enter__()
-
-    def call_Disallow(self) -> None:
-        """Shut the gate that was opened last."""
-        self.run.gates[-1].__exit__(None, None, None)
-        self.run.gates.pop()
-
-    def call_Prefetched(self) -> None:
-        """Wait until nobody else can go on, and find the buffer full."""
-        others = [actor for actor in self.run.control.actors if actor is not self.actor]
-        self.run.control.point("rest", lambda: not any(a.ready() and not a.ended for a in others))
-        if self.run.held != self.run.program.capacity:
-            self.run.fail("observation", "nothing was prefetched, although the gate is open")
-
-    def call_Start(self) -> None:
-        """Let the second user begin."""
-        self.run.users.append(User(self.run, self.run.program.other))
-
-    def call_Join(self) -> None:
-        """Wait for the second user."""
-        other = self.run.users[1]
-        self.run.control.point("join", lambda: other.ended)
-
-    def call_EnterDead(self) -> None:
-        """Enter, with a thread that cannot start."""
-        self.run.refused = True
-        self.call_Enter()
-        self.run.refused = False
-
-    def call_Enter(self) -> None:
-        """Enter, which is refused inside; and while another reads."""
-        if self.run.inside:
-            with pytest.raises(RuntimeError, match="twice"):
-                self.run.wrapper.__enter__()
-            return
-        with self.refusable("was entered "):
-            self.run.wrapper.__enter__()
-            self.run.inside = True
-
-    @contextmanager
-    def refusable(self, why: str) -> Iterator[None]:
-        """What may be refused, with a clear word, for what another user does."""
-        try:
-            yield
-        except RuntimeError as error:
-            if len(self.run.users) == 1 or why not in str(error):
-                raise
-
-    def call_Interrupted(self) -> None:
-        """Leave, unless Ctrl-C strikes meanwhile."""
-        with suppress(KeyboardInterrupt):
-            self.call_Exit()
-
-    def call_Exit(self) -> None:
-        """Leave, after which no thread lives of those that did."""
-        run = self.run
-        run.inside = False
-        users = [user.actor for user in run.users]
-        workers = [actor for actor in run.control.actors if actor not in users]
-        with self.refusable("was left without"):
-            run.wrapper.__exit__(None, None, None)
-        if not all(actor.ended for actor in workers) and not self.helped:
-            run.fail("leaked thread", "a thread outlives `with`")
-
-    @property
-    def helped(self) -> bool:
-        """Whether another user waits for the same stop: one of the two joins the thread."""
-        others = [user.call for user in self.run.users if user is not self]
-        return any(call in ("Enter", "Exit", "Interrupted") for call in others)
-
-    def call_NextInterrupted(self) -> None:
-        """One `next`, unless Ctrl-C strikes while it waits."""
-        with suppress(KeyboardInterrupt):
-            self.call_Next()
-        self.wants = False
-
-    def call_Next(self) -> None:
-        """One `next`, which must give what the oracle gives."""
-        run = self.run
-        new = run.core.__dict__["entry"] is None and run.program.capacity > 0
-        others = [user for user in run.users if user.wants]
-        self.wants, self.together = True, bool(others)
-        for user in others:
-            user.together = True
-        try:
-            got: tuple[str, Any] | None = (BATCH, next(run.wrapper))
-        except StopIteration:
-            got = END, None
-        except (ChildProcessError, Boom) as error:
-            got = FAILURE, (error.__cause__ if run.program.capacity else error)
-        except ValueError:  # it was not entered
-            if not new:
-                raise
-            got = None
-        except RuntimeError:  # the other is waiting: nothing is told
-            if not self.together:
-                raise
-            got = None
-        self.wants = False
-        if got is not None:
-            run.got(got)
+TRIES = 3
+"""Threads that one entering starts, at most, where whoever can go on does so now and then."""
 
 
 def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
@@ -320,55 +32,124 @@ def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
     return got[0] == due[0] and got[1] is due[1]
 
 
-class Run:
-    """One run of a program, by threads under control. `races` says what is a point of it."""
+class File:
+    """A file to which a record is written, whose every operation is one step."""
 
-    def __init__(self, program: Program, patch: pytest.MonkeyPatch, races: Races) -> None:
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.control.touch("file", write=True)
+        self.text += text
+
+    def flush(self) -> None:
+        self.control.touch("file", write=True)
+
+    def lines(self) -> list[Line]:
+        """The lines of actions."""
+        return [read_line(json.loads(line)) for line in self.text.splitlines()[1:]]
+
+
+class Run:
+    """One run of a program, by threads under control. With `everywhere`, each touch is a point.
+
+    With `recorded` the stream takes the way of one that has a record: each action by its name.
+    With `written` it has one.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        shell: Shell,
+        everywhere: bool = False,
+        recorded: bool = False,
+        written: bool = False,
+    ) -> None:
         self.program = program
-        self.control = control = Control()
+        self.shell = shell
+        self.recorded = recorded
+        self.control = Control(everywhere)
+        shell.begin(self.control)
+        shell.did, shell.changed, shell.refuses = self.did, self.changed, self.refuses
         self.refused = False  # whether threads can start
+        self.unfair = False
+        """Somebody has gone on trying for too long, while the one it waits for could go on."""
         self.pulls = 0  # in flight
         self.gates: list[Any] = []  # that a user has entered
         self.inside = False
         self.wrong: Wrong | None = None
         self.given: list[Any] = []  # batches
-        threading = control.threading()
-        threading.Thread = partial(Thread, control, refused=lambda: self.refused)
-        started = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
-        here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
-        patch.setattr(launch, "threading", threading)
-        patch.setattr(launch, "_thread", started)
-        patch.setattr(launch, "contextvars", SimpleNamespace(copy_context=lambda: here))
-        patch.setattr(claims._this_thread, "__defaults__", (Local(control), claims.Thread))
-        for module in (core, launch, scope):
-            patch.setattr(module, "SimpleQueue", partial(SimpleQueue, control))
-        patch.setattr(side, "deque", partial(Deque, control, races))
-        for kind in (core.Core, side.Run, core.Entry):
-            for name in WATCHED[kind.__name__]:
-                patch.setattr(kind, name, watched(name, control, races), raising=False)
+        self.interrupted = False
         self.source = Source(program.answers, self)
-        listed = partial(List, control, races)
-        made: Any = core.Entry.__init__
-
-        def entry(self: Any) -> None:
-            made(self)
-            self.over = listed()
-
-        patch.setattr(core.Entry, "__init__", entry)
-        begun: Any = side.Run.__init__
-
-        def run(self: Any, *arguments: Any) -> None:
-            begun(self, *arguments)
-            self.pullers = listed()
-
-        patch.setattr(side.Run, "__init__", run)
-        self.wrapper = StreamWrapper(self.source, program.capacity, program.epoch_size or -1)
+        self.file: Any = File(self.control) if written else None
+        self.recorded |= written
+        self.wrapper = StreamWrapper(
+            self.source, program.capacity, program.epoch_size or -1, record=self.file
+        )
         self.core: Any = self.wrapper._core
-        for name in ("entering", "requests", "gates"):
-            setattr(self.core, name, listed())
+        if recorded and not written:
+            self.core.record, self.wrapper._plain = SimpleNamespace(withdraw=self.withdrawn), False
+            self.core.observed = True
+        self.steps = Steps(self.core.limits)
         self.read_from_here()
         self.users_by_actor: dict[Actor, User] = {}
         self.users = [User(self, program.script)]
+
+    def refuses(self) -> bool:
+        """A thread is started, by somebody who enters: whether it cannot be."""
+        user = self.users_by_actor[self.running]
+        user.started += 1
+        if user.started > TRIES:
+            older = self.control.actors[:-TRIES]
+            if not any(actor in older and actor.ready() for actor in self.able()):
+                self.fail("livelock", "entering goes round and round")
+            self.unfair = True
+        return self.refused
+
+    # The steps of the machine.
+
+    def note(self, action: str) -> None:
+        """The running actor has taken an action."""
+        self.steps.note(action, self.running.ident)
+        self.control.note("steps", write=True)
+
+    def did(self, action: str) -> None:
+        """The shell says so. Without a record it does not say all, and `changed` tells."""
+        if self.recorded or action not in ("Fetch", "Enqueue", "Dequeue", "EndEpoch", "Raise"):
+            self.note(action)
+
+    def withdrawn(self) -> None:
+        """The running user was interrupted: its request is over, if it had one. Nobody says so."""
+        if self.running.ident in self.steps.waiting:
+            self.note("Withdraw")
+
+    def changed(self, where: deque[Any], change: str, item: Any) -> None:
+        """A batch or a mark was put or taken, if it is there where that was."""
+        run = self.core.__dict__["run"]
+        if self.recorded or self.control.running is None:
+            return
+        if where is run.batches:
+            self.note("Enqueue" if change == "put" else "Dequeue")
+        elif where is run.marks and change == "taken":
+            self.note("EndEpoch" if item.ended else "Raise")
+
+    def judge(self) -> None:
+        """At the end: what was done is a behaviour of the machine, which is where the shell is."""
+        state = self.steps.state()
+        if state is None:
+            lines = " ".join(str(line) for line in self.steps.lines)
+            raise Wrong("step", f"no behaviour of the machine: {lines}")
+        if self.file is not None and after(self.core.limits, self.file.lines()) is None:
+            raise Wrong("step", f"the record is no behaviour of the machine: {self.file.text}")
+        real = self.core.state(self.core.__dict__["run"])
+        if state != real:
+            raise Wrong("step", f"the machine is in {state}, the shell in {real}")
+        kept = (*self.given, *deque.__iter__(self.core.__dict__["run"].batches))
+        if any(all(batch is not other for other in kept) for batch in self.source.pulled):
+            raise Wrong("observation", "a batch is lost")
+
+    # What users see.
 
     def fail(self, kind: str, text: str) -> NoReturn:
         """Something is wrong; the code under test may swallow what is raised, not what is kept."""
@@ -415,37 +196,52 @@ class Run:
         """Whether all users have come to the end."""
         return all(user.ended for user in self.users)
 
-    def moves(self, timeouts: bool = False) -> list[str]:
-        """Who can go on, workers to the last: actors by number, and how.
+    def moves(self) -> list[str]:
+        """Who can go on, workers to the last, if chance decides: actors by number, and how."""
+        moves = [move for actor in self.able() for move in self.ways(actor)]
+        if not moves and not self.ended:
+            moves = self.time_outs(light=True) or self.stuck()
+        return moves if self.ended else moves + self.interrupts()
 
-        With `=` and what they choose where that is open, `!` by an interrupt, `~` by a time-out.
+    def able(self) -> list[Actor]:
+        """Actors whose operation can be done now."""
+        users = self.users_by_actor
+        return [a for a in self.control.choices() if a.operation != "end" or a not in users]
 
-        Time-outs are no way out: where nothing else can go on, somebody was not woken.
+    def ways(self, actor: Actor) -> list[str]:
+        """How an actor can do its operation: its number, and with `=` what it chooses."""
+        return [f"{actor.ident}={option}" for option in actor.options] or [str(actor.ident)]
+
+    def interrupts(self) -> list[str]:
+        """With `!`, interrupts of users that wait."""
+        return [f"{user.actor.ident}!" for user in self.users if user.may_be_interrupted]
+
+    def time_outs(self, light: bool) -> list[str]:
+        """With `~`, ends of waiting by a time-out.
+
+        Those of light sleeps come for sure, where nothing else can go on. The others are no way
+        out: somebody was not woken.
         """
-        moves = []
-        for actor in self.control.choices():
-            if actor.options:
-                moves += [f"{actor.ident}={option}" for option in actor.options]
-            elif actor not in self.users_by_actor or actor.operation != "end":
-                moves.append(str(actor.ident))
-        if self.ended:
-            return moves
         waiting = [a for a in self.control.actors if a.timeout is not None and not a.ended]
-        waiting = [actor for actor in waiting if not actor.ready()]
-        if not moves:
-            what = ", ".join(f"{a.ident}: {a.operation}" for a in self.control.actors)
-            raise Wrong("lost wake-up" if waiting else "deadlock", f"nobody can go on ({what})")
-        if timeouts:
-            moves += [f"{actor.ident}~" for actor in waiting]
-        for user in self.users:
-            if "Interrupted" in user.call and user.actor.operation == "queue.get":
-                moves.append(f"{user.actor.ident}!")
-        return moves
+        return [
+            f"{actor.ident}~"
+            for actor in waiting
+            if not actor.ready() and (actor.sleeps_lightly or not light)
+        ]
+
+    def stuck(self) -> NoReturn:
+        """Nobody can go on."""
+        what = ", ".join(f"{a.ident}: {a.operation}" for a in self.control.actors)
+        kind = "lost wake-up" if self.time_outs(light=False) else "deadlock"
+        raise Wrong(kind, f"nobody can go on ({what})")
 
     def move(self, move: str) -> None:
         """Let somebody go on. Raises `Wrong` if anything is."""
         who, _, chosen = move.rstrip("!~").partition("=")
         actor = self.control.actors[int(who) - 1]
+        if move[-1] in "!~":
+            self.interrupted |= move[-1] == "!"
+            self.control.note(actor.place, write=False)  # which it found empty
         self.control.step(actor, move[-1] == "~", move[-1] == "!", chosen)
         if self.wrong is not None:
             raise self.wrong
@@ -461,124 +257,32 @@ class Run:
 
 
 @contextmanager
-def running(program: Program, races: Races) -> Iterator[Run]:
-    """A run of the program, to be moved. Its threads end with the context."""
+def shell() -> Iterator[Shell]:
+    """The shell, ready for runs."""
     with pytest.MonkeyPatch.context() as patch:
-        run = Run(program, patch, races)
-        try:
-            yield run
-        finally:
-            run.control.close()
+        yield Shell(patch)
 
 
 def run(
     program: Program,
     choose: Callable[[list[str]], str],
-    races: Races | None = None,
+    everywhere: bool = False,
     most: int = 20_000,
 ) -> list[str]:
     """Run the program once, by moves of choice. Returns the moves; raises `Wrong`.
 
-    Without `races`, nothing is a point of the schedule but queues, threads and pulls.
+    Unless points are everywhere, nothing is a point but queues, threads and pulls.
     """
     schedule: list[str] = []
-    with running(program, Nowhere() if races is None else races) as going:
-        while moves := going.moves():
-            if len(schedule) == most:
-                raise Wrong("livelock", f"no end after {most} moves")
-            schedule.append(choose(moves))
-            going.move(schedule[-1])
+    with shell() as stage:
+        going = Run(program, stage, everywhere)
+        try:
+            while moves := going.moves():
+                if len(schedule) == most:
+                    raise Wrong("livelock", f"no end after {most} moves")
+                schedule.append(choose(moves))
+                going.move(schedule[-1])
+            going.judge()
+        finally:
+            going.control.close()
     return schedule
-
-
-PROGRAMS = {
-    "restart": Program(
-        2,
-        0,
-        ("Enter", "Allow", "Next", "Exit", "Enter", "Next", "Next", "Disallow", "Exit", "Next"),
-        (1, 2, "exhausted"),
-    ),
-    "stop-at-a-boundary": Program(
-        3,
-        2,
-        ("Enter", "Allow", "Exit", "Enter", "Next", "Next", "Next", "Exit", "Enter", "Next"),
-        (1, 2, 3, "exhausted"),
-    ),
-    "gate": Program(
-        1,
-        3,
-        ("Enter", "Allow", "Allow", "Disallow", "Next", "Disallow", "Next", "Next", "Next", "Exit"),
-        (1, "exhausted", 2, 3, 4, "exhausted"),
-    ),
-    "errors": Program(
-        2,
-        2,
-        ("Enter", "Next", "Allow", "Next", "Next", "Exit", "Next", "Enter", "Next", "Next", "Exit"),
-        (1, "raised", 2, "raised", "exhausted", 3, "exhausted"),
-    ),
-    "prefetch": Program(
-        2, 0, ("Enter", "Allow", "Prefetched", "Next", "Prefetched", "Exit", "Next"), (1, 2, 3, 4)
-    ),
-    "epochs-of-one": Program(
-        2, 1, ("Enter", "Allow", "Next", "Next", "Exit", "Enter", "Next", "Next"), (1, "exhausted")
-    ),
-    "empty-passes": Program(
-        2,
-        3,
-        ("Enter", "Allow", "Next", "Next", "Next", "Exit", "Next"),
-        ("exhausted", 1, "exhausted"),
-    ),
-    "interrupted-stop": Program(
-        2, 2, ("Enter", "Allow", "Next", "Interrupted", "Enter", "Next", "Next", "Exit"), (1, 2, 3)
-    ),
-    "death": Program(
-        2,
-        2,
-        ("Enter", "Allow", "Next", "Exit", "EnterDead", "Next", "Next", "Next", "Exit", "Next"),
-        (1, 2, 3, "exhausted"),
-    ),
-    "misuse": Program(
-        1,
-        0,
-        ("Enter", "Enter", "Allow", "Next", "Next", "Exit", "Next", "Next"),
-        (None, 1, "exhausted"),
-    ),
-    "unbuffered": Program(
-        0,
-        2,
-        ("Next", "Next", "Next", "Enter", "Next", "Exit", "Next"),
-        (1, "exhausted", "raised", 2),
-    ),
-    "interrupted-next": Program(
-        1,
-        2,
-        ("Enter", "NextInterrupted", "Allow", "NextInterrupted", "Exit", "NextInterrupted"),
-        (1, "exhausted", 2, "raised"),
-    ),
-    "two-consumers": Program(
-        1,
-        2,
-        ("Enter", "Allow", "Start", "Next", "Join", "Exit"),
-        (1, 2, "exhausted"),
-        ("Next", "Next"),
-    ),
-    "two-consumers-shut": Program(
-        1, 0, ("Enter", "Start", "Next", "Join"), (1, "raised"), ("Next",)
-    ),
-    "two-consumers-outside": Program(
-        1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, "exhausted"), ("Next", "Next")
-    ),
-    "closed-by-another": Program(
-        1,
-        0,
-        ("Enter", "Allow", "Start", "Next", "Join", "Enter"),
-        (1, "exhausted"),
-        ("Exit",),
-    ),
-    "left-by-two": Program(
-        1, 0, ("Enter", "Start", "Exit", "Enter", "Next", "Join"), (1, "raised"), ("Exit",)
-    ),
-    "closed-while-waiting": Program(
-        1, 0, ("Enter", "Start", "Next", "Next", "Join"), (1, "raised"), ("Exit",)
-    ),
-}

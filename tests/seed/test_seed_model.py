@@ -27,7 +27,8 @@ from specs.tlc import TLA, Step, check, jar, java, read_step
 
 from ..conftest import find_emloop, load
 from ..schedules.control import Actor, Control, Queue
-from ..schedules.schedules import Program, run
+from ..schedules.programs import Program
+from ..schedules.schedules import run
 from ..support.sources import Boom
 
 MODELS = {model.name: model for model in tlc.models() if model.module == "Seed"}

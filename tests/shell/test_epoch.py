@@ -75,6 +75,7 @@ def test_rule_14_packages_that_count(make: Any) -> None:
     """Rule 14: more_itertools and tqdm, where they are installed."""
     more_itertools = pytest.importorskip("more_itertools")
     tqdm = pytest.importorskip("tqdm")
+    tqdm.tqdm.monitor_interval = 0  # no thread of its own
     stream = make(range(5), epoch_size=5)
     assert list(more_itertools.chunked(stream.epoch(), 2)) == [[0, 1], [2, 3], [4]]
     assert more_itertools.ilen(stream.epoch()) == 5

@@ -212,7 +212,7 @@ def test_rule_15_what_is_kept_is_bounded_by_the_buffer() -> None:
 @pytest.mark.parametrize("every", [1, 3, 0])
 @pytest.mark.parametrize("size", [0, 2, 8])
 def test_rule_15_state_of_the_source(kind: Any, every: int, size: int) -> None:
-    """Rule 15: what belongs to the last batch given is kept, and what follows it is skipped."""
+    """Rule 15: what was said before the last batch is kept, and what follows it is skipped."""
     pulls: list[Any] = []
 
     class Told(kind):  # type: ignore[misc]
@@ -227,7 +227,7 @@ def test_rule_15_state_of_the_source(kind: Any, every: int, size: int) -> None:
         for given in range(1, 10):
             assert next(stream) == given - 1
             state = stream.state_dict()
-            known = given // every * every if every else 0
+            known = (given - 1) // every * every if every else 0
             late = given - state["batches_after_source"]
             assert late == known
             assert state["source"] == ({"at": [known]} if known else None)
@@ -271,15 +271,17 @@ def test_rule_15_source_that_cannot_say_its_state(size: int) -> None:
     """Rules 1 and 15: reading goes on as without it; who asks for the state is told."""
     with StreamWrapper(lambda: Unsaid([0, 1, 2, 3]), size) as stream, stream.allow_buffering:
         assert take(stream, 2) == [0, 1]
+        assert stream.state_dict()["source"] == {"at": [1]}
+        assert next(stream) == 2
         with pytest.raises(RuntimeError, match=r"NotImplementedError: no state.*snapshot_every=0"):
             stream.state_dict()
-        assert next(stream) == 2
+        assert next(stream) == 3
         assert stream.state_dict()["source"] == {"at": [3]}
-        assert epoch(stream) == [3]
+        assert epoch(stream) == []
     plain = StreamWrapper(lambda: Unsaid([0, 1, 2, 3]), size, snapshot_every=0)
     with plain:
-        assert take(plain, 2) == [0, 1]
-        assert plain.state_dict()["batches_after_source"] == 2
+        assert take(plain, 3) == [0, 1, 2]
+        assert plain.state_dict()["batches_after_source"] == 3
 
 
 def test_rule_15_source_without_a_state_to_say() -> None:
@@ -313,7 +315,7 @@ def test_rule_15_a_state_may_be_loaded_twice() -> None:
         again = StreamWrapper(lambda: Cursor([0, 1, 2, 3]), snapshot_every=0)
         again.load_state_dict(state)
         assert next(again) == 2
-        assert again.state_dict()["batches_after_source"] == 1
+        assert again.state_dict()["batches_after_source"] == 2
         assert json.dumps(state) == text
 
 

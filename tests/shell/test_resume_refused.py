@@ -64,6 +64,7 @@ def test_rule_15_no_number(key: str, value: Any) -> None:
         ({"batches_after_source": 6}, "batches_after_source"),
         ({"batches_after_source": 4}, "batches_after_source"),
         ({"source": {}, "batches_after_source": 5}, "batches_after_source"),
+        ({"source": {}, "batches_after_source": 0}, "batches_after_source"),
         ({"pass_epoch": 5}, "pass_epoch"),
     ],
 )

@@ -1,0 +1,304 @@
+"""Signals of a timer at random instants of what issue 13 has added (rules 10 and 13 to 15).
+
+`python -m tests.endurance.newer` strikes each kind in turn: states, epochs, limits of time,
+starting over, closing, and forks between them. Passes count, so that whatever was lost but for the
+batch in hand, doubled or reordered is seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+from kernel import StreamWrapper
+
+LENGTH = 7  # batches of a pass
+LONG = 20  # seconds after which it hangs
+
+Wrong = str
+
+
+class Struck(KeyboardInterrupt):
+    """What strikes."""
+
+
+class Strikes:
+    """One interrupt at a time, at a random instant of a call."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.count = 0
+        self.armed = False
+        signal.signal(signal.SIGALRM, self.strike)
+
+    def strike(self, *_: object) -> None:
+        if self.armed:
+            self.armed = False
+            self.count += 1
+            raise Struck
+
+    def arm(self, longest: float = 3e-4) -> None:
+        self.armed = True
+        signal.setitimer(signal.ITIMER_REAL, max(1e-6, self.random.random() ** 2 * longest))
+
+    def disarm(self) -> None:
+        self.armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def during(self, call: Callable[[], Any]) -> tuple[bool, Any]:
+        """Whether it was struck, and what it gave."""
+        result = None
+        try:
+            try:
+                self.arm()
+                result = call()
+            finally:
+                self.disarm()
+        except Struck:
+            return True, result
+        return False, result
+
+
+def numbers() -> Iterator[int]:
+    yield from range(LENGTH)
+
+
+def make(random: Random, **options: Any) -> Any:
+    return StreamWrapper(numbers, random.choice((1, 2, 8)), random.choice((-1, 3)), **options)
+
+
+def leave(stream: Any) -> None:
+    with suppress(RuntimeError):
+        stream.__exit__(None, None, None)
+
+
+@contextmanager
+def entered(stream: Any, random: Random) -> Iterator[None]:
+    """Inside, with a gate or without one, for whatever another thread does meanwhile."""
+    stream.__enter__()
+    try:
+        if random.random() < 0.5:
+            with stream.allow_buffering:
+                yield
+        else:
+            yield
+    finally:
+        leave(stream)
+
+
+def drained(stream: Any, epochs: int = 2) -> list[list[int]]:
+    """So many epochs, by another thread, which has to come to its end."""
+    read: list[list[int]] = []
+    errors: list[BaseException] = []
+
+    def drain() -> None:
+        try:
+            leave(stream)
+            with stream:
+                read.extend(list(stream) for _ in range(epochs))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=drain, daemon=True)
+    thread.start()
+    thread.join(LONG)
+    assert not thread.is_alive(), "it hangs"
+    assert not errors, errors
+    return read
+
+
+def follows(seen: list[int], lost: int) -> bool:
+    """Whether each is the next of a pass, but for so many that were in hand."""
+    missing = sum((after - before - 1) % LENGTH for before, after in pairwise(seen))
+    return missing <= lost
+
+
+def states(strikes: Strikes, random: Random) -> Wrong:
+    """A state is said or not, loaded or not, and what is said is where the stream is."""
+    stream = make(random)
+    with entered(stream, random):
+        for _ in range(random.randrange(9)):
+            next(stream, None)
+        strikes.during(stream.state_dict)
+        state = stream.state_dict()
+        rest = drained(stream)
+    again = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
+    struck, _ = strikes.during(lambda: again.load_state_dict(state))
+    if struck:
+        with suppress(RuntimeError):  # it was done
+            again.load_state_dict(state)
+    if again.state_dict() != state:
+        return f"{state} became {again.state_dict()}"
+    return "" if drained(again) == rest else "the rest differs"
+
+
+def epochs(strikes: Strikes, random: Random) -> Wrong:
+    """Epochs as iterators: nothing is lost but what was in hand; the state says the place."""
+    stream = make(random)
+    seen: list[int] = []
+    before = strikes.count
+
+    def read() -> None:
+        for batch in stream.epoch():
+            seen.append(batch)  # noqa: PERF402  # what was read before a strike stays
+
+    with entered(stream, random):
+        for _ in range(4):
+            strikes.during(read)
+        state = stream.state_dict()
+        rest = drained(stream)
+    again = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
+    again.load_state_dict(state)
+    if drained(again) != rest:
+        return f"the rest of {state} differs"
+    read_on = seen + [batch for epoch in rest for batch in epoch]
+    return "" if follows(read_on, strikes.count - before) else f"lost {read_on}"
+
+
+def limits(strikes: Strikes, random: Random) -> Wrong:
+    """Reads with a limit of time, that are struck as well."""
+    stream = make(random)
+    seen: list[int] = []
+    before = strikes.count
+
+    def read() -> None:
+        for _ in range(6):
+            with suppress(TimeoutError, StopIteration):
+                seen.append(stream.get(random.choice((0, 1e-5, 1e-3))))
+
+    with entered(stream, random):
+        for _ in range(4):
+            strikes.during(read)
+        rest = drained(stream)
+    read_on = seen + [batch for epoch in rest for batch in epoch]
+    return "" if follows(read_on, strikes.count - before) else f"lost {read_on}"
+
+
+def restarts(strikes: Strikes, random: Random) -> Wrong:
+    """A restart is done or not: the next batch is the first of a pass, or the next one."""
+    stream = make(random)
+    with entered(stream, random):
+        for _ in range(random.randrange(5)):
+            next(stream, None)
+        given = stream._core.run.given()
+        struck, _ = strikes.during(stream.restart)
+        if not struck and stream.state_dict()["batches_in_pass"]:
+            return "not restarted"
+        batch = None
+        while batch is None:
+            batch = next(stream, None)
+        if batch not in (0, given % LENGTH):
+            return f"{batch} after {given}"
+    rest = drained(stream)
+    if not follows([batch, *(b for epoch in rest for b in epoch)], 0):
+        return f"{batch} before {rest}"
+    stream.restart()
+    return "" if drained(stream, 1)[0][:3] == [0, 1, 2] else "no fresh pass"
+
+
+def closes(strikes: Strikes, random: Random) -> Wrong:
+    """However often it is struck, the second close ends it; the generator is closed, too."""
+    ended: list[bool] = []
+
+    def source() -> Iterator[int]:
+        try:
+            yield from numbers()
+        finally:
+            ended.append(True)
+
+    stream = StreamWrapper(source, random.choice((0, 1, 8)))
+    with entered(stream, random):
+        next(stream)
+        strikes.during(stream.close)
+        stream.close()
+        try:
+            next(stream)
+        except ValueError:
+            pass
+        else:
+            return "it goes on"
+    if stream._core.entry is not None and stream._core.entry.lives():
+        return "its worker goes on"
+    return "" if ended == [True] else "its generator was not closed"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Says what is raised, in a child that is about to end."""
+    try:
+        yield
+    except BaseException:
+        traceback.print_exc()
+
+
+def forks(strikes: Strikes, random: Random) -> Wrong:
+    """A child that is forked between strikes says the state, starts over and closes."""
+    stream = make(random)
+    with entered(stream, random):
+        next(stream)
+        strikes.during(lambda: next(stream.epoch(), None))
+        child = os.fork()
+        if child == 0:
+            status = 1
+            signal.alarm(LONG)
+            with told():
+                state = stream.state_dict()
+                again = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
+                again.load_state_dict(state)
+                drained(again)
+                if random.random() < 0.5:
+                    stream.restart()
+                    drained(stream)
+                stream.close()
+                status = 0
+            os._exit(status)
+        strikes.during(stream.state_dict)
+        if os.waitpid(child, 0)[1] != 0:
+            return "the child fails"
+        drained(stream)
+    return ""
+
+
+KINDS = {kind.__name__: kind for kind in (states, epochs, limits, restarts, closes, forks)}
+
+
+def main() -> int:
+    """Strike so many times of each kind. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.endurance.newer", description=__doc__)
+    parser.add_argument("--strikes", type=int, default=3000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--kind", choices=KINDS)
+    options = parser.parse_args()
+    random = Random(options.seed)
+    strikes = Strikes(random)
+    failures = 0
+    for name in [options.kind] if options.kind else KINDS:
+        first, trials = strikes.count, 0
+        wrong: list[str] = []
+        while (
+            strikes.count - first < options.strikes
+            and len(wrong) < 3
+            and trials < 99 * options.strikes
+        ):
+            trials += 1
+            said = KINDS[name](strikes, random)
+            if said:
+                wrong.append(said)
+        failures += len(wrong)
+        done = f"{strikes.count - first} strikes in {trials} trials"
+        print(f"{name}: {done}, {wrong or 'whole'}", flush=True)  # noqa: T201  # a command prints
+    sys.stdout.flush()
+    os._exit(int(failures > 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Our wrapper in the frameworks that people use: a page each, which is run where they are."""

@@ -1,0 +1,122 @@
+"""Programs: what users call, and what the source answers; and their names."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+ANSWERS = ("batch", "exhausted", "raised")
+
+
+class Program(NamedTuple):
+    """What the users call, and what the source answers.
+
+    Calls are "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted" and "NextInterrupted": an
+    Exit or a Next at which Ctrl-C may strike while it waits; "EnterDead": an Enter whose thread
+    cannot start; "Prefetched": wait until nobody else can go on, and find the buffer full; "Start"
+    the second user, and "Join" it. A number stands for so many calls, whichever they are.
+    """
+
+    capacity: int
+    epoch_size: int
+    calls: tuple[str, ...] | int
+    answers: tuple[Any, ...] = ()  # batches, "exhausted", "raised"; from the first again when used
+    # up. None at all stands for any of `ANSWERS`, each time
+    other: tuple[str, ...] | int = ()  # calls of a second user
+
+    @property
+    def script(self) -> tuple[str, ...] | int:
+        """The calls, with two that show what is left."""
+        return self.calls if isinstance(self.calls, int) else (*self.calls, "Next", "Next")
+
+
+PROGRAMS = {
+    "restart": Program(
+        2,
+        0,
+        ("Enter", "Allow", "Next", "Exit", "Enter", "Next", "Next", "Disallow", "Exit", "Next"),
+        (1, 2, "exhausted"),
+    ),
+    "stop-at-a-boundary": Program(
+        3,
+        2,
+        ("Enter", "Allow", "Exit", "Enter", "Next", "Next", "Next", "Exit", "Enter", "Next"),
+        (1, 2, 3, "exhausted"),
+    ),
+    "gate": Program(
+        1,
+        3,
+        ("Enter", "Allow", "Allow", "Disallow", "Next", "Disallow", "Next", "Next", "Next", "Exit"),
+        (1, "exhausted", 2, 3, 4, "exhausted"),
+    ),
+    "errors": Program(
+        2,
+        2,
+        ("Enter", "Next", "Allow", "Next", "Next", "Exit", "Next", "Enter", "Next", "Next", "Exit"),
+        (1, "raised", 2, "raised", "exhausted", 3, "exhausted"),
+    ),
+    "prefetch": Program(
+        2, 0, ("Enter", "Allow", "Prefetched", "Next", "Prefetched", "Exit", "Next"), (1, 2, 3, 4)
+    ),
+    "epochs-of-one": Program(
+        2, 1, ("Enter", "Allow", "Next", "Next", "Exit", "Enter", "Next", "Next"), (1, "exhausted")
+    ),
+    "empty-passes": Program(
+        2,
+        3,
+        ("Enter", "Allow", "Next", "Next", "Next", "Exit", "Next"),
+        ("exhausted", 1, "exhausted"),
+    ),
+    "interrupted-stop": Program(
+        2, 2, ("Enter", "Allow", "Next", "Interrupted", "Enter", "Next", "Next", "Exit"), (1, 2, 3)
+    ),
+    "death": Program(
+        2,
+        2,
+        ("Enter", "Allow", "Next", "Exit", "EnterDead", "Next", "Next", "Next", "Exit", "Next"),
+        (1, 2, 3, "exhausted"),
+    ),
+    "misuse": Program(
+        1,
+        0,
+        ("Enter", "Enter", "Allow", "Next", "Next", "Exit", "Next", "Next"),
+        (None, 1, "exhausted"),
+    ),
+    "unbuffered": Program(
+        0,
+        2,
+        ("Next", "Next", "Next", "Enter", "Next", "Exit", "Next"),
+        (1, "exhausted", "raised", 2),
+    ),
+    "interrupted-next": Program(
+        1,
+        2,
+        ("Enter", "NextInterrupted", "Allow", "NextInterrupted", "Exit", "NextInterrupted"),
+        (1, "exhausted", 2, "raised"),
+    ),
+    "two-consumers": Program(
+        1,
+        2,
+        ("Enter", "Allow", "Start", "Next", "Join", "Exit"),
+        (1, 2, "exhausted"),
+        ("Next", "Next"),
+    ),
+    "two-consumers-shut": Program(
+        1, 0, ("Enter", "Start", "Next", "Join"), (1, "raised"), ("Next",)
+    ),
+    "two-consumers-outside": Program(
+        1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, "exhausted"), ("Next", "Next")
+    ),
+    "closed-by-another": Program(
+        1,
+        0,
+        ("Enter", "Allow", "Start", "Next", "Join", "Enter"),
+        (1, "exhausted"),
+        ("Exit",),
+    ),
+    "left-by-two": Program(
+        1, 0, ("Enter", "Start", "Exit", "Enter", "Next", "Join"), (1, "raised"), ("Exit",)
+    ),
+    "closed-while-waiting": Program(
+        1, 0, ("Enter", "Start", "Next", "Next", "Join"), (1, "raised"), ("Exit",)
+    ),
+}

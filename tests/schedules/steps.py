@@ -1,0 +1,64 @@
+"""What the shell does in a run, step by step, held against the machine.
+
+The actions are those of a record, and `linearize` puts them in an order as it does there: an action
+is noted after it took effect and before the next of its thread.
+"""
+
+from __future__ import annotations
+
+from kernel.machine import INITIAL, Enter, Limits, State, Variables
+from specs.trace import ordering
+from specs.trace.lines import Line
+
+NOTHING = (None,) * len(Variables._fields)
+
+
+def enter(limits: Limits, state: State) -> State | None:
+    """Enter, also late: a request may have come since who enters has looked, as in `Shell.tla`."""
+    consumer = Variables(*state).consumer
+    entered = Enter(limits, Variables(*state)._replace(consumer="idle"))
+    return entered and Variables(*entered)._replace(consumer=consumer)
+
+
+class Steps:
+    """The actions of a run."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.lines: list[Line] = []
+        self.inside = False
+        self.waiting: set[int] = set()  # actors whose request goes on
+
+    def note(self, action: str, actor: int) -> None:
+        """The actor has taken an action."""
+        if action == "Leave" and not self.inside:
+            return  # the stop was interrupted, and is ended
+        if action in ("Enter", "Leave"):
+            self.inside = action == "Enter"
+        if action == "Request":
+            self.waiting.add(actor)
+        elif action == "Withdraw":
+            self.waiting.discard(actor)
+        self.lines.append(Line(action, str(actor), NOTHING))
+
+    def state(self) -> State | None:
+        """Where the machine is after all this; None if no order of the lines is a behaviour."""
+        return after(self.limits, self.lines)
+
+
+def after(limits: Limits, lines: list[Line]) -> State | None:
+    """Where the machine is after these lines; None if no order of them is a behaviour."""
+    state = straight(limits, lines)
+    if state is None:
+        state = straight(limits, [lines[place] for place in ordering.order(limits, lines)])
+    return state
+
+
+def straight(limits: Limits, lines: list[Line]) -> State | None:
+    """Where the machine is after these lines in this order."""
+    state: State | None = INITIAL
+    for line in lines:
+        state = ordering.ACTION[line.action](limits, state)
+        if state is None:
+            return None
+    return state

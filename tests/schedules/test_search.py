@@ -1,0 +1,222 @@
+"""Every schedule of programs with few preemptions, on the real shell; and that a fault is seen."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from . import repeats
+from .__main__ import search_all, show
+from .planted import FULL, HARMLESS, PLANTED, plant
+from .programs import PROGRAMS, Program
+from .schedules import Run, shell
+from .search import Bound, Result, Search
+from .strings import Schedule, ScheduleError, name_of, parse, play, program_of
+
+
+def search(program: str | Program, bound: Bound, **options: Any) -> Result:
+    """All schedules of the program within the bound."""
+    program = PROGRAMS[program] if isinstance(program, str) else program
+    with shell() as stage:
+        searching = Search(program, bound, stage, **options)
+        while searching.advance(1000):
+            pass
+    return searching.result
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["plain", "recorded"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_no_schedule_fails(name: str, recorded: bool) -> None:
+    """Nothing is wrong with one preemption, wherever that is; and all steps are the machine's.
+
+    (Two users with a record are left to the command, but for schedules without a preemption.)
+    """
+    fewest = search(name, Bound(0), recorded=recorded)
+    assert fewest.found is None, fewest.found
+    if not (recorded and PROGRAMS[name].other):
+        result = search(name, Bound(1), recorded=recorded)
+        assert result.found is None, result.found
+        assert result.executions > fewest.executions or name == "unbuffered"  # it has one thread
+
+
+@pytest.mark.parametrize("name", ["prefetch", "gate"])
+def test_no_schedule_fails_with_two_preemptions(name: str) -> None:
+    """Nor with two, in the programs for which that is done soon."""
+    assert search("prefetch" if name == "prefetch" else FULL, Bound(2)).found is None
+
+
+def test_no_schedule_fails_with_time_outs() -> None:
+    """Nor if whoever waits looks around by itself."""
+    result = search("prefetch", Bound(1, time_outs=1))
+    assert result.found is None
+    assert result.executions > search("prefetch", Bound(1)).executions
+
+
+LIGHT = Program(
+    1, 0, ("Enter", "Next", "Allow", "Disallow", "Allow", "Prefetched", "Disallow", "Exit"), (1, 2)
+)
+
+
+def test_light_sleeps_end() -> None:
+    """Nobody rings a worker that sleeps lightly when a gate is opened; it goes on all the same."""
+    assert search(LIGHT, Bound(1)).found is None
+
+
+RECORDED = ("prefetch", "misuse", "epochs-of-one", "interrupted-stop", "two-consumers-shut")
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_record_is_a_behaviour(name: str) -> None:
+    """What is written to a record, line after line, is a behaviour, whoever writes when."""
+    assert search(name, Bound(1), written=True).found is None
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is found with the fewest preemptions, by a schedule whose string shows it again."""
+    function, old, new, where, kind, preemptions = PLANTED[name]
+    program = PROGRAMS[where] if isinstance(where, str) else where
+    plant(monkeypatch, function, old, new)
+    results = (search(program, Bound(most)) for most in range(preemptions + 1))
+    found = next(result.found for result in results if result.found)
+    assert found.wrong.kind == kind
+    assert sum(turn.preempts for turn in found.turns) <= preemptions
+    schedule = Schedule(program, found.turns)
+    _, shown = play(parse(str(schedule)))
+    assert shown is not None
+    assert shown.kind == kind
+    monkeypatch.undo()
+    with suppress(ScheduleError):  # the shell may have no such schedule
+        assert play(schedule)[1] is None, "it is not the bug's doing"
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_edit_shows_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the search does not find is said to be harmless for a reason."""
+    function, old, new, where, *_ = HARMLESS[name]
+    plant(monkeypatch, function, old, new)
+    assert search(where, Bound(1)).found is None
+
+
+def test_planting_needs_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit that fits nowhere is an error."""
+    with pytest.raises(ValueError, match="occurs 0 times"):
+        plant(monkeypatch, "scope.join", "no such text", "")
+
+
+def happened(run: Run) -> object:
+    """All that a run shows: what each actor accessed, and for each thing who wrote and looked."""
+    control = run.control
+    actors: Any = defaultdict(list)
+    places: Any = defaultdict(list)
+    for ident, begin, end in control.turns:
+        for place, write in control.accesses[begin:end]:
+            actors[ident].append((place, write))
+            then = places[place]
+            if write:
+                then.append(ident)
+            elif then and isinstance(then[-1], frozenset):
+                then[-1] |= {(ident, len(actors[ident]))}
+            else:
+                then.append(frozenset([(ident, len(actors[ident]))]))
+    return hash((str(sorted(actors.items())), tuple((p, tuple(places[p])) for p in sorted(places))))
+
+
+REPEATED: dict[str, tuple[str | Program, Bound]] = {
+    "one preemption": ("prefetch", Bound(1)),
+    "two preemptions": (Program(1, 0, ("Enter", "Exit"), (1,)), Bound(2)),
+    "interrupts": (Program(1, 1, ("Enter", "NextInterrupted"), (1,)), Bound(1)),
+    "time-outs": ("prefetch", Bound(1, time_outs=1)),
+    "two users": ("two-consumers-outside", Bound(1)),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_what_is_left_out_is_repeated(name: str) -> None:
+    """Without the schedules that show the same as others, the same is shown, by fewer."""
+    program, bound = REPEATED[name]
+    few = search(program, bound, outcome=happened)
+    all_of_them = search(program, bound, outcome=happened, reduced=False)
+    assert few.outcomes == all_of_them.outcomes
+    assert few.executions < all_of_them.executions
+
+
+def test_too_much_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That comparison fails if something that threads share is taken for nobody's."""
+    real = repeats.conflict
+
+    def blind(some: repeats.Accesses, others: repeats.Accesses) -> bool:
+        return real([a for a in some if a[0] != "Run.progress"], others)
+
+    monkeypatch.setattr(repeats, "conflict", blind)
+    with pytest.raises(AssertionError):
+        test_what_is_left_out_is_repeated("one preemption")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_names_of_programs(name: str) -> None:
+    """A program is found by its name, and another by its parts."""
+    other = PROGRAMS[name]._replace(capacity=7)
+    assert program_of(name_of(PROGRAMS[name])) == PROGRAMS[name]
+    assert program_of(name_of(other)).calls == other.calls
+    assert name_of(program_of(name_of(other))) == name_of(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("gate", "is no schedule"),
+        ("gates:1", "'gates' is no program"),
+        ("1/0/Leave:1", "'Leave' in '1/0/Leave' is no call"),
+        ("1/0/Enter/two:1", "'two' in '1/0/Enter/two' is no answer"),
+        ("gate:1x0", "'1x0' is no move"),
+        ("gate:1.7", "7 cannot be made"),
+        ("gate:1~", "1~ cannot be made"),
+    ],
+)
+def test_strings_that_fit_nothing(text: str, match: str) -> None:
+    """What a string says that cannot be played is named."""
+    with pytest.raises(ScheduleError, match=match):
+        play(parse(text))
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.schedules", *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_command() -> None:
+    """The command says what it found, and by its status whether all holds."""
+    done = command("--program", "prefetch", "--program", "unbuffered", "--preemptions", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("holds ") == 4
+    bad = command("--replay", "gate:9")
+    assert bad.returncode == 2
+    assert "cannot be made" in bad.stderr
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_command_shows_a_failure(recorded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing schedule is told by the string that replays it, as a table."""
+    plant(monkeypatch, *PLANTED["a stop that does not wait"][:3])
+    console = Console(width=150, record=True, file=io.StringIO())
+    program = program_of("1/0/Enter,Exit/batch")
+    assert search_all(console, [program], Bound(1), recorded) == 1
+    text = console.export_text()
+    assert "leaked thread" in text
+    replay = text.partition("--replay '")[2].partition("'")[0]
+    assert show(console, parse(replay)) == 1
+    assert "leaked thread" in console.export_text()

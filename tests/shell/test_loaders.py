@@ -1,0 +1,202 @@
+"""Rule 15 on the sources that people have: Hugging Face's, torchdata's, plain generators.
+
+Where the packages are not installed, what needs them is skipped, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kernel import SourceError, StreamWrapper
+
+from ..support.sources import epoch, take
+from .resume_programs import resume
+
+BUFFERS = [0, 1, 4]
+PLACES = range(9)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """No worker is left; Hugging Face leaves threads of its own."""
+    yield
+    assert not [t for t in threading.enumerate() if t.name.startswith("StreamWrapper")]
+
+
+def plain() -> Iterator[int]:
+    yield from range(6)
+
+
+def rows() -> Iterator[dict[str, int]]:
+    for row in range(6):
+        yield {"row": row}
+
+
+def check(stream_fn: Any, read: Any, buffer_size: int, epoch_size: int, **options: Any) -> None:
+    """A resume at each place, and again one batch later, behind a buffer that is filled."""
+    save = options.pop("save", json)
+
+    def make() -> Any:
+        return StreamWrapper(stream_fn(), buffer_size, epoch_size, **options)
+
+    def events(stream: Any, count: int) -> list[Any]:
+        return [read(next(stream, None)) for _ in range(count)]
+
+    whole = events(StreamWrapper(stream_fn(), 0, epoch_size, **options), 24)
+    for place in PLACES:
+        streams = [make(), make(), make()]
+        seen: list[Any] = []
+        for stream, before, count in zip(
+            streams, [None, *streams], (place, 1, 23 - place), strict=False
+        ):
+            if before is not None:
+                stream.load_state_dict(save.loads(save.dumps(before.state_dict())))
+            with stream, stream.allow_buffering:
+                seen += events(stream, count)
+        assert seen == whole, place
+
+
+@pytest.mark.parametrize("buffer_size", BUFFERS)
+@pytest.mark.parametrize("epoch_size", [-1, 4])
+def test_rule_15_plain_generator(buffer_size: int, epoch_size: int) -> None:
+    check(lambda: plain, lambda batch: batch, buffer_size, epoch_size)
+
+
+# Hugging Face.
+
+
+def row(batch: Any) -> Any:
+    return batch and batch["row"]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("buffer_size", BUFFERS)
+@pytest.mark.parametrize("epoch_size", [-1, 4])
+def test_rule_15_hugging_face(buffer_size: int, epoch_size: int, every: int) -> None:
+    """Rule 15: a new data set for each pass; its own state stands beside the batches."""
+    datasets = pytest.importorskip("datasets")
+
+    def stream_fn() -> Any:
+        return datasets.IterableDataset.from_generator(rows).map(lambda row: row)
+
+    check(lambda: stream_fn, row, buffer_size, epoch_size, snapshot_every=every)
+
+
+@pytest.mark.parametrize("buffer_size", BUFFERS)
+def test_rule_15_hugging_face_by_the_epoch(buffer_size: int) -> None:
+    """Rule 15: one data set that is shuffled anew for each epoch, as it is told of these."""
+    datasets = pytest.importorskip("datasets")
+
+    def stream_fn() -> Any:
+        data = datasets.IterableDataset.from_generator(rows).shuffle(seed=3, buffer_size=1)
+
+        def of_epoch(number: int) -> Any:
+            data.set_epoch(number)
+            return data
+
+        return of_epoch
+
+    check(stream_fn, row, buffer_size, -1, with_epoch=True)
+
+
+@pytest.mark.parametrize("given", [2, 6])
+def test_rule_15_hugging_face_that_stays_where_it_was_loaded(given: int) -> None:
+    """Rule 15: one that begins every pass where it was loaded is no equal source: that is told."""
+    datasets = pytest.importorskip("datasets")
+    data, again = (datasets.IterableDataset.from_generator(rows) for _ in range(2))
+    before, stream = StreamWrapper(lambda: data), StreamWrapper(lambda: again, 2)
+    take(before, given)
+    resume(before, stream)
+    with stream:
+        assert [row(batch) for batch in epoch(stream)] == list(range(given, 6))
+        with pytest.raises(SourceError, match="begins a pass where its state was loaded"):
+            next(stream)
+
+
+class Sticky:
+    """It does what Hugging Face's does, wherever that is not installed."""
+
+    def __init__(self) -> None:
+        self.at = self.loaded = 0
+
+    def __iter__(self) -> Iterator[int]:
+        for at in range(self.loaded, 4):
+            self.at = at + 1
+            yield at
+
+    def state_dict(self) -> dict[str, int]:
+        return {"at": self.at}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.loaded = self.at = state["at"]
+
+
+@pytest.mark.parametrize("given", [2, 3, 4])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_rule_15_source_that_stays_where_it_was_loaded(given: int, restarts: bool) -> None:
+    """Rule 15: the same without the package, and if the resumed pass is given up."""
+    one, other = Sticky(), Sticky()
+    before, stream = StreamWrapper(lambda: one), StreamWrapper(lambda: other)
+    assert take(before, given) == list(range(given))
+    resume(before, stream)
+    assert next(stream, "end") == (given if given < 4 else "end")
+    if restarts:
+        stream.restart()
+    else:
+        epoch(stream) if given < 4 else None
+    with pytest.raises(ValueError, match="begins a pass where its state was loaded"):
+        next(stream)
+
+
+# torchdata.
+
+
+def numbers(batch: Any) -> Any:
+    return batch is not None and batch.tolist()
+
+
+@pytest.mark.parametrize("buffer_size", BUFFERS)
+@pytest.mark.parametrize("epoch_size", [-1, 2, 4])
+def test_rule_15_stateful_data_loader(buffer_size: int, epoch_size: int) -> None:
+    """Rule 15: one loader for all passes, whose batches are in order."""
+    loader = pytest.importorskip("torchdata.stateful_dataloader")
+
+    def stream_fn() -> Any:
+        data = loader.StatefulDataLoader(list(range(6)), batch_size=2)
+        return lambda: data
+
+    check(stream_fn, numbers, buffer_size, epoch_size)
+
+
+@pytest.mark.parametrize("buffer_size", BUFFERS)
+def test_rule_15_stateful_data_loader_that_shuffles(buffer_size: int) -> None:
+    """Rule 15: one loader for each pass, of which the order is told by the epoch."""
+    loader = pytest.importorskip("torchdata.stateful_dataloader")
+    torch = pytest.importorskip("torch")
+
+    def stream_fn(number: int) -> Any:
+        generator = torch.Generator().manual_seed(number)
+        return loader.StatefulDataLoader(
+            list(range(6)), batch_size=2, shuffle=True, generator=generator
+        )
+
+    check(lambda: stream_fn, numbers, buffer_size, 2, with_epoch=True, save=pickle)
+
+
+@pytest.mark.parametrize("buffer_size", BUFFERS)
+@pytest.mark.parametrize("epoch_size", [-1, 4])
+def test_rule_15_nodes(buffer_size: int, epoch_size: int) -> None:
+    """Rule 15: torchdata's nodes, behind their Loader."""
+    nodes = pytest.importorskip("torchdata.nodes")
+
+    def stream_fn() -> Any:
+        node = nodes.Loader(nodes.Batcher(nodes.IterableWrapper(range(6)), 2))
+        return lambda: node
+
+    check(stream_fn, lambda batch: batch, buffer_size, epoch_size)
