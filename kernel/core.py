@@ -76,6 +76,7 @@ class Core(Generic[T]):
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of who enters
         self.requests: list[Claim] = []  # the role of the consumer that waits
+        self.resets: list[Claim] = []  # the role of who closes or starts over
         self.gates: list[object] = []  # one for each gate that is open
         self.sleeps = 0  # of consumers so far: the last may go on, or be about to begin
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
