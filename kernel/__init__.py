@@ -26,8 +26,8 @@ __all__ = [
 def _outlive_modules() -> None:
     """Keep the interpreter from clearing these modules at its exit, before the last `__del__`.
 
-    Without the interpreter's lock a module outlives its last reference, and is cleared if it is
-    listed here: a finaliser that uses a stream would find the names of its functions gone.
+    On a free-threaded build a module outlives its last reference, and is cleared if `sys.modules`
+    lists it. A finaliser that uses a stream would then find the names of its functions gone.
     """
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{__name__}.")]:
         del sys.modules[name]

@@ -9,19 +9,19 @@ from typing import SupportsIndex
 
 
 def function(argument: str, value: object) -> None:
-    """Raises TypeError unless the value can be called."""
+    """Raise TypeError unless the value can be called."""
     if not callable(value):
         raise TypeError(f"{argument} must be callable, not {value!r}.")
 
 
 def mapping(argument: str, value: object) -> None:
-    """Raises TypeError unless the value is a mapping that can be written to, or None."""
+    """Raise TypeError unless the value is a mutable mapping or None."""
     if value is not None and not isinstance(value, MutableMapping):
         raise TypeError(f"{argument} must be a mutable mapping or None, not {value!r}.")
 
 
 def size(argument: str, value: SupportsIndex) -> int:
-    """The value as an int, and 0 for less. Raises TypeError if it is none."""
+    """The value as an int of at least 0. Raises TypeError if it is no integer."""
     try:
         return max(0, index(value))
     except TypeError:

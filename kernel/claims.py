@@ -1,12 +1,12 @@
 """Claims: how one thread at a time has a role (to pull, to be the consumer, to enter).
 
-A role is a list. Whoever wants it appends a claim, which is one atomic operation, and who stands
-first has it. A claim is in force exactly while a generator of its thread runs. The interpreter
-keeps that flag, so a claim ends with the frames that made it, however they end: by a return, by ten
-interrupts in a row, by a lack of stack or memory. A claim that is left behind in its list is never
-in force again and does no harm: whoever comes next takes it out.
+A role is a list. A thread that wants the role appends a claim, by one atomic operation. The first
+claim has the role. A claim is in force exactly while a generator of its thread runs. The
+interpreter keeps that flag, so a claim ends with the frames that made it, however they end: by a
+return, by ten interrupts in a row, by a lack of stack or memory. A claim that is left behind in its
+list is never in force again and does no harm: the next thread removes it.
 
-What the functions here need is bound in arguments: in a `__del__` at exit globals may be gone.
+The functions here bind what they need in arguments: in a `__del__` at exit globals may be gone.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if hasattr(os, "register_at_fork"):
 
 
 def _calls() -> Generator[None, tuple[Callable[..., None], tuple[Any, ...]], None]:
-    """Makes the calls that it is sent. It runs, by the interpreter's flag, while one does."""
+    """Makes the calls that are sent to it. By the interpreter's flag it runs while a call does."""
     while True:
         call, args = yield
         call(*args)
-        del call, args  # they may hold what holds a claim
+        del call, args  # they may hold an object that holds a claim
 
 
 class Thread:
-    """A thread's own object. Numbers of threads are used again; in forked children soon."""
+    """A thread's own object. A thread's number may be used again, soon so in a forked child."""
 
     __slots__ = ("frame",)
 
     def __init__(self) -> None:
         self.frame: Frame | None = None
-        """The last frame of its claims. It is dear to make, and most can be used again."""
+        """The frame of its last claim. Frames are costly to make, and most can be used again."""
 
 
 def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
@@ -56,7 +56,7 @@ def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
 
 
 class Frame:
-    """Runs calls of its thread, one at a time. After one that raised it runs no more."""
+    """Runs calls of its thread, one at a time. After a call that raised it runs no more."""
 
     __slots__ = ("calls", "forks", "thread", "whole")
 
@@ -102,10 +102,10 @@ class Claim:
         frame.whole = True
 
     def take(self, role: list[Claim]) -> Claim | None:
-        """Ask for the role, in the call. Returns the claim that has it, if not this.
+        """Ask for the role, inside the call. Returns the claim that has it; None if this one does.
 
-        A claim that was refused stands in line no longer. One that was not gives the role back by
-        `give_back`, or by not returning: its frame never runs again then.
+        A claim that is refused leaves the list. One that has the role gives it back by `give_back`,
+        or by not returning from the call: its frame never runs again then.
         """
         role.append(self)
         while (first := role[0]) is not self:
@@ -117,8 +117,8 @@ class Claim:
         return None
 
     def give_back(self, role: list[Claim]) -> None:
-        """Have the role no longer."""
-        with suppress(ValueError):  # it was refused: a handler's call struck in another
+        """Give the role back."""
+        with suppress(ValueError):  # it had been refused: a handler called while another call ran
             role.remove(self)
 
     def is_mine(self, this_thread: Callable[[], Thread] = _this_thread) -> bool:

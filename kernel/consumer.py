@@ -37,16 +37,16 @@ def read(core: Core[T], limit: Limit | None = None) -> T:
 
 
 def took(core: Core[Any], run: Run[Any]) -> None:
-    """A batch was taken while the worker sleeps: wake it if enough room is there."""
+    """A batch was taken while the worker sleeps: wake the worker if there is enough room."""
     if core.gates and len(run.batches) <= core.low_water:
         run.ring()
 
 
 def tell(core: Core[Any], run: Run[Any]) -> None:
-    """Raise what the mark stands for, unless a batch was put before it, and take it away."""
+    """Raise the end or the error of the mark, and remove the mark; not if a batch is before it."""
     marks = run.marks
     mark = run.first_mark()
-    if mark is None or run.batches:  # in this order: it was put behind them
+    if mark is None or run.batches:  # in this order: the mark was put behind the batches
         return
     place.end(core, mark, fresh=not mark.ended or core.limits.epoch_size == 0)
     core.did("EndEpoch" if mark.ended else "Raise")
@@ -54,7 +54,7 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
     if not marks or marks[0] is not mark:
         return
     try:
-        raise mark.error  # type: ignore[misc]  # it was not told yet
+        raise mark.error  # type: ignore[misc]  # it was not reported yet
     finally:
         del marks[0]
         mark.error = None  # its traceback holds this frame
@@ -81,7 +81,7 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
 
 
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
-    """The request: it waits for as long as this runs."""
+    """The request: it lasts as long as this runs."""
     await_turn(core, claim, limit)
     core.did(Request.__name__)
     while not (run := core.run).batches and not run.marks:
@@ -90,16 +90,16 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
             sleep(core, run, puller, limit)
         elif core.closed:
             raise ValueError(f"{core.label} is closed.")
-        elif not run.batches and not run.marks:  # it may have put something, and be gone
+        elif not run.batches and not run.marks:  # the puller may have put something, and be gone
             pull(core, claim, run)
     claim.give_back(core.requests)
 
 
 def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> bool:
-    """Take the role of who waits. False: a handler of this thread struck in a `next` of its own.
+    """Take the role of the waiting consumer. False: this is a handler, and its thread has the role.
 
-    Raises RuntimeError if another thread waits, but for an event loop that was cancelled: that one
-    is about to go, or in a pull of its own.
+    Raises RuntimeError if another thread waits. A thread that waited for a cancelled task of an
+    event loop does not count: it is about to go, or in a pull of its own.
     """
     while (first := claim.take(core.requests)) is not None:
         if first.is_mine():
@@ -114,12 +114,12 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
 
 
 def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
-    """Pull until something is put, unless another thread came first. Or bury who pulled."""
+    """Pull until something is put, unless another thread pulls. Or bury a dead worker."""
     entry = run.worker
     if entry is not None and not entry.lives() and entry.halted_as_garbage():
-        run.worker = None  # a finaliser reads on
+        run.worker = None  # a finaliser goes on reading
     elif entry is not None or (run.pullers and run.pullers[0].is_foreign()):
-        # A worker may have claimed, or halted, since it was looked for.
+        # A worker may have claimed the pull, or halted, since this looked for one.
         if entry is None or (not entry.lives() and run.worker is entry):
             bury(core, run)
     elif claim.take(run.pullers) is None:
@@ -133,12 +133,12 @@ def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
 
 
 def drop(core: Core[Any], run: Run[Any]) -> None:
-    """End a caller's own pull that was interrupted and left behind. For the next puller."""
-    if run.progress[FETCHING] and run.hand is not None:  # its batch was put, or is lost
+    """End a caller's own pull that an interrupt has left behind. The next puller does this."""
+    if run.progress[FETCHING] and run.hand is not None:  # the batch was put, or is lost
         run.progress, run.puts, mark = run.hand
         run.lost += run.puts - run.given() - len(run.batches)
         if mark is not None and mark is not core.told.mark and not run.marks:
-            run.marks.append(mark)  # it was not told yet
+            run.marks.append(mark)  # it was not reported yet
         run.hand = None
         core.did("Enqueue", run)
     elif run.progress[FETCHING]:
@@ -149,11 +149,11 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
 
 
 def sleep(core: Core[Any], run: Run[Any], puller: Claim, limit: Limit | None) -> None:
-    """Sleep until something was put, or the puller is gone, or for a while."""
+    """Sleep until something is put, or the puller is gone, or `glance` seconds have passed."""
     if puller.is_mine():
         raise RuntimeError(f"{core.label} is read by its own source.")
     if (entering := holder(core.entering)) is not None and entering.is_mine():
-        # a handler that struck there: the worker waits for the thread that it interrupts
+        # a handler interrupts the entering thread, for which the worker waits
         raise RuntimeError(f"{core.label} is read while it is entered.")
     core.sleeps += 1
     run.ring()
@@ -164,7 +164,7 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, limit: Limit | None) ->
 
 
 def bury(core: Core[Any], run: Run[Any]) -> None:
-    """Whoever pulled is gone: that is an error like one of the source, which drops the pass."""
+    """The puller is gone: the consumer gets an error, and the pass is dropped."""
     entry = run.worker
     rest: Run[Any] = Run(run.given())
     rest.starts, rest.snapshots = run.starts.copy(), run.snapshots.copy()
@@ -180,5 +180,5 @@ def bury(core: Core[Any], run: Run[Any]) -> None:
     core.run = rest
     run.iterator = None  # the error's traceback may hold the run
     if entry is not None:
-        entry.death = None  # an interrupt before this leaves the error to be told
+        entry.death = None  # last: until here an interrupt leaves the error to be reported
     core.did("Bury")

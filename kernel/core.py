@@ -1,8 +1,7 @@
-"""What a wrapper and its worker share, and the state of the protocol that it amounts to.
+"""The core: what a wrapper and its worker share, read as a state of the protocol.
 
-Each attribute has one writer: callers, or whoever pulls. What a call changes, it changes by one
-atomic operation, which finds the call done or not done, whatever interrupts it. No lock is shared
-by two threads.
+Each attribute has one writer: callers, or the puller. A call takes effect by one atomic operation,
+so an interrupt finds it done or not done. No lock is shared by two threads.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ class Entry:
 
     def __init__(self) -> None:
         self.over: list[object] = []
-        """Not empty once the `with` is left: who stands first has left it."""
+        """Not empty once the `with` is left. The first object says by which call."""
         self.bell: SimpleQueue[str | None] = SimpleQueue()
         self.leavers: list[SimpleQueue[None]] = []
         self.thread: threading.Thread | None = None
         self.claim: Claim | None = None
         self.death: BaseException | None = None
         self.light = False
-        """The worker sleeps so shortly that the opening of a gate need not ring."""
+        """The worker sleeps so briefly that the opening of a gate need not ring."""
 
     def halted_as_garbage(self) -> bool:
-        """Whether its wrapper was garbage; a finaliser may use it all the same."""
+        """Whether its wrapper was garbage. A finaliser may use the wrapper all the same."""
         alarmed = bool(self.over) and type(self.over[0]) is weakref.ReferenceType
         return alarmed and self.death is None
 
     def lives(self) -> bool:
-        """Whether its worker does."""
+        """Whether its worker lives."""
         return self.claim is not None and self.claim.in_force()
 
 
@@ -51,8 +50,8 @@ class Core(Generic[T]):
     """What a wrapper and its worker share. The worker holds it only while it is at work."""
 
     glance = 0.5
-    """Seconds after which a thread that waits looks around by itself: CPython misses a signal that
-    comes just before a thread sleeps, and a worker that is gone without a word rings for nobody."""
+    """Seconds after which a sleeping thread wakes and looks again: CPython misses a signal that
+    comes just before a thread sleeps, and a worker that is gone without a word does not ring."""
 
     def __init__(
         self,
@@ -75,28 +74,28 @@ class Core(Generic[T]):
         self.meter = meter
         self.observed = record is not None or meter is not None
         self.stall_after = stall_after
-        self.numbered = numbered  # the source is told of the epoch
+        self.numbered = numbered  # the source gets the number of the epoch
         self.snapshot_every = snapshot_every
         self.low_water = limits.capacity - max(1, limits.capacity // 4)
-        """A worker that found the buffer full is woken when no more than this is left."""
+        """A worker that found the buffer full is woken when only so many batches are left."""
         self.entry: Entry | None = None  # the last `with`
-        self.entering: list[Claim] = []  # the role of who enters
-        self.requests: list[Claim] = []  # the role of the consumer that waits
-        self.gates: list[object] = []  # one for each gate that is open
-        self.sleeps = 0  # of consumers so far: the last may go on, or be about to begin
+        self.entering: list[Claim] = []  # the role of the entering thread
+        self.requests: list[Claim] = []  # the role of the waiting consumer
+        self.gates: list[object] = []  # one object for each open gate
+        self.sleeps = 0  # of consumers so far; the last one may still go on, or be about to begin
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
-        self.told = Told(None, Place(), Place())  # the last mark, and where the consumer is since
+        self.told = Told(None, Place(), Place())  # the last mark that was reported
         self.loaded: Any = None  # a source that was, and how its pass went on
         self.closed = False
-        self.waiting: object = None  # for an event loop: the last thread that did
+        self.waiting: object = None  # the last thread that has waited for an event loop
         self.run: Run[T] = Run()  # the puller's side
 
     def state(self, run: Run[T]) -> State:
         """The state of the protocol, as this thread sees it.
 
-        The buffer is read before the request: who was served withdraws before it takes, so what
-        looks empty with a request waits for something. The scope is read last: a gate or a request
-        that comes after a stop permits nothing.
+        The buffer is read before the request. A consumer withdraws its request before it takes a
+        batch, so an empty buffer and then a request mean that the consumer waits. The scope is read
+        last: a gate or a request that comes after a stop permits nothing.
         """
         held, mark = len(run.batches), run.mark()
         permits, waits = len(self.gates), holder(self.requests) is not None
@@ -112,7 +111,7 @@ class Core(Generic[T]):
         )
 
     def did(self, action: str, run: Run[T] | None = None) -> None:
-        """An action has taken effect, unless it was in a run that was given up."""
+        """An action has taken effect. One in a run that was given up does not count."""
         if self.observed and (run is None or run is self.run):
             if self.meter is not None:
                 self.meter.did(action, self.run)
@@ -120,7 +119,7 @@ class Core(Generic[T]):
                 self.record.write(action)
 
     def broke_off(self) -> None:
-        """A request of this thread, if it has one, was interrupted or has failed."""
+        """The request of this thread, if there is one, was interrupted or has failed."""
         if self.meter is not None:
             self.meter.withdraw()
         if self.record is not None:
@@ -131,6 +130,6 @@ class Core(Generic[T]):
         return self.entry is not None and not self.entry.over
 
     def is_source(self) -> bool:
-        """Whether this thread is in a pull of this stream: its source calls back."""
+        """Whether this thread is in a pull of this stream, so that its source calls."""
         puller = holder(self.run.pullers)
         return puller is not None and puller.is_mine()

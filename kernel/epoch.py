@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -20,20 +21,20 @@ T = TypeVar("T")
 
 
 class Epoch(Generic[T]):
-    """What is left of one epoch; once exhausted, it stays so.
+    """The rest of one epoch. Once exhausted, it stays so.
 
-    It is the epoch in which the stream is at the first read. An end that would come first there,
-    though batches of that epoch were given, was told to nobody: it is passed over, and the epoch is
-    the next. So what reads no further than the last batch (`zip`, `islice`, a loop with `break`)
-    leaves no empty epoch behind. An error ends the epoch, and is raised.
+    The first read decides which epoch it is: the one that the stream is in. If all its batches were
+    given and only its end is left, that end is passed over, and the epoch is the next one. So a
+    reader that stops at the last batch (`zip`, `islice`, a loop with `break`) leaves no empty epoch
+    behind. An error ends the epoch, and is raised.
     """
 
     def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
         self._core = core
         self._read = read
-        self._told: object = None  # the last mark that was told, as far as this knows
+        self._told: object = None  # the last mark that was reported, as far as this knows
         self._number = 0
-        self._passes_over: int | None = None  # an end behind so many batches of the stream
+        self._passes_over: int | None = None  # an end after so many batches of the stream
         self._length = 0
         self._over = False
 
@@ -47,14 +48,14 @@ class Epoch(Generic[T]):
             try:
                 return self._read()
             except StopIteration:  # noqa: PERF203  # once an epoch
-                continue  # it may be one that is passed over
+                continue  # the end may be one that is passed over
         raise StopIteration
 
     def __len__(self) -> int:
-        """Batches from here to the end of the epoch, or from its first read on.
+        """Batches in the epoch from the first read on; before that, batches that are left.
 
-        A source with a pass of no batches may end it sooner. Raises TypeError if the epochs of the
-        stream have no size.
+        A pass without batches may end it sooner. Raises TypeError if the epochs of the stream have
+        no size.
         """
         if self._core.limits.epoch_size == 0:
             raise TypeError(f"An epoch of {self._core.label} is a pass: it has no length.")
@@ -69,14 +70,14 @@ class Epoch(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        """The next batch, for which another thread waits. To cancel it loses nothing.
+        """The next batch. Another thread waits for it. Cancelling loses nothing.
 
-        Without a worker that thread pulls, and a pull goes on although it is cancelled: its batch
-        is the next one then. Raises StopAsyncIteration at the end; errors as `next` does.
+        Without a worker that thread pulls. The pull goes on after a cancellation, and its batch is
+        the next one. Raises StopAsyncIteration at the end; errors as `next` does.
         """
         core = self._core
         while not self._is_over():
-            if core.run.batches or core.run.marks:  # and nothing awaits between this and the read
+            if core.run.batches or core.run.marks:  # no `await` comes between this and the read
                 with suppress(StopIteration):
                     return self._read()
             else:
@@ -84,7 +85,7 @@ class Epoch(Generic[T]):
         raise StopAsyncIteration
 
     def _is_over(self) -> bool:
-        """Whether it has ended. Finds out which epoch it is, before the first read."""
+        """Whether it has ended. The first call finds out which epoch this is."""
         core = self._core
         told = core.told
         if self._told is None:
@@ -104,21 +105,21 @@ class Epoch(Generic[T]):
         return self._over
 
     def _left(self) -> int:
-        """Batches from here to the end of an epoch of fixed size: this, or the next at its end."""
+        """Batches that are left in an epoch of fixed size: in this, or at its end in the next."""
         core, size = self._core, self._core.limits.epoch_size
         return size and size - (core.run.given() - here(core).epoch_start) % size
 
     async def _something(self) -> None:
         """Wait, in a thread of the event loop's executor, until there may be something to read."""
-        import asyncio  # noqa: PLC0415  # whoever has no event loop need not wait for this import
+        import asyncio  # noqa: PLC0415  # slow, and needed in event loops only
 
         core, loop = self._core, asyncio.get_running_loop()
         waiting: Any = core.waiting
-        if waiting is None or waiting.is_over or waiting.loop is not loop:
+        if waiting is None or not waiting.is_of(loop):
             core.waiting = waiting = Waiting(core, loop, waiting)
         try:
             await asyncio.wait([waiting.future])
-        except BaseException:  # cancelled, or closed as it is garbage
+        except BaseException:  # cancelled, or closed by the garbage collector
             waiting.cancel()
             raise
         error, waiting.error = waiting.error, None
@@ -135,10 +136,11 @@ class Waiting:
         self._core = core
         self._before = before
         self._gone: SimpleQueue[None] = SimpleQueue()
+        self._loop = loop
+        self._process = os.getpid()
         self._is_cancelled = False
-        self.is_over = False
+        self._is_over = False
         self.error: BaseException | None = None
-        self.loop = loop
         context = contextvars.copy_context()
         self.future = loop.run_in_executor(None, context.run, self._wait)
 
@@ -153,31 +155,36 @@ class Waiting:
             pass
         except BaseException as error:
             self.error = error  # for whoever awaits it
-        self.is_over = True
+        self._is_over = True
         self._gone.put(None)
 
     def _left(self, longest: float) -> float:
         """How long it may sleep now."""
-        if self._is_cancelled or self.loop.is_closed():
+        if self._is_cancelled or self._loop.is_closed():
             raise _Cancelled
         return longest
 
     def cancel(self) -> None:
-        """Have it wait no longer."""
+        """Let the thread wait no longer."""
         self._is_cancelled = True
         bell = self._core.bell if self._before is None else self._before._gone
-        if bell.empty():  # nobody may listen, and nothing is to pile up
+        if bell.empty():  # the thread may not listen, and rings must not pile up
             bell.put(None)
 
     def is_going(self) -> bool:
         """Whether it was cancelled, and is not gone yet."""
-        return (self._is_cancelled or self.loop.is_closed()) and not self.is_over
+        is_cancelled = self._is_cancelled or self._loop.is_closed()
+        return is_cancelled and not self._is_over and self._process == os.getpid()
+
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether it waits for this loop, in this process."""
+        return not self._is_over and self._loop is loop and self._process == os.getpid()
 
     def outlast(self, seconds: float) -> None:
-        """Sleep until it is gone, or so long."""
+        """Sleep until the thread is gone, or for so long."""
         with suppress(Empty):
             self._gone.get(True, seconds)
 
 
 class _Cancelled(Exception):
-    """Nobody waits any more."""
+    """The waiting thread was cancelled."""

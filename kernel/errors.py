@@ -1,4 +1,4 @@
-"""The errors of a buffered stream, and the texts in which an error of the source is told."""
+"""The errors of a buffered stream, and how an error of the source is reported."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ class SourceError(ChildProcessError):
 
 
 class WorkerDied(ChildProcessError):
-    """The worker of a stream is gone without a word, did not start, or was given up."""
+    """The worker of a stream is gone without a word, could not start, or was given up."""
 
 
 class NotAnEnd(Exception):
-    """Carries a StopIteration that is no end of a pass, as its cause."""
+    """A StopIteration that is no end of a pass; it is the cause of this."""
 
 
 def reported(error: BaseException, label: str, buffered: bool) -> BaseException:
-    """The exception by which the consumer learns of an error of the source."""
+    """The exception that reports an error of the source to the consumer."""
     if isinstance(error, NotAnEnd):
         assert error.__cause__ is not None
         error = error.__cause__
@@ -31,10 +31,10 @@ def reported(error: BaseException, label: str, buffered: bool) -> BaseException:
 
 
 def described(error: BaseException) -> str:
-    """The error's class and message, whatever its class makes of these."""
+    """The error's class and message, even if the class hides them."""
     name: Any = type.__dict__["__name__"].__get__(type(error))
     try:
         text = str(error)
-    except BaseException:  # an error of the source's, in which nothing else must get lost
+    except BaseException:  # the source's error has to be reported all the same
         text = "(its message cannot be told)"
     return f"{name}: {text}" if text else name

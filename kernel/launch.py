@@ -17,15 +17,15 @@ LAUNCHED: Final = "launched"
 
 
 def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bool:
-    """Start the worker of the entry, and wait until it has. One that cannot start has died.
+    """Start the worker of the entry, and wait until it says so. One that cannot start has died.
 
     `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
 
-    Returns False if it was refused, as another thread pulls.
+    Returns False if the worker was refused because another thread pulls.
     """
     bell: SimpleQueue[Any] = SimpleQueue()
-    # Called by the interpreter itself when the wrapper is garbage, the last one first: nothing can
-    # come between, and nothing of ours is interrupted.
+    # The interpreter itself calls these when the wrapper is garbage, the last one first. Nothing
+    # comes between the two, and no code of ours is interrupted.
     calls: tuple[Any, ...] = entry.bell.put, entry.over.append
     alarms = [weakref.ref(wrapper, call) for call in calls]
     work = live, weakref.ref(core), entry, entering, bell, alarms
@@ -48,9 +48,10 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
 
 
 def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim, glance: float) -> Any:
-    """What the worker says as it begins, or why it did not; None if it died without a word.
+    """The worker's word as it begins, or the error of starting it; None if it died without a word.
 
-    A thread that does not live has not died yet, unless its launcher is done, or another process's.
+    A thread that does not live may yet begin, until its launcher is done. In a forked child it has
+    died.
     """
     launched = False
     while True:

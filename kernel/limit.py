@@ -1,4 +1,4 @@
-"""How long a request may wait: until it is an error, and until it is told of."""
+"""Limits on how long a request may wait: until it fails, and until it is logged."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from .core import Core
 
 Limit: TypeAlias = Callable[[float], float]
-"""How long a sleep may be, if it would be so long; raises an error if it may be no longer."""
+"""Takes the longest sleep wanted, returns the longest allowed. Raises if none is allowed."""
 
 
 def deadline(label: str, timeout: float | None) -> Limit | None:
-    """A limit of so many seconds from now, if any: it raises TimeoutError then."""
+    """A limit that raises TimeoutError after so many seconds from now, if there is one."""
     limit = seconds("timeout", timeout)
     if limit is None:
         return None
@@ -33,10 +33,9 @@ def deadline(label: str, timeout: float | None) -> Limit | None:
 
 
 def watched(core: Core[Any], after: float, limit: Limit | None) -> Limit:
-    """The limit of a request that tells, once, that it has waited for so many seconds.
+    """A limit that logs, once, that the request has waited for so many seconds.
 
-    Whoever waits looks by itself, so there is no thread for this, and who does not wait tells
-    nothing.
+    The waiting consumer looks for itself, so this needs no thread.
     """
     due: float | None = time.monotonic() + after
 
@@ -49,7 +48,7 @@ def watched(core: Core[Any], after: float, limit: Limit | None) -> Limit:
         wait = due - time.monotonic()
         if wait > 0:
             return min(wait, longest)
-        due = None  # first: an interrupt while it is told does not have it told again
+        due = None  # first: after an interrupt in `tell` it is not logged again
         tell(core, after)
         return longest
 

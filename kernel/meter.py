@@ -1,8 +1,8 @@
 """The counters behind `stats()`.
 
-Callers write theirs and the puller its own, as with everything else, and no lock is needed. A
-worker that runs ahead takes no action for each batch, so it does not count each: it says how many
-there are when it looks for room, when it falls asleep, and when it wakes.
+Callers write their counters and the puller its own, so no lock is needed. A worker that runs ahead
+takes no action for each batch and does not count each. It counts what is there when it looks for
+room, when it falls asleep, and when it wakes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FULL: Final = len(FILLS) - 1
 OTHER, SOURCE, ROOM, GATE, EPOCH = range(5)
-"""What the puller spends its time on: nothing of interest, a pull, or a sleep for one of three."""
+"""On what the puller spends its time: a pull, a sleep for one of three reasons, or other things."""
 
 
 class Meter:
@@ -30,16 +30,16 @@ class Meter:
         self._capacity = limits.capacity
         # Written by callers.
         self._counts = dict.fromkeys(("Request", "EndEpoch", "Raise"), 0)
-        self._request: tuple[int, float] | None = None  # its thread, and since when it waits
-        self._entered: tuple[float, float] | None = None  # the time, and the processors'
+        self._request: tuple[int, float] | None = None  # its thread, and the time of its begin
+        self._entered: tuple[float, float] | None = None  # the time, and the processor time
         self._waited = self._inside = self._processor = 0.0
-        self._first = self._last = 0.0  # requests: when one began, when one ended
+        self._first = self._last = 0.0  # first begin, last end of a request
         # Written by the puller.
-        self._now = OTHER, 0, 0.0  # what it does, the place in `FILLS`, and since when
+        self._now = OTHER, 0, 0.0  # occupation, place in `FILLS`, time of its begin
         self._spent = [0.0] * 5
-        self._worker = False  # whether there is one
+        self._worker = False  # whether a worker runs
         self._fill = [0.0] * len(FILLS)
-        self._pulled = False  # since it slept last
+        self._pulled = False  # since the worker slept last
         self._full = 0
 
     def did(self, action: str, run: Run[Any]) -> None:
@@ -72,7 +72,7 @@ class Meter:
             self._worker = False
 
     def withdraw(self) -> None:
-        """The request of this thread, if it has one, waits no longer."""
+        """The request of this thread, if there is one, waits no longer."""
         request = self._request
         if request is not None and request[0] == get_ident():
             self._request, self._last = None, perf_counter()
@@ -81,15 +81,15 @@ class Meter:
                 self._inside += self._last - request[1]
 
     def _place(self, held: int) -> int:
-        """Where in `FILLS` so many batches are."""
+        """The place in `FILLS` of so many batches."""
         if held and self._request is not None:
-            held -= 1  # somebody waits for it, and takes it at once
+            held -= 1  # the waiting consumer takes this one at once
         if 0 < held < self._capacity:
             return 1 + 4 * held // self._capacity
         return 0 if held == 0 else FULL
 
     def turns(self, doing: int, run: Run[Any]) -> None:
-        """The puller does this from now on. The time up to now is shared by the fills."""
+        """The puller does this from now on. The time up to now is halved between the two fills."""
         before, place, since = self._now
         now = perf_counter()
         took = now - since
@@ -122,7 +122,7 @@ class Meter:
             self._now = GATE, place, since
 
     def read(self, given: int) -> Stats:
-        """What was counted up to now, so many batches having been given."""
+        """The counts up to now, for a consumer that was given so many batches."""
         now, request, entered = perf_counter(), self._request, self._entered
         spent, fill, (doing, place, since) = self._spent.copy(), self._fill.copy(), self._now
         spent[doing] += max(0.0, now - since)

@@ -1,7 +1,7 @@
 """The consumer's place: what it was given, and how another stream goes on from there.
 
-What was prefetched is not in it. Batches are counted by who takes them, passes by who begins them,
-and both count from the first batch of this wrapper; so nothing has to be kept beside a batch.
+Prefetched batches are not in it. The consumer counts the batches that it takes, the puller notes
+where passes begin. Both count from the first batch of this wrapper, so a batch carries nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .claims import holder
 from .errors import described
-from .machine import resumed
+from .machine import INITIAL, resumed
 from .run import FETCHING, Mark, Resume, Run, Start
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ VERSION = 1
 
 
 class Place(NamedTuple):
-    """Where the consumer's epoch began, and its pass if no later one did."""
+    """Where the consumer's epoch began; also its pass, unless a later pass has begun."""
 
-    epoch: int = 0  # ends and errors that were told
+    epoch: int = 0  # ends and errors that were reported
     epoch_start: int = 0  # batches given before
     pass_start: int = 0
 
 
 class Told(NamedTuple):
-    """The last mark that was told, or is about to be: it is told once it is taken away."""
+    """The last mark that was reported, or is about to be. It counts once it is removed."""
 
     mark: Mark | None
     before: Place
@@ -43,7 +43,7 @@ def place(core: Core[Any]) -> Place:
 
 
 def end(core: Core[Any], mark: Mark | None, fresh: bool) -> None:
-    """A mark is about to be told; `fresh` if its pass is over with it."""
+    """A mark is about to be reported. `fresh`: its pass is over with it."""
     before, given = place(core), core.run.given()
     fresh = fresh or given - before.epoch_start < core.limits.epoch_size
     after = Place(before.epoch + 1, given, given if fresh else before.pass_start)
@@ -51,7 +51,7 @@ def end(core: Core[Any], mark: Mark | None, fresh: bool) -> None:
 
 
 def here(core: Core[Any]) -> Place:
-    """Where the consumer is, though a pull of its own was interrupted: that ended its epoch."""
+    """Where the consumer is. A pull of its own that was interrupted has ended its epoch."""
     run, told = core.run, place(core)
     is_broken_off = (
         run.progress[FETCHING]
@@ -118,16 +118,18 @@ def load_state_dict(core: Core[Any], state: Any) -> None:
             f"state['batches_in_epoch'] and state['batches_in_pass'] are no place in epochs of "
             f"{size}: {in_epoch}, {in_pass}."
         )
+    if core.record is not None and first != INITIAL:
+        core.record.end("the stream was resumed")  # it has said that it begins at the beginning
     run: Run[Any] = Run()
     run.resume(first, Resume(in_pass, skip, said, pass_epoch))
     told = Told(None, Place(), Place(epoch, -in_epoch, -in_pass))
-    # No call from here on: an interrupt finds both done, or none.
+    # No call from here on: an interrupt finds both done or neither.
     core.told = told
     core.run = run
 
 
 def number(state: Mapping[str, Any], key: str) -> int:
-    """What stands there. Raises ValueError if it is not a number of something."""
+    """The number under a key. Raises ValueError if there is none."""
     value = state.get(key)
     if type(value) is not int or value < 0:
         raise ValueError(f"state[{key!r}] must be an integer of at least 0, not {value!r}.")

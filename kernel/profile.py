@@ -1,4 +1,4 @@
-"""Timing of named events into a profile."""
+"""Timing of events, by name, into a profile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .types import TimeProfile
 class Timer:
     """Appends the time spent in its `with` block, in seconds, to `profile[name]`.
 
-    The list is made if it is missing. The time is taken however the block ends.
+    A missing list is made. The time is taken however the block ends.
 
     >>> profile: TimeProfile = {}
     >>> with Timer("work", profile):

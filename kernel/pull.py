@@ -1,4 +1,4 @@
-"""A pull: how the source is asked, and how what it answers is put. Done by whoever pulls."""
+"""A pull, done by the puller: it calls `next` on the pass, and puts the answer in the buffer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ END: Final = object()
 
 
 def pull(core: Core[Any], run: Run[Any]) -> None:
-    """Ask the source once, and put what it answers. A pull is in flight already."""
+    """Pull once, and put the answer. `Fetch` was taken before."""
     try:
         batch = ask(core, run)
     except StopIteration:
@@ -31,7 +31,7 @@ def pull(core: Core[Any], run: Run[Any]) -> None:
 
 
 def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
-    """The source gave a batch."""
+    """The source has given a batch."""
     put = Enqueue(core.limits, run.own_state())
     assert put is not None
     mark = Mark(StopIteration()) if put[MARK] == "ended" else None
@@ -59,7 +59,7 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
 
 
 def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
-    """The source raised."""
+    """The source has raised."""
     failed = Fail(core.limits, run.own_state())
     run.iterator = None
     run.marks.append(Mark(reported(error, core.label, core.limits.capacity > 0)))
@@ -71,7 +71,7 @@ def ask(core: Core[Any], run: Run[T]) -> T:
     """One `next` on the pass, or on a new one.
 
     :raises StopIteration: if the pass is over
-    :raises NotAnEnd: if `stream_fn` or `iter` raises StopIteration, which would look like it
+    :raises NotAnEnd: if `stream_fn` or `iter` raises StopIteration, which is no end of a pass
     """
     iterator, run.iterator = run.iterator, None
     if iterator is None:
@@ -85,7 +85,7 @@ def ask(core: Core[Any], run: Run[T]) -> T:
 
 
 def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
-    """A new pass. The first one of a stream that was resumed goes on where the state says."""
+    """Begin a pass. The first pass of a resumed stream goes on at the place of the state."""
     resume, run.resumes = run.resumes, None
     epoch = core.told.after.epoch if resume is None else resume.epoch
     source: Any = core.stream_fn(epoch) if core.numbered else core.stream_fn()
@@ -103,13 +103,13 @@ def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
 
 
 def is_stateful(kept: Any) -> bool:
-    """Whether it can say its state, and take it again."""
+    """Whether it has both `state_dict` and `load_state_dict`."""
     return hasattr(kept, "state_dict") and hasattr(kept, "load_state_dict")
 
 
 def resumed(core: Core[Any], source: Any, resume: Resume) -> Any:
     """The rest of a pass. Raises ValueError if the source has no such pass."""
-    state = copy.deepcopy(resume.state)  # it may write in what it is given
+    state = copy.deepcopy(resume.state)  # a copy: the source may write in it
     if state is not None and is_stateful(source):
         source.load_state_dict(state)
         state = None

@@ -1,9 +1,9 @@
 """Records of runs: the actions of a stream, in the order of each thread.
 
-A record is a file of JSON lines: sizes and first state, then an action and its thread a line. A
-line is written after its action took effect and before the next of its thread, without a lock; so
-lines of different threads may be a little out of order, and `python -m specs trace FILE` puts them
-right before TLC judges whether they are a behaviour of `tla/Protocol.tla`.
+A record is a file of JSON lines. The first line has sizes and state, each further line an action
+and its thread. A line is written after its action took effect and before the thread's next action,
+without a lock. So lines of different threads may be a little out of order. `python -m specs trace
+FILE` puts them right, and TLC judges whether they are a behaviour of `tla/Protocol.tla`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ BY_CALLERS = {action.__name__ for action in CALLERS}
 class Record:
     """Writes the actions of one stream.
 
-    Where a line cannot be written the record ends with a RuntimeWarning, and the stream goes on. A
+    If a line cannot be written, the record ends with a RuntimeWarning, and the stream goes on. A
     forked child writes nothing.
 
-    :raises TypeError: if the file is none for text
+    :raises TypeError: if it is no text file
     :raises OSError: if the first line cannot be written; ValueError if the file is closed
     """
 
@@ -41,8 +41,8 @@ class Record:
         self._process = os.getpid()
         self._lines: deque[str] = deque()
         self._writers: list[Claim] = []
-        self._waits: list[int] = []  # by the record, a request of this thread does
-        self._told: list[int] = []  # threads whose Withdraw another has written
+        self._waits: list[int] = []  # threads whose request waits, by the record
+        self._told: list[int] = []  # threads whose Withdraw another thread has written
         self._inside = False
         header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
         try:
@@ -52,7 +52,7 @@ class Record:
             raise TypeError(f"record must be a text file or None, not {file!r}.") from None
 
     def write(self, action: str) -> None:
-        """Add the line of an action that this thread has taken. One thread at a time writes."""
+        """Add the line of an action of this thread. One thread at a time writes to the file."""
         if self._process != os.getpid():
             return
         try:
@@ -61,32 +61,32 @@ class Record:
                 claim = Claim()
                 claim.hold(self._write, claim)
                 if self._writers and self._writers[0] is not claim and holder(self._writers):
-                    break  # who writes looks once more when it is done
-        except BaseException:  # there may be a line that is missing, or half a line
+                    break  # that thread looks for lines once more at its end
+        except BaseException:  # a line may be missing, or half of it
             self.end("it was interrupted")
             raise
 
     def withdraw(self) -> None:
-        """Add that a request of this thread, if it has one, was broken off."""
+        """Add that the request of this thread, if there is one, was broken off."""
         if threading.get_ident() in self._waits:
             self.write("Withdraw")
 
     def _add(self, action: str, thread: str, number: int) -> None:
-        """The action's line, and those of requests that ended without a word, or began again."""
+        """Add the line of the action, and before it those that interrupted requests still owe."""
         lines = self._lines
         if action == "Leave":
             if not self._inside:
-                return  # it was interrupted, and is ended
+                return  # the record has it: a stop that was interrupted is ended
             self._inside = False
         elif action == "Enter":
             self._inside = True
         if action == "Withdraw":
             if _removed(self._told, number):
                 return
-            if not _removed(self._waits, number):  # a handler struck in it, and made its own
+            if not _removed(self._waits, number):  # a handler in it has made a request of its own
                 lines.append(_line("Request", thread))
         elif action in BY_CALLERS:
-            ends = action in ("Request", "Enter")  # those of other threads are over, too
+            ends = action in ("Request", "Enter")  # then requests of other threads are over, too
             for waiter in self._waits[:] if ends else [number]:
                 if _removed(self._waits, waiter):
                     if waiter != number:
@@ -110,14 +110,14 @@ class Record:
         """End the record here, with a RuntimeWarning."""
         ended, self._process = self._process == 0, 0
         self._lines.clear()
-        with suppress(RuntimeWarning):  # where it is made an error: nothing should be lost
+        with suppress(RuntimeWarning):  # where warnings are errors: the stream goes on
             if not ended:
                 message = f"The record of {self._label} ends early: {why}"
                 warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _removed(numbers: list[int], number: int) -> bool:
-    """Whether it was there to be removed."""
+    """Remove the number. Returns whether it was there."""
     try:
         numbers.remove(number)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Giving up what is buffered and the pass: closing a stream, and starting over."""
+"""Closing a stream, and starting over. Both give up the pass and the buffered batches."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .scope import GIVEN_UP, enter, let_go
 
 
 def close(core: Core[Any]) -> None:
-    """End the stream for good. Once more ends what another thread's pull has kept from ending."""
+    """End the stream for good. A second call ends a pass that was in another thread's pull."""
     if core.is_source():
         raise RuntimeError(f"{core.label} was closed by its own source.")
-    core.closed = True  # first: who waits is told so, and does not pull when the worker is gone
+    core.closed = True  # first: a waiting consumer gets an error, and does not pull for itself
     ended: list[Any] = []
     claim = Claim()
     claim.hold(_close, core, claim, ended)
@@ -42,7 +42,7 @@ def restart(core: Core[Any], wrapper: object) -> None:
 
 
 def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
-    with suppress(RuntimeError):  # another thread waits: it is told that the stream is closed
+    with suppress(RuntimeError):  # another thread waits: it gets an error, as the stream is closed
         if await_turn(core, claim):
             claim.give_back(core.requests)
     _give_up(core, claim, ended)
@@ -58,7 +58,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
 
 
 def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
-    """Stop, and drop what is buffered and the pass. Nobody pulls meanwhile."""
+    """Stop the worker, and drop buffer and pass. Meanwhile no thread pulls."""
     late = _stop(core)
     run = core.run
     is_forked = any(claim.is_foreign() for claim in run.pullers.copy())
@@ -66,7 +66,11 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
         raise RuntimeError(f"{core.label} is being read by another thread.")
     now, given = here(core), run.given()
     fresh: Run[Any] = Run(given)
-    told = Told(None, now, Place(now.epoch, given, given))
+    if core.closed:  # its state can still be said: another stream may go on there
+        fresh.starts, fresh.snapshots = run.starts, run.snapshots
+        told = Told(None, now, now)
+    else:
+        told = Told(None, now, Place(now.epoch, given, given))
     # No call from here on: an interrupt finds both done, or none.
     core.told = told
     core.run = fresh
@@ -76,7 +80,7 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
 
 
 def _stop(core: Core[Any]) -> TimeoutError | None:
-    """Leave `with`, and wait for the worker. Returns the error of a pull that takes too long."""
+    """Leave `with`, and wait for the worker. Returns the error if its pull takes too long."""
     entry = core.entry
     if entry is not None and core.is_inside():
         entry.over.append(GIVEN_UP)
@@ -89,7 +93,7 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
 
 
 def _end(iterator: Any, late: TimeoutError | None) -> None:
-    """Close a generator: its files are shut now, and not by the collector."""
+    """Close a generator now, so that the garbage collector need not. Then raise the error."""
     shut = getattr(iterator, "close", None)
     if shut is not None:
         shut()

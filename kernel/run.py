@@ -1,7 +1,7 @@
-"""The puller's side: what whoever pulls writes.
+"""The puller's side of a stream: the buffer, the pass and its progress.
 
-The puller is the worker or, where there is none, a caller in `next`. A `Run` is written by it
-alone; callers take from its buffer.
+The puller is the worker or, where there is none, a caller in `next`. It alone writes a `Run`.
+Callers take from the buffer.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ FETCHING, BEGUN, COUNT = range(3)  # places in `Run.progress`
 
 
 class Mark:
-    """The end of an epoch (a StopIteration), or an error: what `next` will raise.
+    """The end of an epoch (a StopIteration), or an error, which `next` will raise.
 
-    An object of its own, as a source may raise one exception twice.
+    It is an object of its own because a source may raise one exception twice.
     """
 
     __slots__ = ("ended", "error")
 
     def __init__(self, error: BaseException) -> None:
-        self.error: BaseException | None = error  # None once it was told
+        self.error: BaseException | None = error  # None once it was reported
         self.ended = type(error) is StopIteration
 
 
 class Resume(NamedTuple):
     """How the first pass of a resumed stream goes on."""
 
-    in_pass: int  # batches of it that were given
-    skip: int  # of these, so many are to be pulled once more, and skipped
-    state: Any  # what the source itself said before these, or None
+    in_pass: int  # batches of the pass that were given
+    skip: int  # how many of these are pulled again, and skipped
+    state: Any  # the source's own state before those, or None
     epoch: int  # in which the pass was begun
 
 
@@ -58,7 +58,7 @@ class Start(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What the source said of itself after so many batches, or why it could not."""
+    """The source's own state after so many batches, or the error of asking for it."""
 
     number: int
     state: Any
@@ -66,9 +66,9 @@ class Snapshot(NamedTuple):
 
 
 class Run(Generic[T]):
-    """What the puller writes: the buffer, the pass and its progress.
+    """All that the puller writes.
 
-    Who gives a worker up leaves this to it, and goes on with another.
+    A worker that is given up keeps its run. The stream goes on with a new one.
     """
 
     def __init__(
@@ -76,50 +76,50 @@ class Run(Generic[T]):
     ) -> None:
         self.batches: deque[T] = deque(batches)
         self.taking = enumerate(starmap(self.batches.popleft, repeat(())), given)
-        """Takes the oldest batch, and counts it, at once. Raises IndexError if there is none."""
+        """Takes the oldest batch and counts it in one step. Raises IndexError if there is none."""
         self.marks: deque[Mark] = deque(marks)
-        """The mark behind the batches, if there is one. It is put after them, so who sees it and
-        then no batch has seen all."""
+        """The mark behind the batches, if there is one. It is put after them: a thread that sees
+        the mark, and then no batch, has seen all."""
         self.puts = given + len(self.batches)
-        """How many batches were put, from the first of this stream; not while running ahead."""
+        """How many batches were put since the stream was made; stale while a worker runs ahead."""
         self.lost = 0
-        """Batches of a caller's own pulls that an interrupt lost. They count as given."""
+        """How many batches of callers' own pulls an interrupt has lost. They count as given."""
         self.starts: list[Start] = []
         """The passes, as far as the consumer may be there. A list is copied in one step, on
         free-threaded builds too; a deque is not."""
         self.resumes: Resume | None = None
         self.stateful: Any = None
-        """What can say the state of this pass, if the source can and is asked to."""
+        """The object with `state_dict` of this pass, if there is one and its state is wanted."""
         self.snapshots: list[Snapshot] = []
         self.pullers: list[Claim] = []
         self.worker: Entry | None = None
-        """The worker that has started and not halted. If it has no claim in force, it died."""
+        """The worker that has started and not halted. It has died if its claim is not in force."""
         self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]
         self.iterator: Iterator[T] | None = None
-        """The pass. None in a pull that may turn out to be its last."""
+        """The pass. None during a pull, which may turn out to be its last."""
         self.hand: tuple[Any, int, Mark | None] | None = None
         """While a batch is put: the progress after it, its number, and the mark behind it."""
         self.parked = 0
-        """How often the worker has parked: it sleeps, or is about to and looks once more first."""
+        """How often the worker has parked. A parked worker looks once more, and then sleeps."""
         self.rung = 0
-        """Which of these sleeps was rung for; written by callers, after the ring."""
+        """The last parking for which a caller has rung. Callers write this after the ring."""
         self.answered = 0
-        """The last sleep of a consumer that the worker has rung for."""
+        """The last sleep of a consumer for which the worker has rung."""
 
     def ring(self, why: str | None = None) -> None:
-        """Wake the worker if it is parked and was not rung for yet."""
+        """Wake the worker if it is parked and no caller has rung for that yet."""
         parked, entry = self.parked, self.worker
         if parked > self.rung and entry is not None:
             entry.bell.put(why)
             self.rung = parked
 
     def own_state(self) -> State:
-        """The state as far as the answers of a pull depend on it: the puller's own side."""
+        """The part of the state on which the answer of a pull depends: the puller's own side."""
         worker: Worker = "absent" if self.worker is None else "running"
         return "inside", 0, "idle", len(self.batches), "none", worker, *self.progress
 
     def advance(self, state: State | None) -> None:
-        """Note the progress that an action has made."""
+        """Take over the progress of a state that an action has returned."""
         assert state is not None
         self.progress = state[PROGRESS:]
 
@@ -130,7 +130,7 @@ class Run(Generic[T]):
         return begun and plain and count + 1 != limits.epoch_size
 
     def given(self) -> int:
-        """How many batches were taken, from the first of this stream."""
+        """How many batches were taken since the stream was made."""
         counted: Any = self.taking.__reduce__()
         taken: int = counted[1][1]
         return taken + self.lost
@@ -141,31 +141,31 @@ class Run(Generic[T]):
         while len(self.starts) > 1 and self.starts[1].number < given:
             del self.starts[0]
         if self.starts and self.starts[-1].number == start.number:
-            self.starts[-1] = start  # of a pass that gave nothing: a source may have many of these
+            self.starts[-1] = start  # the last pass gave nothing, and many may do so
         else:
             self.starts.append(start)
 
     def keep(self, every: int) -> None:
-        """Have the source say its state, after each so many batches of its pass."""
+        """Keep the source's own state, after every `every` batches of its pass."""
         if (self.puts - self.starts[-1].number) % every:
             return
         given = self.given()
         while len(self.snapshots) > 1 and self.snapshots[1].number < given:
             del self.snapshots[0]
-        try:  # a copy, as many a source goes on to write in what it has given away
+        try:  # a copy: some sources go on writing in the state that they returned
             state, error = copy.deepcopy(self.stateful.state_dict()), None
-        except Exception as caught:  # no fault of the batch: it is told to who asks for the state
+        except Exception as caught:  # the batch is good: `state_dict` of the stream reports this
             trace = caught.__traceback__  # without this frame, which holds the run
             state, error = None, caught.with_traceback(trace and trace.tb_next)
         if state is not None or error is not None:
             self.snapshots.append(Snapshot(self.puts, state, error))
 
     def is_used(self) -> bool:
-        """Whether anything was pulled, or was to be."""
+        """Whether a pull was begun, or a state was loaded."""
         return bool(self.starts or self.marks) or self.progress != INITIAL[PROGRESS:]
 
     def resume(self, state: State, resume: Resume) -> None:
-        """Go on in such a state, with such a pass."""
+        """Go on in this state, with this pass."""
         self.progress = state[PROGRESS:]
         if state[MARK] == "ended":
             self.marks.append(Mark(StopIteration()))
@@ -187,4 +187,4 @@ class Run(Generic[T]):
         try:
             return self.marks[0]
         except IndexError:
-            return None  # a caller took it
+            return None  # a caller has just removed it

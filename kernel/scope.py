@@ -1,7 +1,7 @@
 """The scope and the gates: entering, leaving, and `allow_buffering`.
 
-One handler puts something right, by one atomic operation: a gate that was interrupted as it opened,
-which its `with` would leave open.
+There is one handler that undoes something, by one atomic operation: if opening a gate is
+interrupted, its `with` would leave it open.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .run import BEGUN, FETCHING, Run
 from .worker import GATE
 
 GIVEN_UP: Final = object()
-"""Who has left a `with`, if `restart` or `close` has; these may be interrupted before the end."""
+"""Says that `restart` or `close` has left a `with`. An interrupt may come before their end."""
 
 
 def enter(core: Core[Any], wrapper: object) -> None:
-    """Enter, once the worker has started if there is a buffer to fill."""
+    """Enter. If there is a buffer, start the worker first."""
     claim, entry = Claim(), Entry()
     try:
         claim.hold(_enter, core, claim, wrapper, entry)
-    finally:  # behind the claim, for whose end the worker waits
+    finally:  # after the claim's end, for which the worker waits
         entry.bell.put(None)
 
 
@@ -50,12 +50,12 @@ def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None
             claim.give_back(core.entering)
             return
         if not start(core, entry, claim, wrapper):
-            let_go(core)  # it was refused by one that has halted, or was about to begin
+            let_go(core)  # refused, by a worker that has halted or was about to begin
     raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
 
 def let_go(core: Core[Any]) -> None:
-    """Wait for workers whose stop, or whose entering, was interrupted; to their last line."""
+    """Wait until workers have ended whose stop or entry was interrupted."""
     for entry in {core.run.worker, core.entry}:
         if entry is not None and entry.claim is not None:
             entry.over.append(None)
@@ -68,7 +68,7 @@ def leave(core: Core[Any], failure: object) -> None:
         raise RuntimeError(f"{core.label} was left by its own source.")
     entry = core.entry
     if core.closed and (entry is None or not entry.lives()):
-        return  # which left it
+        return  # closing has left it
     if entry is not None:
         left = object()
         if Leave(core.limits, core.state(core.run)) is not None:
@@ -82,7 +82,7 @@ def leave(core: Core[Any], failure: object) -> None:
 
 
 def join(core: Core[Any], entry: Entry, failure: object) -> None:
-    """Wait until the worker has halted. May be interrupted, and called again."""
+    """Wait until the worker has halted. If interrupted, this can be called again."""
     bell: SimpleQueue[None] = SimpleQueue()
     end = inf if core.stop_timeout is None else time.monotonic() + core.stop_timeout
     entry.leavers.append(bell)
@@ -102,7 +102,7 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
 
 
 def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
-    """Leave the worker, in a pull that does not return, to itself, with all that it writes.
+    """Give the worker up, in a pull that does not return. It keeps all that it writes to.
 
     Raises TimeoutError, unless the body of `with` has failed already.
     """
@@ -111,7 +111,7 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
         f"A pull from the source of {core.label} has not returned for "
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
-    while True:  # until nothing was put meanwhile: a mark comes behind its batches
+    while True:  # until no mark came meanwhile: a mark comes behind its batches
         rest: Run[Any] = Run(run.given(), run.batches.copy(), run.marks.copy())
         if len(run.marks) == len(rest.marks):
             break
@@ -122,11 +122,11 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
     core.did("Die")
     core.bell.put(None)
     if failure is None:
-        raise error  # who buries the worker clears its death
+        raise error  # `bury` clears `entry.death`
 
 
 def opened(core: Core[Any]) -> None:
-    """A gate was opened: wake the worker, if it has something to do and sleeps deeply."""
+    """A gate was opened: wake the worker if it has something to do and does not sleep lightly."""
     run = core.run
     entry = run.worker
     room = len(run.batches) < core.limits.capacity
@@ -135,7 +135,7 @@ def opened(core: Core[Any]) -> None:
 
 
 class Gate:
-    """What `allow_buffering` gives: while it is entered, the worker may pull."""
+    """A gate, as `allow_buffering` gives it. While it is entered, the worker may pull."""
 
     def __init__(self, core: Core[Any]) -> None:
         self._core = core

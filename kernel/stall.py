@@ -1,4 +1,4 @@
-"""A stall: a request has waited for too long, and the log says what the source is doing."""
+"""A stall: a request has waited for too long, and the stack of the source is logged."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def tell(core: Core[Any], seconds: float) -> None:
 def stack(thread: int | None) -> str:
     """The thread's stack, innermost frame first, or why there is none.
 
-    `faulthandler` looks at other threads' frames in all builds of Python; `sys._current_frames`
-    must not where there is no interpreter lock. It knows all threads or one's own, up to 100.
+    `faulthandler` may look at other threads' frames in all builds of Python; `sys._current_frames`
+    may not on free-threaded ones. It dumps up to 100 threads.
     """
     import faulthandler  # noqa: PLC0415  # as above
     import tempfile  # noqa: PLC0415
@@ -46,7 +46,7 @@ def stack(thread: int | None) -> str:
             faulthandler.dump_traceback(file, all_threads=True)
             file.seek(0)
             stacks = file.read().decode(errors="replace").split("\n\n")
-    except Exception as error:  # no folder for it, a full disk: a stall ends no stream
+    except Exception as error:  # no folder, a full disk: the stream goes on
         return f"The worker's stack cannot be had: {error}"
     for found in stacks:
         number = re.match(r"(?:Current thread|Thread) 0x([0-9a-f]+)", found)

@@ -1,7 +1,7 @@
-"""Statistics: who waits for whom.
+"""Statistics: which thread waits for which.
 
-What is counted is what the protocol's actions say, and times are between these; `Stats` names them.
-`Meter` counts, in `meter.py`.
+Counts are of the protocol's actions, and times are between actions; `Stats` names these. `Meter`
+counts, in `meter.py`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ LITTLE: Final = 0.05
 
 
 class Stats(NamedTuple):
-    """What a stream has done so far, by the actions of the protocol. Times are in seconds.
+    """The counts of a stream so far, by the actions of the protocol. Times are in seconds.
 
-    `str` gives a few lines, of which the last is the `advice`.
+    `str` gives a few lines. The last one is the `advice`.
     """
 
     batches: int
     """Given to the consumer (`Dequeue`). A batch that an interrupt lost counts too."""
     epochs: int
-    """Ends that were told (`EndEpoch`)."""
+    """Ends that were reported (`EndEpoch`)."""
     errors: int
     """Errors that were raised (`Raise`)."""
     seconds: float
@@ -33,18 +33,18 @@ class Stats(NamedTuple):
     found_empty: int
     """How often the consumer found nothing buffered (`Request`)."""
     source: float
-    """While the source was asked (fetching: `Fetch` to `Enqueue`, `Exhaust` or `Fail`); a worker
-    that runs ahead counts the hand-over, a fraction of a microsecond a batch, too."""
+    """In pulls (fetching: `Fetch` to `Enqueue`, `Exhaust` or `Fail`). Where a worker runs ahead,
+    this includes the hand-over, a fraction of a microsecond a batch."""
     waited_for_room: float
-    """The worker slept since the buffer was full (buffered = capacity), until there was room."""
+    """The worker slept because the buffer was full (buffered = capacity)."""
     waited_for_gate: float
-    """The worker slept since no gate was open (permits = 0) though there was room."""
+    """The worker slept because no gate was open (permits = 0), though there was room."""
     waited_for_epoch: float
-    """The worker slept since nobody had asked for the next epoch (not begun)."""
+    """The worker slept because the next epoch was not requested yet (not begun)."""
     found_full: int
-    """How often the worker fell asleep as it found the buffer full, after a pull."""
+    """How often the worker, after a pull, found the buffer full and fell asleep."""
     fill: tuple[float, ...]
-    """Seconds for which the buffer was as full as `FILLS` says, as the worker saw it."""
+    """Seconds for which the buffer was as full as `FILLS` names it, as the worker saw it."""
     processors: float
     """How many processors the whole process kept busy inside `with`, on average."""
     capacity: int
@@ -57,7 +57,7 @@ class Stats(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """What the bottleneck is, in words."""
+        """The bottleneck, in words."""
         if (self.found_empty == 0 and self.batches == 0) or self.seconds <= 0:
             return "nothing was read yet"
         asked = self.consumer_waited / self.seconds

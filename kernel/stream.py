@@ -1,4 +1,4 @@
-"""`StreamWrapper`: the public class. What it does is in `core`, `worker` and `pull`."""
+"""`StreamWrapper`, the public class. The work is done in `consumer`, `worker` and `scope`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ T = TypeVar("T")
 class StreamWrapper(Generic[T]):
     """Reads a source epoch by epoch, and in a buffered one prefetches batches in a thread.
 
-    A pass over the source is one iterator, `iter(stream_fn())`, and a new one follows. `for batch
-    in stream` reads one epoch. Batches, their order, ends and errors are those without a thread.
+    A pass over the source is one iterator, `iter(stream_fn())`. A new one follows when it is
+    exhausted. `for batch in stream` reads one epoch. You get the batches, ends and errors that you
+    would get without a thread, in the same order.
 
     :param stream_fn: callable that returns the iterable of a pass
     :param buffer_size: batches held and being pulled, at most; less than 1: no buffer, no thread
@@ -40,7 +41,7 @@ class StreamWrapper(Generic[T]):
         each so many batches of a pass, for `state_dict` of this; less than 1 means never
     :param record: text file to which each action of the protocol is written, as a line of JSON,
         for `python -m specs trace FILE`; None means no record, at no cost
-    :param stats: count who waits for whom, for `stats()`
+    :param stats: count which thread waits for which, for `stats()`
     :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
         source is doing: its stack and the state, as a warning of the logger "kernel". None: never
     :raises TypeError, ValueError: if an argument is none of these; the message names it
@@ -123,9 +124,9 @@ class StreamWrapper(Generic[T]):
     def __exit__(self, *failure: object) -> None:
         """Stop the worker, after the pull that it is in, and keep everything for later.
 
-        A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. What is
-        buffered is read first then; next come a WorkerDied and a fresh pass. The thread is let go
-        of: it ends when its pull returns, but until then the source may be in both passes.
+        A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. Then the
+        thread is given up. Reading gives what is buffered, a WorkerDied, and a fresh pass. The
+        thread ends when its pull returns; until then the source may be in both passes.
 
         :raises RuntimeError: if the stream was not entered, or its own source leaves it
         :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
@@ -146,7 +147,7 @@ class StreamWrapper(Generic[T]):
         :raises RuntimeError: if another thread is waiting for a batch of this stream
         """
         core = self._core
-        if self._plain:  # what `read` does, for speed without a call
+        if self._plain:  # as `read`, without a call, for speed
             run = core.run
             try:
                 batch: T = next(run.taking)[1]
@@ -167,17 +168,17 @@ class StreamWrapper(Generic[T]):
 
     def _read(self, limit: Limit | None = None) -> T:
         start = default_timer()
-        batch = read(self._core, limit)  # an end and an error have no time
+        batch = read(self._core, limit)  # ends and errors are not timed
         if self._profile is not None:
             self._profile.setdefault(self._event, []).append(default_timer() - start)
         return batch
 
     def epoch(self) -> Epoch[T]:
-        """What is left of this epoch, as an iterator that stays exhausted; also for `async for`."""
+        """The rest of this epoch, as an iterator that stays exhausted; also for `async for`."""
         return Epoch(self._core, self.__next__)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the consumer was given, not what was prefetched; plain but for the source's state.
+        """The consumer's place, as plain values but for the source's own state.
 
         While another thread reads, it may be behind. Raises RuntimeError if the source's has.
         """
@@ -194,23 +195,23 @@ class StreamWrapper(Generic[T]):
         place.load_state_dict(self._core, state)
 
     def stats(self) -> Stats:
-        """What was counted so far. Raises RuntimeError if the stream was made without `stats`."""
+        """The counts so far. Raises RuntimeError if the stream was made without `stats`."""
         if self._core.meter is None:
             raise RuntimeError(f"{self._core.label} counts nothing: make it with stats=True.")
         return self._core.meter.read(self._core.run.given())
 
     def restart(self) -> None:
-        """Give up this epoch, what is buffered and the pass, and begin it afresh.
+        """Give up epoch, pass and buffered batches, and begin the epoch again with a fresh pass.
 
-        Inside `with` it stays inside. A pull in flight is waited for, as in leaving: a TimeoutError
-        comes when all is done. Raises RuntimeError if another thread reads, ValueError if closed.
+        Inside `with` it stays inside. A pull in flight is waited for, as in leaving; a TimeoutError
+        is raised at the end. Raises RuntimeError if another thread reads, ValueError if closed.
         """
         reset.restart(self._core, self)
 
     def close(self) -> None:
         """Leave for good: stop the worker, drop what is buffered, and close a generator's pass.
 
-        Who waits gets a ValueError. Raises RuntimeError if another thread is in a pull of its own:
-        its pass is closed by one more call. A TimeoutError of leaving comes when all is done.
+        A thread that waits gets a ValueError. Raises RuntimeError if another thread is in a pull of
+        its own; call again to close that pass. A TimeoutError of leaving is raised at the end.
         """
         reset.close(self._core)

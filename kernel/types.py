@@ -1,4 +1,4 @@
-"""The seed's names for what a stream is made of."""
+"""Types of streams, under the names of emloop."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
 Batch: TypeAlias = Mapping[str, Sequence[Any]]
-"""What a batch usually is: a mapping of variable names to as many values as there are examples."""
+"""A usual batch: a mapping of variable names to sequences, with a value for each example."""
 
 Stream: TypeAlias = Iterable[Batch]
 """One pass over a data set."""
 
 TimeProfile: TypeAlias = MutableMapping[str, list[float]]
-"""Times in seconds, in the order in which they were taken, by the name of the event."""
+"""Times in seconds by the name of the event, in the order of the events."""

@@ -1,8 +1,8 @@
-"""The worker: what the thread that prefetches does, from its first line to its last.
+"""The worker: the thread that prefetches, from its first line to its last.
 
-It pulls while it may, parks, looks once more, and sleeps. Whoever changes something that it waits
-for changes it first, then looks whether the worker is parked, and rings; so one of the two sees the
-other. Asleep it holds neither wrapper, core nor buffer.
+It pulls while it may. Then it parks, looks once more, and sleeps. A caller that changes something
+for the worker changes it first, then looks whether the worker is parked, and rings. So one of the
+two sees the other. A worker that sleeps holds neither wrapper, core nor buffer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .pull import exhaust, fail, pull
 from .run import COUNT, Run
 
 LIGHT: Final = 0.005
-"""Seconds of a light sleep: the time after which CPython passes the interpreter on."""
+"""Seconds of a light sleep: as long as CPython lets a thread have the interpreter."""
 
 LIGHT_SLEEPS: Final = 20
 
@@ -37,8 +37,8 @@ def live(
     bell: SimpleQueue[Any],
     alarms: object,
 ) -> None:
-    """What the thread runs."""
-    entry.claim = claim = Claim(Frame)  # its own: nothing else ever runs in it
+    """The thread's function."""
+    entry.claim = claim = Claim(Frame)  # a frame of its own: no other call runs in it
     try:
         claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
@@ -97,13 +97,13 @@ def _life(
 
 
 def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
-    """What the worker does until it has to sleep (True) or has halted (False)."""
+    """Pull until there is a reason to sleep (True) or to end (False)."""
     run = core.run
     parked = False
     while True:
         if entry.over or (not entering.in_force() and core.entry is not entry):
             halted = Halt(core.limits, core.state(run))
-            if halted is not None:  # not for one that was given up: to the others it is dead
+            if halted is not None:  # None for a worker that was given up: it counts as dead
                 run.advance(halted)
                 run.worker = None
                 core.did("Halt")
@@ -118,7 +118,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             core.did("Fetch")
             pull(core, run)
             answer(core, run)
-            if not core.gates:  # nothing more, most likely: say so, and then look
+            if not core.gates:  # most likely this was all: park first, and then look
                 run.parked += 1
                 parked = True
         elif parked:
@@ -129,7 +129,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
 
 
 def answer(core: Core[Any], run: Run[Any]) -> int:
-    """Something was put: wake the consumer if it may sleep and was not rung for yet."""
+    """Something was put: wake the consumer if it may sleep and no ring was for that sleep yet."""
     sleeps = core.sleeps
     if sleeps != run.answered:
         core.bell.put(None)
@@ -138,11 +138,11 @@ def answer(core: Core[Any], run: Run[Any]) -> int:
 
 
 def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
-    """The same as many pulls, within a pass and an epoch, while a gate is open.
+    """Many pulls in one loop, within a pass and an epoch, while a gate is open.
 
-    The look before each is the guard of Fetch, as far as it can have changed; the length of the
-    buffer is one that nobody else can make greater. The last batch of an epoch is left to `pull`.
-    Returns whether it has parked in front of a full buffer.
+    Before each pull it looks at those parts of Fetch's guard that can have changed. No other thread
+    can make the buffer longer. The last batch of an epoch is left to `pull`. Returns whether the
+    worker has parked in front of a full buffer.
     """
     capacity, epoch_size = core.limits
     meter = core.meter
@@ -160,7 +160,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
             stop = min(at + capacity - len(batches), last)
             if meter is not None and at < stop:
                 meter.turns(SOURCE, run)
-            for at in range(at, stop):  # noqa: B007, B020  # on from where it stopped
+            for at in range(at, stop):  # noqa: B007, B020  # it goes on where it stopped
                 if not gates or over:  # in this order: a gate may be opened after the stop
                     return False
                 append(next(iterator))
