@@ -258,7 +258,7 @@ def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> No
     pages.renew(MODELS, "models", pages.table(headings, body) + said)
     found = []
     for model in sorted(modules["Seed"], key=lambda model: int(model.name.split("_")[1])):
-        text = model.title.partition(": ")[2]
+        text = model.title.partition(": ")[2].replace("`with'", "`with`")
         violated = model.expected.removeprefix("violates ")
         found.append(
             (
