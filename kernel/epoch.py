@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -114,7 +115,7 @@ class Epoch(Generic[T]):
 
         core, loop = self._core, asyncio.get_running_loop()
         waiting: Any = core.waiting
-        if waiting is None or waiting.is_over or waiting.loop is not loop:
+        if waiting is None or not waiting.is_of(loop):
             core.waiting = waiting = Waiting(core, loop, waiting)
         try:
             await asyncio.wait([waiting.future])
@@ -135,10 +136,11 @@ class Waiting:
         self._core = core
         self._before = before
         self._gone: SimpleQueue[None] = SimpleQueue()
+        self._loop = loop
+        self._process = os.getpid()
         self._is_cancelled = False
-        self.is_over = False
+        self._is_over = False
         self.error: BaseException | None = None
-        self.loop = loop
         context = contextvars.copy_context()
         self.future = loop.run_in_executor(None, context.run, self._wait)
 
@@ -152,13 +154,13 @@ class Waiting:
         except _Cancelled:
             pass
         except BaseException as error:
-            self.error = error  # for the task that awaits this
-        self.is_over = True
+            self.error = error  # for whoever awaits it
+        self._is_over = True
         self._gone.put(None)
 
     def _left(self, longest: float) -> float:
-        """The limit of its sleep. Raises if it was cancelled."""
-        if self._is_cancelled or self.loop.is_closed():
+        """How long it may sleep now."""
+        if self._is_cancelled or self._loop.is_closed():
             raise _Cancelled
         return longest
 
@@ -170,8 +172,13 @@ class Waiting:
             bell.put(None)
 
     def is_going(self) -> bool:
-        """Whether the thread was cancelled and is not gone yet."""
-        return (self._is_cancelled or self.loop.is_closed()) and not self.is_over
+        """Whether it was cancelled, and is not gone yet."""
+        is_cancelled = self._is_cancelled or self._loop.is_closed()
+        return is_cancelled and not self._is_over and self._process == os.getpid()
+
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether it waits for this loop, in this process."""
+        return not self._is_over and self._loop is loop and self._process == os.getpid()
 
     def outlast(self, seconds: float) -> None:
         """Sleep until the thread is gone, or for so long."""

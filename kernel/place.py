@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .claims import holder
 from .errors import described
-from .machine import resumed
+from .machine import INITIAL, resumed
 from .run import FETCHING, Mark, Resume, Run, Start
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def load_state_dict(core: Core[Any], state: Any) -> None:
             f"state['batches_in_epoch'] and state['batches_in_pass'] are no place in epochs of "
             f"{size}: {in_epoch}, {in_pass}."
         )
+    if core.record is not None and first != INITIAL:
+        core.record.end("the stream was resumed")  # it has said that it begins at the beginning
     run: Run[Any] = Run()
     run.resume(first, Resume(in_pass, skip, said, pass_epoch))
     told = Told(None, Place(), Place(epoch, -in_epoch, -in_pass))

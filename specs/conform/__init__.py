@@ -20,8 +20,10 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from .. import pages
 from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
+from .peers import PAGE, PART, PEERS, Found, summary
 from .programs import CannotRun, Program, Runner
 from .rules import RULES, Rule
 
@@ -233,7 +235,13 @@ def positive(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `python -m specs conform`."""
-    parser.add_argument("subject", metavar="MODULE:CLASS", help="the class to run")
+    parser.add_argument("subject", metavar="MODULE:CLASS", nargs="?", help="the class to run")
+    parser.add_argument(
+        "--peers", action="store_true", help="instead of a class: other packages that are installed"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="with --peers: write what is found to PEERS.md"
+    )
     parser.add_argument(
         "--rules", type=numbers, metavar="N,...", help="rules to run (default: all)"
     )
@@ -255,6 +263,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the rules and print what was found. Returns the exit status."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    if arguments.peers:
+        return run_peers(arguments)
+    if arguments.subject is None:
+        print("name a class, as MODULE:CLASS, or give --peers", file=sys.stderr)
+        return 2
     found = []
     try:
         with console.status(f"running {arguments.subject}"):
@@ -291,3 +304,29 @@ def run(arguments: argparse.Namespace) -> int:
         html = page.findings(arguments.subject, found, command)
         arguments.html.write_text(html, encoding="utf-8")
     return 1 if any(verdict.finding for verdict in found) else 0
+
+
+def run_peers(arguments: argparse.Namespace) -> int:
+    """Run the rules on other packages, and print the page's part. Returns the exit status."""
+    found, lacking = [], {}
+    for peer in PEERS:
+        version = peer.version()
+        if version is None:
+            lacking[peer.name] = "not installed"
+            continue
+        try:
+            for one in verdicts(peer.subject, arguments.rules, arguments.examples, arguments.seed):
+                print(f"{peer.name} {version}, rule {one.rule.number}: {one.word}", file=sys.stderr)
+                found.append(
+                    Found(
+                        *(peer.name, version, one.rule.number, one.word),
+                        *(one.program, one.finding, one.seen),
+                    )
+                )
+        except CannotRun as error:
+            lacking[peer.name] = str(error).splitlines()[-1]
+    text = summary(found, lacking, arguments.examples)
+    print(text)
+    if arguments.write:
+        pages.renew(PAGE, PART, text)
+    return 0 if found else 2

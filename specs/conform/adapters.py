@@ -75,7 +75,11 @@ class _Passes:
         with self._lock:
             iterator = self._iterator
             if iterator is None:
-                iterator = self._prefetch(self._stream_fn(), self._buffer_size)
+                try:
+                    items = self._stream_fn()
+                except StopIteration as error:  # which is no end of a pass
+                    raise RuntimeError("stream_fn raised StopIteration") from error
+                iterator = self._prefetch(items, self._buffer_size)
                 self._iterator = iterator
         try:
             return next(iterator)

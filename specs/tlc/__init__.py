@@ -137,6 +137,10 @@ class Step:
     state: dict[str, str]  # the value of each variable, as TLC writes it
 
 
+UNNAMED = "violates one of its properties"
+"""What workers find; their server names none, and has no whole counterexample."""
+
+
 @dataclass
 class Result:
     """What TLC said of a model."""
@@ -147,9 +151,12 @@ class Result:
     seconds: float = 0.0
     steps: list[Step] = field(default_factory=list)  # of the counterexample
     then: str = ""  # how a counterexample of liveness goes on for ever
+    workers: int = 0  # in processes of their own; they come to more repeated states
 
     def differences(self, model: Model) -> list[str]:
         """What differs from what the model expects, in words; none if all is as expected."""
+        if self.workers:
+            return self._by_workers(model)
         found = []
         if self.verdict != model.expected:
             found.append(f"expected that it {model.expected}, but it {self.verdict}")
@@ -164,6 +171,16 @@ class Result:
                 f"but found one of {len(self.steps)}"
             )
         return found
+
+    def _by_workers(self, model: Model) -> list[str]:
+        """The same of workers: which state is violated first, and where, is chance."""
+        if model.expected != "holds" and self.verdict == UNNAMED:
+            return []
+        if self.verdict != model.expected:
+            return [f"expected that it {model.expected}, but it {self.verdict}"]
+        if self.distinct != model.distinct:
+            return [f"expected {model.distinct} distinct states, but found {self.distinct}"]
+        return []
 
 
 def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:

@@ -38,11 +38,15 @@ class Strikes:
         self.random = random
         self.count = 0
         self.armed = False
+        self.handle: Callable[[], None] | None = None
         signal.signal(signal.SIGALRM, self.strike)
 
     def strike(self, *_: object) -> None:
         if self.armed:
             self.armed = False
+            if self.handle is not None:
+                self.handle()
+                return
             self.count += 1
             raise Struck
 
@@ -268,7 +272,98 @@ def forks(strikes: Strikes, random: Random) -> Wrong:
     return ""
 
 
-KINDS = {kind.__name__: kind for kind in (states, epochs, limits, restarts, closes, forks)}
+def handlers(strikes: Strikes, random: Random) -> Wrong:
+    """A handler that uses the stream that it interrupts gets what it asks for, or an error."""
+    stream = make(random)
+    done: list[Any] = []
+    calls = {
+        "restart": stream.restart,
+        "close": stream.close,
+        "state_dict": stream.state_dict,
+        "get": lambda: stream.get(0),
+        "epoch": lambda: next(stream.epoch()),
+    }
+    name = random.choice(list(calls))
+
+    def handle() -> None:
+        strikes.count += 1
+        try:
+            done.append(calls[name]())
+        except (RuntimeError, TimeoutError, StopIteration, ValueError) as error:
+            done.append(error)
+
+    seen: list[int] = []
+    strikes.handle = handle
+    try:
+        with entered(stream, random):
+            strikes.arm()
+            for _ in range(12):
+                with suppress(StopIteration, ValueError):
+                    seen.append(next(stream))
+                if done:
+                    break
+            strikes.disarm()
+    except RuntimeError as error:  # it was about to be entered, and was closed or restarted
+        done.append(error)
+    finally:
+        strikes.disarm()
+        strikes.handle = None
+    if name == "close" and done and done[0] is None:
+        return "" if stream._core.closed and not lives(stream) else "it goes on"
+    if isinstance(done[0] if done else None, int):
+        return ""  # which was read in the middle of another's read
+    starts = name == "restart"
+    read_on = seen + [batch for epoch in drained(stream) for batch in epoch]
+    wrong = [pair for pair in pairwise(read_on) if (pair[1] - pair[0] - 1) % LENGTH]
+    return "" if len(wrong) <= starts and all(b == 0 for _, b in wrong) else f"{name}: {read_on}"
+
+
+def lives(stream: Any) -> bool:
+    entry = stream._core.entry
+    return entry is not None and entry.lives()
+
+
+def others(strikes: Strikes, random: Random) -> Wrong:
+    """Another thread says the state, starts over and closes, while this one reads."""
+    strikes.count += 1
+    stream = make(random)
+    errors: list[BaseException] = []
+    seen: list[int] = []
+    done: list[bool] = []
+
+    def use() -> None:
+        try:
+            for _ in range(random.randrange(8)):
+                with suppress(RuntimeError):
+                    stream.restart()
+                stream.state_dict()
+            while not done:
+                with suppress(RuntimeError):  # the other is in a pull of its own
+                    stream.close()
+                    done.append(True)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=use, daemon=True)
+    try:
+        with entered(stream, random):
+            thread.start()
+            while True:
+                with suppress(StopIteration, RuntimeError):
+                    seen.append(next(stream))
+    except ValueError:  # it is closed
+        pass
+    thread.join(LONG)
+    if thread.is_alive() or errors:
+        return f"{errors or 'it hangs'}"
+    wrong = [pair for pair in pairwise(seen) if (pair[1] - pair[0] - 1) % LENGTH and pair[1]]
+    return f"{seen}" if wrong else ""
+
+
+KINDS = {
+    kind.__name__: kind
+    for kind in (states, epochs, limits, restarts, closes, forks, handlers, others)
+}
 
 
 def main() -> int:

@@ -15,16 +15,16 @@ from ..support import scene
 from ..support.processes import needs_fork, python
 from ..support.scene import Sweep
 from ..support.striker import Place
-from . import interrupts
+from . import interrupts, newer
 from .interrupts import Excuse, never_hit, strike
 from .sweeps import CONSUMER, WORKER
 
 pytestmark = needs_fork
 
+GLANCE = Core.glance  # which a fixture makes longer
+
 STRIDE = 23
 """One instruction of so many is struck here, and all by `python -m tests.endurance.interrupts`."""
-
-GLANCE = Core.glance  # before the tests have it last
 
 
 def named(sweep: Sweep) -> str:
@@ -164,7 +164,7 @@ def test_rule_10_strikes(kind: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kind", ["states", "epochs", "limits", "restarts", "closes", "forks"])
+@pytest.mark.parametrize("kind", newer.KINDS)
 def test_rule_10_strikes_of_states_epochs_and_resets(kind: str) -> None:
     """Rules 10, 13 to 15: each is done or not, loses at most what was in hand, can be redone."""
     done = python("-m", "tests.endurance.newer", "--kind", kind, "--strikes", "300")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from specs import tlc
 from specs.__main__ import main
 from specs.graph import Edge, explore, read_dump, read_initial
 from specs.report.command import swimlane
-from specs.tlc import TLA, ModelError, ToolsMissing, check, read_model
+from specs.tlc import TLA, ModelError, ToolsMissing, check, distributed, read_model
 
 from ..support import models
 from ..support.mutants import MUTANTS, broken_actions
@@ -241,3 +242,45 @@ def test_actions_have_the_same_names_everywhere() -> None:
             if " ==" in word and not word.startswith((" ", "\\", "("))
         ]
         assert [name for name in defined if name in names] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("Stream_E1_C1", "holds"),
+        ("Seed_1_StopAtBoundary", tlc.UNNAMED),  # an invariant
+        ("Seed_13_StopPulls", tlc.UNNAMED),  # a step
+    ],
+)
+def test_distributed(name: str, verdict: str) -> None:
+    """A server and two workers, over loopback, find all states, and violations."""
+    result = distributed.check_distributed(MODELS[name], workers=2, timeout=110)
+    assert result.verdict == verdict
+    assert result.differences(MODELS[name]) == []
+    assert result.workers == 2
+    wrong = replace(MODELS[name], expected="deadlocks" if verdict == "holds" else "holds")
+    assert result.differences(wrong) != []
+
+
+def test_distributed_does_not_end() -> None:
+    """Without workers the server waits; it is ended in time, and that is the verdict."""
+    result = distributed.check_distributed(MODELS["Stream_E0_C0"], workers=0, timeout=6)
+    assert result.verdict == "did not end in 6 s"
+
+
+def test_what_workers_can_find() -> None:
+    """Liveness and refinement are left out, and models that are about these."""
+    assert distributed.is_for_workers(MODELS["Stream_E1_C1"])
+    assert not distributed.is_for_workers(MODELS["Seed_4_EmptySource"])
+    for name in "Stream_E1_C1", "Seed_4_EmptySource", "Seed_13_StopPulls":
+        kept = distributed.safety(MODELS[name].config.read_text(encoding="utf-8"))
+        assert "    Served" not in kept
+        assert "Refines" not in kept
+        assert ("PROPERTIES" in kept) == (name != "Seed_4_EmptySource")
+
+
+def test_distributed_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command checks what workers can, and leaves out the rest."""
+    only = "--only", "Seed_4_EmptySource", "--only", "Stream_E0_C0"
+    monkeypatch.setattr(sys, "argv", ["specs", "--distributed", "--workers", "1", *only])
+    assert main() == 0

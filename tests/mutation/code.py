@@ -68,6 +68,8 @@ LAYERS = {
             "tests/shell/test_states.py",
             "tests/shell/test_faults.py",
             "tests/shell/test_stop_timeout.py",
+            "tests/shell/test_stats.py",
+            "tests/shell/test_stall.py",
             "tests/endurance/test_interrupts.py",  # the slowest
             # by chance:
             "--deselect=tests/endurance/test_interrupts.py::test_rule_10_interrupts_by_a_timer",

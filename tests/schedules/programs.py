@@ -113,6 +113,13 @@ PROGRAMS = {
         (1, "exhausted"),
         ("Exit",),
     ),
+    "entered-by-another": Program(
+        1,
+        0,
+        ("Enter", "Allow", "Exit", "Start", "Next", "Join"),
+        (1, 2),
+        ("Enter", "Exit"),
+    ),
     "left-by-two": Program(
         1, 0, ("Enter", "Start", "Exit", "Enter", "Next", "Join"), (1, "raised"), ("Exit",)
     ),

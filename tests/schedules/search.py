@@ -21,8 +21,9 @@ from typing import NamedTuple
 from .control import Actor
 from .programs import Program
 from .repeats import Chain, Sleeper
-from .schedules import Run, Wrong, shell
+from .schedules import Run, shell
 from .shell import Shell
+from .users import Wrong
 
 FOREVER = 1 << 60
 MOST = 20_000
@@ -218,7 +219,8 @@ class Search:
             if not before.ready():
                 control.note(before.place, write=False)  # it has looked, and has to wait
             elif turn.preempts and before.operation not in SPECIAL:
-                step = begin and begin.chain and begin.chain.step(begin.place)
+                chain = begin.chain if begin is not None else None
+                step = chain.step(begin.place) if begin is not None and chain is not None else None
                 self.asleep[before] = Sleeper(control.accesses, step)
         sleeper = self.asleep.pop(actor, None)
         self.check = None

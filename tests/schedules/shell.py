@@ -10,7 +10,7 @@ import pytest
 
 from kernel import claims, core, launch, record, run, scope
 from kernel.claims import Claim, Frame
-from specs.trace import ordering
+from specs.trace import lines
 
 from . import steps
 from .control import Actor, Control, SimpleQueue, Thread
@@ -100,7 +100,7 @@ class Shell:
                 attribute = watched(kind, name, lambda: self.control)
                 patch.setattr(kind, name, attribute, raising=False)
         patch.setattr(core.Core, "did", self.hook())
-        patch.setitem(ordering.ACTION, "Enter", steps.enter)
+        patch.setitem(lines.ACTION, "Enter", steps.enter)
 
     def begin(self, control: Control) -> None:
         """Serve another run."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kernel.machine import INITIAL, Enter, Limits, State, Variables
 from specs.trace import ordering
-from specs.trace.lines import Line
+from specs.trace.lines import ACTION, Line
 
 NOTHING = (None,) * len(Variables._fields)
 
@@ -56,9 +56,10 @@ def after(limits: Limits, lines: list[Line]) -> State | None:
 
 def straight(limits: Limits, lines: list[Line]) -> State | None:
     """Where the machine is after these lines in this order."""
-    state: State | None = INITIAL
+    state = INITIAL
     for line in lines:
-        state = ordering.ACTION[line.action](limits, state)
-        if state is None:
+        then = ACTION[line.action](limits, state)
+        if then is None:
             return None
+        state = then
     return state

@@ -46,10 +46,10 @@ def test_no_schedule_fails(name: str, recorded: bool) -> None:
         assert result.executions > fewest.executions or name == "unbuffered"  # it has one thread
 
 
-@pytest.mark.parametrize("name", ["prefetch", "gate"])
-def test_no_schedule_fails_with_two_preemptions(name: str) -> None:
-    """Nor with two, in the programs for which that is done soon."""
-    assert search("prefetch" if name == "prefetch" else FULL, Bound(2)).found is None
+@pytest.mark.parametrize("program", [PROGRAMS["prefetch"], FULL], ids=name_of)
+def test_no_schedule_fails_with_two_preemptions(program: Program) -> None:
+    """Nor with two, in programs for which that is done soon."""
+    assert search(program, Bound(2)).found is None
 
 
 def test_no_schedule_fails_with_time_outs() -> None:

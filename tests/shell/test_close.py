@@ -6,7 +6,6 @@ import gc
 import io
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +47,22 @@ def test_close(size: int) -> None:
     stream.close()
     assert source.closed == [1]
     assert stream.empty()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_close_and_resume_elsewhere(size: int) -> None:
+    """Rule 15: a stream that was closed says where it was, in the middle of an epoch."""
+    for given in range(9):
+        stream, again = (StreamWrapper(Source(range(7)), size, 3) for _ in range(2))
+        with stream, stream.allow_buffering:
+            seen = [next(stream, "end") for _ in range(given)]
+            state = stream.state_dict()
+            stream.close()
+        assert stream.state_dict() == state
+        again.load_state_dict(state)
+        with again:
+            seen += [next(again, "end") for _ in range(9 - given)]
+        assert seen == [0, 1, 2, "end", 3, 4, 5, "end", 6]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -217,6 +232,7 @@ def test_close_and_restart_at_a_pull_that_hangs() -> None:
         source = Source(range(9), range(10, 12), held=True)
         stream = StreamWrapper(source, 2, name="named", stop_timeout=0.05)
         with stream:
+            worker: Any = stream._core.entry.thread  # type: ignore[union-attr]  # it was entered
             with stream.allow_buffering:
                 source.await_start()
             with pytest.raises(TimeoutError, match=r"has not returned for 0\.05 seconds"):
@@ -228,8 +244,7 @@ def test_close_and_restart_at_a_pull_that_hangs() -> None:
                 assert is_closed(stream)
         source.free()
         assert stream._core.closed == (call == "close")
-        while source.active:
-            time.sleep(0)
+        worker.join(LONG)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")

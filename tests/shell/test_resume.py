@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -334,6 +335,17 @@ def test_rule_15_another_source_is_told() -> None:
     with short, pytest.raises(SourceError, match="ends after 1 of 3 batches"):
         next(short)
     assert epoch(short) == [0]
+
+
+def test_rule_15_of_a_record() -> None:
+    """Rule 15: a record says where it begins, and that is not where a resumed stream does."""
+    before, file = StreamWrapper(Source([0, 1, 2])), io.StringIO()
+    assert next(before) == 0
+    stream = StreamWrapper(Source([0, 1, 2]), record=file)
+    with pytest.warns(RuntimeWarning, match="ends early: the stream was resumed"):
+        resume(before, stream)
+    assert epoch(stream) == [1, 2]
+    assert file.getvalue().count("\n") == 1
 
 
 def test_rule_15_while_another_thread_reads() -> None:

@@ -117,6 +117,9 @@ def test_a_record_says_the_same(size: int, epoch_size: int, clock: Clock) -> Non
         assert found.worker_waited == record.between(f"Start {answers}", "Fetch Halt") > 0
         assert found.worker_waited == found.seconds - found.source
         assert sum(found.fill) == pytest.approx(found.seconds)
+    else:
+        times = [now for action, now in record.lines if action in ("Request", "Withdraw")]
+        assert found.seconds == times[-1] - times[0] > 0
     assert found.advice in str(found)
 
 
@@ -299,6 +302,7 @@ def test_nothing_is_counted_unasked() -> None:
 
 def test_nothing_was_read() -> None:
     """Before the first action all is zero."""
-    found = StreamWrapper(list, 2, stats=True).stats()
-    assert found[:-2] == (0, 0, 0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0, (0.0,) * 6)
-    assert "nothing was read yet" in str(found)
+    for size in 0, 2:
+        found = StreamWrapper(list, size, stats=True).stats()
+        assert found == (0, 0, 0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0, (0.0,) * 6, 0.0, size)
+        assert "nothing was read yet" in str(found)
