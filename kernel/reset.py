@@ -71,12 +71,12 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
         raise RuntimeError(f"{core.label} is being read by another thread.")
     now, given = here(core), run.given()
     fresh: Run[Any] = Run(given)
-    if core.closed:  # its state can still be said: another stream may go on there
+    if core.closed:  # `state_dict` still works: another stream may go on there
         fresh.starts, fresh.snapshots = run.starts, run.snapshots
         told = Told(None, now, now)
     else:
         told = Told(None, now, Place(now.epoch, given, given))
-    # No call from here on: an interrupt finds both done, or none.
+    # No call from here on: an interrupt finds both done or neither.
     core.told = told
     core.run = fresh
     ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed
