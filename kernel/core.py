@@ -81,6 +81,7 @@ class Core(Generic[T]):
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of the entering thread
         self.requests: list[Claim] = []  # the role of the waiting consumer
+        self.resets: list[Claim] = []  # the role of the thread that closes or starts over
         self.gates: list[object] = []  # one object for each open gate
         self.sleeps = 0  # of consumers so far; the last one may still go on, or be about to begin
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's

@@ -154,12 +154,12 @@ class Waiting:
         except _Cancelled:
             pass
         except BaseException as error:
-            self.error = error  # for whoever awaits it
+            self.error = error  # for the task that awaits this
         self._is_over = True
         self._gone.put(None)
 
     def _left(self, longest: float) -> float:
-        """How long it may sleep now."""
+        """The limit of its sleep. Raises if it was cancelled."""
         if self._is_cancelled or self._loop.is_closed():
             raise _Cancelled
         return longest
@@ -172,12 +172,12 @@ class Waiting:
             bell.put(None)
 
     def is_going(self) -> bool:
-        """Whether it was cancelled, and is not gone yet."""
+        """Whether the thread was cancelled and is not gone yet."""
         is_cancelled = self._is_cancelled or self._loop.is_closed()
         return is_cancelled and not self._is_over and self._process == os.getpid()
 
     def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether it waits for this loop, in this process."""
+        """Whether the thread waits for this loop, in this process."""
         return not self._is_over and self._loop is loop and self._process == os.getpid()
 
     def outlast(self, seconds: float) -> None:

@@ -64,12 +64,12 @@ def here(core: Core[Any]) -> Place:
 
 
 def state_dict(core: Core[Any]) -> dict[str, Any]:
-    """The place as plain values. Raises RuntimeError if the source could not say its state."""
+    """The place as plain values. Raises RuntimeError if the source's own `state_dict` raised."""
     run, now, given = core.run, here(core), core.run.given()
     begun = [start for start in run.starts.copy() if now.pass_start <= start.number < given]
     start = begun[-1] if begun else Start(now.pass_start, now.epoch)
-    # The one before the last batch, as a source may take what it says behind its last one for the
-    # beginning: torchdata's Loader does.
+    # Of those before the last batch: behind its last batch a source may say the state of its
+    # beginning, as torchdata's Loader does.
     known = [s for s in run.snapshots.copy() if start.number < s.number < given]
     if known and known[-1].error is not None:
         raise RuntimeError(
@@ -89,7 +89,7 @@ def state_dict(core: Core[Any]) -> dict[str, Any]:
 
 
 def load_state_dict(core: Core[Any], state: Any) -> None:
-    """Go on from there. Raises ValueError, which names the key, RuntimeError if it is too late."""
+    """Go on from a state. Raises ValueError for a bad one, RuntimeError if it is too late."""
     if core.closed:
         raise ValueError(f"{core.label} is closed.")
     if core.entry is not None or core.run.is_used() or core.told.after != Place():
@@ -119,7 +119,7 @@ def load_state_dict(core: Core[Any], state: Any) -> None:
             f"{size}: {in_epoch}, {in_pass}."
         )
     if core.record is not None and first != INITIAL:
-        core.record.end("the stream was resumed")  # it has said that it begins at the beginning
+        core.record.end("the stream was resumed")  # its first line says otherwise
     run: Run[Any] = Run()
     run.resume(first, Resume(in_pass, skip, said, pass_epoch))
     told = Told(None, Place(), Place(epoch, -in_epoch, -in_pass))

@@ -130,16 +130,16 @@ def resumed(core: Core[Any], source: Any, resume: Resume) -> Any:
 
 
 def noted(core: Core[T], source: Any, iterator: Iterator[T], before: Any = None) -> Iterator[T]:
-    """The pass, of which the beginning is noted, or is compared with what was noted before.
+    """The pass. Its beginning is noted, or compared with the one that was noted before.
 
-    An iterable may begin where it was loaded once more, pass after pass: Hugging Face's does until
-    `set_epoch`. What it gives then is no pass, and nobody would see what is missing.
+    An iterable that has loaded a state may begin each later pass there too: Hugging Face's does
+    until `set_epoch`. Such a pass lacks batches without a word, so it is made an error.
     """
     for batch in iterator:
         try:
             first = copy.deepcopy(source.state_dict())
             is_stuck = before is not None and bool(first == before)
-        except Exception:  # it does not say where it is, or in what cannot be compared
+        except Exception:  # it has no state, or one that cannot be compared
             first, is_stuck = None, False
         if is_stuck:
             raise ValueError(

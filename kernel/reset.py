@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -42,18 +43,22 @@ def restart(core: Core[Any], wrapper: object) -> None:
 
 
 def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+    while (first := claim.take(core.resets)) is not None and not first.is_mine():
+        time.sleep(0.001)  # another thread does it: too seldom for a bell
     with suppress(RuntimeError):  # another thread waits: it gets an error, as the stream is closed
         if await_turn(core, claim):
             claim.give_back(core.requests)
     _give_up(core, claim, ended)
+    claim.give_back(core.resets)
 
 
 def _restart(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
-    if not await_turn(core, claim):
-        raise RuntimeError(f"{core.label} was restarted while it is read.")
+    if not await_turn(core, claim) or claim.take(core.resets) is not None:
+        raise RuntimeError(f"{core.label} was restarted while it is read, closed or restarted.")
     if core.record is not None:
         core.record.end("the stream was restarted")
     _give_up(core, claim, ended)
+    claim.give_back(core.resets)
     claim.give_back(core.requests)
 
 
@@ -66,12 +71,12 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
         raise RuntimeError(f"{core.label} is being read by another thread.")
     now, given = here(core), run.given()
     fresh: Run[Any] = Run(given)
-    if core.closed:  # its state can still be said: another stream may go on there
+    if core.closed:  # `state_dict` still works: another stream may go on there
         fresh.starts, fresh.snapshots = run.starts, run.snapshots
         told = Told(None, now, now)
     else:
         told = Told(None, now, Place(now.epoch, given, given))
-    # No call from here on: an interrupt finds both done, or none.
+    # No call from here on: an interrupt finds both done or neither.
     core.told = told
     core.run = fresh
     ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed

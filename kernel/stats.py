@@ -76,8 +76,8 @@ class Stats(NamedTuple):
                 told = f"the source is the bottleneck: {request}"
             else:
                 told = (
-                    f"the hand-over is the bottleneck: {request}, and {source:.0%} of it the source "
-                    "was asked; make the batches larger, or see what else runs"
+                    f"the hand-over is the bottleneck: {request}, and {source:.0%} of the time the "
+                    "source was asked; make the batches larger, or see what else runs"
                 )
             return told
         busy = f"the process kept {self.processors:.1f} processors busy"

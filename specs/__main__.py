@@ -263,19 +263,19 @@ def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> No
         (
             f"`{name}`",
             len(models),
-            "hold" if all(model.expected == "holds" for model in models) else "are refuted",
+            "hold" if all(model.expected == "holds" for model in models) else "be refuted",
             f"{sum(results[model.name].generated for model in models):,}",
             f"{sum(results[model.name].distinct for model in models):,}",
             f"{max(results[model.name].distinct for model in models):,}",
         )
         for name, models in modules.items()
     ]
-    headings = ("module", " models", "which", " generated states", " distinct", " in the largest")
+    headings = ("module", " models", "are to", " generated states", " distinct", " in the largest")
     said = f"\n{len(chosen)} models, in {seconds:.0f} s of processor time.\n"
     pages.renew(MODELS, "models", pages.table(headings, body) + said)
     found = []
     for model in sorted(modules["Seed"], key=lambda model: int(model.name.split("_")[1])):
-        text = model.title.partition(": ")[2]
+        text = model.title.partition(": ")[2].replace("`with'", "`with`")
         violated = model.expected.removeprefix("violates ")
         found.append(
             (

@@ -84,7 +84,7 @@ Init ==
 -----------------------------------------------------------------------------
 (* The history: the source's answers, and what the consumer has seen.      *)
 
-\* Further answers are forgotten: an empty source that is asked for ever has finitely many states.
+\* Further answers are forgotten: an empty source that is pulled for ever has finitely many states.
 Memory == MaxBatches + 2
 
 Note(answer) ==

@@ -208,6 +208,19 @@ def test_close_while_another_thread_pulls(size: int) -> None:
     assert stream._core.run.iterator is None
 
 
+def test_close_by_two_threads() -> None:
+    """Each returns once it is closed, whichever did it."""
+    source = Source(range(9), held=True)
+    with StreamWrapper(source, 2, name="named") as stream:
+        with stream.allow_buffering:
+            source.await_start()
+        closing = [Aside(stream.close), Aside(stream.close)]
+        assert all(close.waits for close in closing)
+        source.free()
+        assert [close.result() for close in closing] == [None, None]
+    assert is_closed(stream)
+
+
 def test_close_after_an_interrupted_stop() -> None:
     """A stop that was interrupted is ended first."""
     source = Source(range(9), held=True)

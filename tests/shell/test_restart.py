@@ -123,7 +123,7 @@ def test_restart_in_a_handler_of_a_waiting_next() -> None:
     with StreamWrapper(source, 2) as stream:
         stream._core.bell = Handles()
         assert epoch(stream) == [0, 1, 2]
-    assert said == ["StreamWrapper None was restarted while it is read."]
+    assert said == ["StreamWrapper None was restarted while it is read, closed or restarted."]
 
 
 def test_restart_of_a_record() -> None:
