@@ -71,7 +71,15 @@ class Stats(NamedTuple):
                 f"{request}; open allow_buffering around what leaves the interpreter to others"
             )
         if asked > LITTLE:
-            return f"the source is the bottleneck: {request}"
+            source = self.source / self.seconds
+            if source >= asked / 2:
+                told = f"the source is the bottleneck: {request}"
+            else:
+                told = (
+                    f"the hand-over is the bottleneck: {request}, and {source:.0%} of the time the "
+                    "source was asked; make the batches larger, or see what else runs"
+                )
+            return told
         busy = f"the process kept {self.processors:.1f} processors busy"
         if waited > LITTLE:
             return (

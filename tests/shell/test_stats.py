@@ -278,8 +278,15 @@ def made(**changes: Any) -> Stats:
         (made(batches=0, found_empty=0), "nothing was read yet"),
         (made(capacity=0, consumer_waited=5.0), "there is no buffer: 50% of the time a request"),
         (made(consumer_waited=0.4), "nobody waits"),
-        (made(consumer_waited=7.8), "the source is the bottleneck: 78% of the time a request"),
-        (made(consumer_waited=7.8, waited_for_gate=1.0), "the source is the bottleneck"),
+        (
+            made(consumer_waited=7.8, source=8.0),
+            "the source is the bottleneck: 78% of the time a request",
+        ),
+        (
+            made(consumer_waited=7.8, source=9.0, waited_for_gate=1.0),
+            "the source is the bottleneck",
+        ),
+        (made(consumer_waited=7.8), "the hand-over is the bottleneck: 78% of the time a request"),
         (made(consumer_waited=3.0, waited_for_gate=6.0), "no gate was open: 60% of the time"),
         (made(waited_for_room=8.0), "the consumer is bound by its own work: the worker waited 80%"),
         (made(waited_for_gate=8.0), "the consumer is bound by its own work"),
