@@ -90,7 +90,7 @@ def test_table_of_broken_resumes() -> None:
     rows = [row.strip("| ").split(" | ") for row in table.splitlines()[2:]]
     names = [(name, {tlc}, set(proof.split(", "))) for name, tlc, proof in rows]
     quoted = {name: {f"`{law}`" for law in laws} for name, laws in REFUTES.items()}
-    assert names == [(n, {f"`{m.property}`"}, quoted[n]) for n, m in MUTANTS.items()]
+    assert names == [(n, {f"`{m.violated}`"}, quoted[n]) for n, m in MUTANTS.items()]
 
 
 # That it is about something.
