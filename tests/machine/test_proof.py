@@ -112,11 +112,16 @@ def test_solvers_agree_on_a_mutant() -> None:
 
 
 def test_mutants_of_the_text() -> None:
-    """All mutants of `Protocol.tla` are refuted, but for those that change no step."""
+    """Mutants of `Protocol.tla` are refuted, but for those that change no step.
+
+    One of four of them, and all that change none: `python -m tests.mutation.matrix` takes all.
+    """
     steps = {*RESTS, *STEPS} - {"Implements"}
     others = ({*LIVENESS}, {*ENABLEDNESS})
     left = []
-    for name, mutant in spec.mutants().items():
+    for number, (name, mutant) in enumerate(spec.mutants().items()):
+        if number % 4 and name not in EQUIVALENT:
+            continue
         broken = spec.action(mutant.action, spec.mutated(mutant))
         actions = tuple(broken if a.__name__ == mutant.action else a for a in ACTIONS)
         goals = [(steps, (broken,)), *((names, actions) for names in others)]

@@ -22,9 +22,12 @@ class Batch:
 
 @pytest.mark.parametrize(("size", "batches"), [(1, 10_000), (16, 50_000), (256, 100_000)])
 def test_hand_off_keeps_up_with_a_queue(size: int, batches: int) -> None:
-    """The hand-off is not much slower than a queue's, in the same run, on a machine with others."""
+    """The hand-off is not several times slower than a queue, in one run, on a machine with others.
+
+    `python -m tests.benchmarks --check` has the thresholds for a quiet one.
+    """
     ratios = [hand_over(Queue, size, batches) / hand_over(Wrapper, size, batches) for _ in range(5)]
-    assert statistics.median(ratios) > 0.6 * (1 if size == 1 else 1.5)
+    assert statistics.median(ratios) > 0.3 * (1 if size == 1 else 1.5)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4])
