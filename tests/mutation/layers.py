@@ -17,7 +17,7 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from kernel import core, worker
+from kernel import consumer, launch, pull, scope, worker
 from kernel.machine import Action
 from specs.graph import explore
 
@@ -83,9 +83,10 @@ LAYERS: dict[str, Callable[[tuple[Action, ...]], None]] = {
 def patched(broken: tuple[Action, ...]) -> Iterator[None]:
     """The shell with these actions."""
     with ExitStack() as patches:
-        for module in (core, worker):
+        for module in (pull, consumer, worker, launch, scope):
             used = {a.__name__: a for a in broken if hasattr(module, a.__name__)}
-            patches.enter_context(patch.multiple(module, **used))
+            if used:
+                patches.enter_context(patch.multiple(module, **used))
         yield
 
 
