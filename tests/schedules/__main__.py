@@ -9,10 +9,13 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from specs.report import Move, from_schedule, page
 
 from .programs import PROGRAMS, Program
 from .schedules import shell
@@ -42,7 +45,9 @@ def searched(console: Console, program: Program, bound: Bound, recorded: bool) -
     return searching.result
 
 
-def search_all(console: Console, programs: list[Program], most: Bound, recorded: bool) -> int:
+def search_all(
+    console: Console, programs: list[Program], most: Bound, recorded: bool, html: Path | None
+) -> int:
     """Search each program, with more and more preemptions. Returns the exit status."""
     status, executions, seconds = 0, 0, 0.0
     for program in programs:
@@ -61,6 +66,7 @@ def search_all(console: Console, programs: list[Program], most: Bound, recorded:
                     markup=False,
                     soft_wrap=True,
                 )
+                write(html, schedule)
                 break
     console.print(f"{executions:,} executions, {seconds:.0f} s", highlight=False)
     return status
@@ -77,9 +83,30 @@ def told(program: Program, result: Result) -> str:
     )
 
 
-def show(console: Console, schedule: Schedule) -> int:
+def write(html: Path | None, schedule: Schedule) -> None:
+    """Write what a schedule does to a page, if one is wanted: a column for each actor."""
+    if html is None:
+        return
+    rows, wrong = play(schedule)
+    moves = [
+        Move(
+            " ".join(row.actor.split()[:2]),  # and not the call
+            " ".join((*row.actor.split()[2:], row.actions)) or "goes on",
+            text=f"It stops in front of `{row.then}`, in {row.where}." if row.then else "",
+        )
+        for row in rows
+    ]
+    title = f"A schedule of {name_of(schedule.program)}"
+    kind, said = (wrong.kind, str(wrong)) if wrong else ("", "Nothing is wrong.")
+    lane = from_schedule(title, moves, broken=kind, meaning=said)
+    command = f"python -m tests.schedules --replay '{schedule}'"
+    html.write_text(page.report(own=[lane], command=command), encoding="utf-8")
+
+
+def show(console: Console, schedule: Schedule, html: Path | None) -> int:
     """Show what a schedule does, as a table. Returns the exit status."""
     rows, wrong = play(schedule)
+    write(html, schedule)
     table = Table("turn", "actor", "actions", "is in front of", "where")
     for row in rows:
         table.add_row(*row)
@@ -103,16 +130,23 @@ def main() -> int:
     parser.add_argument("--time-outs", type=counted, default=0, metavar="N", help="at most")
     parser.add_argument("--recorded", action="store_true", help="the way of a stream with a record")
     parser.add_argument("--replay", metavar="STRING", help="show one schedule")
+    parser.add_argument(
+        "--html",
+        metavar="OUT",
+        type=Path,
+        help="write the schedule that is shown, or the last "
+        "that fails, to a page with a column for each thread",
+    )
     options = parser.parse_args()
     console = Console()
     try:
         if options.replay is not None:
-            return show(console, parse(options.replay))
+            return show(console, parse(options.replay), options.html)
         programs = [program_of(name) for name in options.program or PROGRAMS]
     except ScheduleError as error:
         parser.error(str(error))
     bound = Bound(options.preemptions, options.interrupts, options.time_outs)
-    return search_all(console, programs, bound, options.recorded)
+    return search_all(console, programs, bound, options.recorded, options.html)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,14 +210,21 @@ def test_command() -> None:
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_command_shows_a_failure(recorded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failing schedule is told by the string that replays it, as a table."""
+def test_command_shows_a_failure(
+    recorded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A failing schedule is told by the string that replays it, as a table, and as a page."""
+    page = tmp_path / "page.html"
     plant(monkeypatch, *PLANTED["a stop that does not wait"][:3])
     console = Console(width=150, record=True, file=io.StringIO())
     program = program_of("1/0/Enter,Exit/batch")
-    assert search_all(console, [program], Bound(1), recorded) == 1
+    assert search_all(console, [program], Bound(1), recorded, page) == 1
     text = console.export_text()
     assert "leaked thread" in text
     replay = text.partition("--replay '")[2].partition("'")[0]
-    assert show(console, parse(replay)) == 1
+    shown = page.read_text(encoding="utf-8")
+    assert all(word in shown for word in ("leaked thread", "user 1", "thread 2"))
+    page.unlink()
+    assert show(console, parse(replay), page) == 1
     assert "leaked thread" in console.export_text()
+    assert "leaked thread" in page.read_text(encoding="utf-8")
