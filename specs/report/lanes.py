@@ -143,10 +143,10 @@ def summary(lane: Swimlane) -> str:
         )
     if len(forced) == 1:
         return (
-            "Threads run until they wait or their call is over, but for one switch: "
+            "Threads run until they wait or their call is over, except at one switch: "
             f"after step {forced[0]}."
         )
     return (
-        f"Threads run until they wait or their call is over, but for {len(forced)} switches: "
+        f"Threads run until they wait or their call is over, except at {len(forced)} switches: "
         f"after steps {numbers(forced)}."
     )

@@ -176,7 +176,9 @@ def _own_exhaust(before: State, after: State) -> str:
         over = "the pass that is kept says that it is over"
     elif before["stream"] == "fresh":
         over = "the pass is over without a batch"
-    return f"{over}: another is asked" if after["main"] == "retry" else f"{over}: so is the epoch"
+    if after["main"] == "retry":
+        return f"{over}: another is asked, once in a call"
+    return f"{over}: so is the epoch, as this call has asked another one already"
 
 
 def _check(t: int, before: State, after: State) -> str:
@@ -238,7 +240,7 @@ USER: dict[str, Callable[[State, State], str]] = {
 
 THREADS: dict[str, Callable[[int, State, State], str]] = {
     "GetStream": lambda t, b, a: (
-        "begins a new pass" if b["stream"] == "none" else "goes on with the pass that there is"
+        "begins a new pass" if b["stream"] == "none" else "continues the pass that there is"
     ),
     "PassGate": lambda t, b, a: "finds the gate open, passes it, and sleeps for 20 ms",
     "Wake": lambda t, b, a: "the sleep is over: it asks the source for a batch",

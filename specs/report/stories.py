@@ -9,7 +9,7 @@ from .lanes import Story
 
 PROPERTIES = {
     "EpochBounded": "No epoch has more batches than its size.",
-    "Refines": "You see what reading the same source without a buffer or a thread would give.",
+    "Refines": "You see what a right reading of the same source, in one thread, gives.",
     "Served": "A call of `next` that waits is answered in the end.",
     "StopEnds": "Leaving `with` ends.",
     "NoWorkerOutside": "No thread runs outside `with`.",
@@ -30,8 +30,8 @@ STORIES = {
         "the same epoch gives you a second batch.",
         "The thread puts the last batch of the epoch first, and marks the end of the epoch "
         "later. Between the two you take the batch and leave `with`. The thread sees that it was "
-        "told to stop, and goes without marking the end. The thread that replaces it goes on "
-        "with the epoch as if that were not full.",
+        "told to stop, and goes without marking the end. The thread that replaces it looks at the "
+        "count only after it has put a batch: one too many.",
         "`next` returns a second batch in an epoch of one.",
         "The last batch of an epoch and the end of the epoch are put in one step, so that no "
         "stop comes between them.",
@@ -81,7 +81,7 @@ STORIES = {
     "Seed_5_ReadOutside": Story(
         "A thread that nobody stops",
         "You read one more batch after `with` was left. That starts a thread which nobody will "
-        "stop: at the end of your program the process does not exit.",
+        "stop: at the end of your program (not shown) the process does not exit.",
         "`next` starts a thread whenever it finds none alive and nothing buffered. It does not "
         "look whether you are inside `with`.",
         "A thread has been started, and `with` was left already.",
@@ -101,7 +101,7 @@ STORIES = {
         "You leave `with`, read one batch outside, and enter again. Two threads now ask "
         "one source: a generator raises `ValueError: generator already executing`, other sources "
         "lose, double or mix up batches.",
-        "Reading outside `with` has started a thread that nobody stops (defect 5). Entering "
+        "Reading outside `with` has started a thread that nobody stops (as in run 5). Entering "
         "starts another one beside it.",
         "Thread 2 asks the source while thread 1 is asking it.",
         "Outside `with` your own thread asks the source, so there is no worker to be left over.",
@@ -109,7 +109,7 @@ STORIES = {
     "Seed_7_NoneIsAnEnd": Story(
         "A batch that is None ends the epoch",
         "Your source yields None (for a batch that could not be read, say). You are told that the "
-        "epoch is over, and the rest of the pass counts for the next one.",
+        "epoch is over, and the rest of the pass counts for the next epoch.",
         "The wrapper itself puts None into its queue where an epoch ends. `next` cannot tell "
         "that None from yours.",
         "`next` ends the epoch, where it should have returned the batch.",
@@ -117,9 +117,9 @@ STORIES = {
     ),
     "Seed_11_CountKept": Story(
         "After an empty pass, the next epoch is too short",
-        "There is no buffer here, and no thread. An epoch of two is cut short after one batch, "
-        "since the source is empty from then on. The next epoch will end after one batch too, "
-        "even if the source has enough.",
+        "There is no buffer here, and no thread. The source is empty after one batch, so an epoch "
+        "of two ends there: that is right. But its count stays 1, so the next epoch will end after "
+        "one batch (not shown), even if the source has enough.",
         "The wrapper ends the epoch and forgets to set its count back. One batch of the old epoch "
         "counts for the new one.",
         "You got no batch in the new epoch, but the count says 1.",
@@ -138,7 +138,7 @@ STORIES = {
         "Each stop pulls one more batch",
         "You leave `with` while the thread waits at the gate. It should just go. Instead it "
         "pulls one more batch, and you wait for that, however long it takes. With a buffer of "
-        "one, 20 stops leave 20 batches in memory.",
+        "one, the published package held 20 batches after 20 stops (not shown here).",
         "The stop opens the gate, to free the thread that waits there. The thread passes the "
         "gate, and looks whether it was told to stop only after the next batch.",
         "The thread was told to stop, and now asks the source for another batch.",
@@ -193,19 +193,19 @@ STORIES = {
     "Seed_20_EmptyPassSkipped": Story(
         "An empty pass goes unnoticed",
         "Epochs have a fixed size. The source's first pass is empty (a file that is not there "
-        "yet, say), which should end the epoch, so that you hear of it. Instead you get a batch "
-        "of the pass behind it.",
+        "yet, say). It should end the epoch (our choice), so that you hear. Instead you get a "
+        "batch of the pass behind it.",
         "The thread begins another pass whenever one is over. It does not look whether that one "
-        "gave a batch. Where all passes are empty, the same goes on for ever (defect 4).",
+        "gave a batch. Where all passes are empty, the same goes on for ever (as in run 4).",
         "`next` returns batch 1, where it should have ended an empty epoch.",
         "A pass without a batch ends the epoch, and the next epoch starts counting at 0.",
     ),
     "Seed_20_UnbufferedEmptyPassSkipped": Story(
         "An empty pass goes unnoticed, without a buffer",
-        "There is no buffer here, and no thread. The source's first pass is empty, which should "
-        "end the epoch, so that you hear of it. Instead you get a batch of the pass behind it.",
-        "Where a pass is over, `next` asks another one. It does not look whether the first one "
-        "gave a batch.",
+        "There is no buffer here, and no thread. The source's first pass is empty. We choose that "
+        "this ends the epoch, so that you hear. Instead you get a batch of the pass behind it.",
+        "Where a pass is over, `next` asks another one, once in a call. It does not look whether "
+        "the first one gave a batch.",
         "`next` returns batch 1, where it should have ended an empty epoch.",
         "A pass without a batch ends the epoch, with a buffer or without.",
     ),
