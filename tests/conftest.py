@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,36 @@ from kernel import StreamWrapper
 from specs.conform.adapters import emloop, find_emloop
 
 SUBJECTS = ("kernel", "emloop")
+
+
+LONG = {
+    "test_rule_10_interrupt_before_an_instruction": 5,
+    "test_rule_10_strikes_of_states_epochs_and_resets": 3,
+    "test_rule_refuses": 3,
+    "test_mutants_of_the_text": 0,
+    "test_contract_on_emloop": 0,
+    "test_layers_refuse_a_mutant_and_not_the_protocol": 0,
+    "test_sample_is_refused_by_tlc": 3,
+    "test_mutant_is_refuted": 2,
+    "test_broken_resume_is_refuted": 2,
+    "test_drawn_runs": 0,
+    "test_paths_are_the_machines": 4,
+    "test_random_walks_on_emloop": 3,
+    "test_walks_refuse_a_model_of_something_else": 3,
+}
+"""Tests that are `long`: all cases (0), or all but one in so many. The rest is run by default."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is long."""
+    seen = Counter[str]()
+    for item in items:
+        name = getattr(item, "originalname", item.name)
+        if name in LONG:
+            if not LONG[name] or seen[name] % LONG[name]:
+                item.add_marker(pytest.mark.long)
+            seen[name] += 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
