@@ -45,7 +45,7 @@ def _pulling(now: Variables) -> Key:
     elif now.begun:
         doing = f"epoch begun, {now.count} in it" if now.count else "epoch begun"
     elif now.mark != "none":
-        doing = ""
+        doing = "epoch over"
     return (WORKERS[now.worker], doing, _buffer(now))
 
 
