@@ -48,7 +48,7 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
     mark = run.first_mark()
     if mark is None or run.batches:  # in this order: the mark was put behind the batches
         return
-    place.end(core, mark, fresh=not mark.ended or core.limits.epoch_size == 0)
+    place.end(core, mark)
     core.did("EndEpoch" if mark.ended else "Raise")
     # No call from here on: CPython lets neither a signal nor another thread in.
     if not marks or marks[0] is not mark:
@@ -143,7 +143,7 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
         core.did("Enqueue", run)
     elif run.progress[FETCHING]:
         run.iterator = None
-        place.end(core, None, fresh=True)
+        place.end(core, None)
         run.advance(Drop(core.limits, core.state(run)))
         core.did("Drop")
 
@@ -166,8 +166,7 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, limit: Limit | None) ->
 def bury(core: Core[Any], run: Run[Any]) -> None:
     """The puller is gone: the consumer gets an error, and the pass is dropped."""
     entry = run.worker
-    rest: Run[Any] = Run(run.given())
-    rest.starts, rest.snapshots = run.starts.copy(), run.snapshots.copy()
+    rest = run.follower()
     if entry is None:
         error = WorkerDied(f"The thread that read {core.label} is not in this process.")
     else:

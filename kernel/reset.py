@@ -70,12 +70,11 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     if claim.take(run.pullers) is not None:
         raise RuntimeError(f"{core.label} is being read by another thread.")
     now, given = here(core), run.given()
-    fresh: Run[Any] = Run(given)
     if core.closed:  # `state_dict` still works: another stream may go on there
-        fresh.starts, fresh.snapshots = run.starts, run.snapshots
-        told = Told(None, now, now)
+        fresh, after = run.follower(), now
     else:
-        told = Told(None, now, Place(now.epoch, given, given))
+        fresh, after = Run(given), Place(now.epoch, given, given)
+    told = Told(None, now, after)
     # No call from here on: an interrupt finds both done or neither.
     core.told = told
     core.run = fresh

@@ -106,6 +106,13 @@ class Run(Generic[T]):
         self.answered = 0
         """The last sleep of a consumer for which the worker has rung."""
 
+    def follower(self, whole: bool = False) -> Run[T]:
+        """A run in place of this one, with no pass. `whole`: with what is buffered here."""
+        given = self.given()
+        run = Run(given, self.batches.copy(), self.marks.copy()) if whole else Run[T](given)
+        run.starts, run.snapshots = self.starts.copy(), self.snapshots.copy()
+        return run
+
     def ring(self, why: str | None = None) -> None:
         """Wake the worker if it is parked and no caller has rung for that yet."""
         parked, entry = self.parked, self.worker

@@ -17,7 +17,7 @@ from .claims import Claim, holder
 from .core import Core, Entry
 from .launch import start
 from .machine import Enter, Leave
-from .run import BEGUN, FETCHING, Run
+from .run import BEGUN, FETCHING
 from .worker import GATE
 
 GIVEN_UP: Final = object()
@@ -112,11 +112,10 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
     while True:  # until no mark came meanwhile: a mark comes behind its batches
-        rest: Run[Any] = Run(run.given(), run.batches.copy(), run.marks.copy())
+        rest = run.follower(whole=True)
         if len(run.marks) == len(rest.marks):
             break
     rest.worker, rest.progress = entry, run.progress
-    rest.starts, rest.snapshots = run.starts.copy(), run.snapshots.copy()
     entry.claim = None
     core.run = rest
     core.did("Die")

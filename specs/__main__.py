@@ -19,7 +19,6 @@ from functools import partial
 try:
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 
     from . import conform, pages, proof, source, trace
@@ -30,6 +29,7 @@ except ModuleNotFoundError as missing:
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
     sys.exit(2)
 
+from .progress import counted
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 from .tlc.distributed import check_distributed, is_for_workers
 
@@ -182,15 +182,7 @@ def run(
 ) -> dict[str, Result]:
     """Check the models, showing how far it is."""
     results: dict[str, Result] = {}
-    progress = Progress(
-        TextColumn("[progress.description]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    progress = counted(console, "[progress.description]{task.description}")
     with progress, ThreadPoolExecutor(jobs) as pool:
         task = progress.add_task("TLC", total=len(chosen))
         running = {pool.submit(judge, model): model for model in chosen}

@@ -11,8 +11,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from specs.progress import counted
 from specs.tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 from specs.trace.lines import Malformed
 
@@ -88,15 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 2
     console = Console(highlight=False)
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    progress = counted(console)
     with progress, ThreadPoolExecutor(arguments.jobs) as pool:
         task = progress.add_task("TLC", total=len(seeds) + len(own) + len(arguments.trace))
         step: Callable[[], None] = lambda: progress.advance(task)  # noqa: E731
