@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import start
+
 HERE = Path(__file__).parents[1]
 TLA = next(path for path in (HERE / "tla", HERE.parent / "tla") if path.is_dir())
 """The folder of the modules: inside the package if it is installed, beside it in a checkout."""
@@ -62,6 +64,11 @@ def jar() -> str:
             "(pip install 'stream-kernel[specs]'), or set TLA2TOOLS_JAR to your tla2tools.jar."
         )
     return str(Path(package.origin).with_name("tla2tools.jar"))
+
+
+def runtime() -> list[str]:
+    """The command of Java, with options that make it start fast."""
+    return [java(), *start.options(java(), jar(), TLA)]
 
 
 @dataclass(frozen=True)
@@ -189,8 +196,8 @@ def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     Every run needs a folder of its own: TLC unpacks modules into the temporary folder, and names
     its files by the second.
     """
-    options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={scratch}"]
-    words = [java(), *options, "-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
+    words = [*runtime(), f"-Djava.io.tmpdir={scratch}"]
+    words += ["-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
     words += ["-lncheck", "final"]  # and not at times that depend on how fast it is
     words += ["-metadir", str(scratch / "meta"), "-config", model.config.name]
     if dump is not None:
@@ -211,10 +218,11 @@ def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Resul
         if dump is not None:
             config = re.split(r"^(?:INVARIANTS|PROPERTIES)$", config, flags=re.MULTILINE)[0]
         (scratch / model.config.name).write_text(config, encoding="utf-8")
+        words = command(model, scratch, dump)
         started = time.perf_counter()
         try:
             run = subprocess.run(
-                command(model, scratch, dump),
+                words,
                 cwd=scratch,
                 capture_output=True,
                 text=True,

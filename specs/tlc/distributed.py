@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from . import INVARIANT, STEP, UNNAMED, Model, Result, jar, java, read
+from . import INVARIANT, STEP, UNNAMED, Model, Result, jar, read, runtime
 
 NAME = "tlc2.tool.distributed"
 
@@ -38,7 +38,7 @@ def is_for_workers(model: Model) -> bool:
 def words(scratch: Path, port: int) -> list[str]:
     """What server and worker have in common. Neither may share a folder with another."""
     return [
-        *(java(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={scratch}"),
+        *(*runtime(), f"-Djava.io.tmpdir={scratch}"),
         *("-Djava.rmi.server.hostname=127.0.0.1", f"-D{NAME}.TLCServer.port={port}"),
         *(f"-D{NAME}.TLCWorker.threadCount=1", "-cp", jar()),
     ]

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from specs import tlc
-from specs.tlc import TLA, Step, check, jar, java, read_step
+from specs.tlc import TLA, Step, check, jar, read_step, runtime
 
 from ..conftest import find_emloop, load
 from ..schedules.control import Actor, Control, Queue
@@ -298,7 +298,7 @@ def walks(
         encoding="utf-8",
     )
     (folder / "SeedWalks.cfg").write_text(WALKS.format(capacity, epoch_size), encoding="utf-8")
-    words = [java(), "-XX:+UseSerialGC", f"-Djava.io.tmpdir={folder}", "-cp", jar(), "tlc2.TLC"]
+    words = [*runtime(), f"-Djava.io.tmpdir={folder}", "-cp", jar(), "tlc2.TLC"]
     words += ["-simulate", "file=walk,num=100", "-depth", "80", "-seed", "1", "-deadlock"]
     done = subprocess.run(
         [*words, "SeedWalks"], cwd=folder, capture_output=True, text=True, timeout=100, check=False

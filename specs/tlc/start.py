@@ -1,0 +1,90 @@
+"""How Java is started: it finds the classes of TLC loaded and linked, which halves a short run.
+
+Java 25 keeps them in a file. The first run of TLC makes it, in some seconds and 24 MB of the user's
+cache folder; wherever it cannot be had, Java starts without. A file that does not fit Java or the
+jar is not used: its name is theirs, and Java itself looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from threading import Lock
+
+OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For runs of seconds: one thread collects, and nobody compiles twice."""
+
+OLDEST = 25
+"""The first Java that makes the file and uses it by itself."""
+
+TRAINING = ("stream/Stream_E0_C0.cfg", "Stream.tla")
+"""A small model with properties of each kind; what it loads is kept."""
+
+_tried: set[Path] = set()
+_lock = Lock()
+
+
+def options(java: str, jar: str, modules: Path) -> list[str]:
+    """The options of Java, with the file if there is one; the first process to ask makes it."""
+    file = place(java, jar)
+    if file is None:
+        return [*OPTIONS]
+    with _lock:
+        first = file not in _tried
+        _tried.add(file)
+    if first and not file.exists():
+        make(file, java, jar, modules)
+    return [*OPTIONS, f"-XX:AOTCache={file}"] if file.exists() else [*OPTIONS]
+
+
+def place(java: str, jar: str) -> Path | None:
+    """Where the file of this Java and this jar is, or would be; None if this Java has none."""
+    runtime = Path(shutil.which(java) or java).resolve()
+    if version(runtime) < OLDEST:
+        return None
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        found = [(path, path.stat()) for path in (runtime, Path(jar).resolve())]
+    except (OSError, RuntimeError):  # no such file, or no home
+        return None
+    key = repr([(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found])
+    return folder / "stream-kernel" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.aot"
+
+
+def version(runtime: Path) -> int:
+    """Which Java it is, by the file that lies beside it; 0 if that is not known."""
+    try:
+        text = (runtime.parents[1] / "release").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    found = re.search(r'^JAVA_VERSION="(\d+)', text, re.MULTILINE)
+    return int(found[1]) if found is not None else 0
+
+
+def make(file: Path, java: str, jar: str, modules: Path) -> None:
+    """Check a small model, and keep the classes that this needs. If it fails, there is no file."""
+    config, module = TRAINING
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="making-", dir=file.parent) as folder:
+            made = Path(folder, "made.aot")
+            for path in modules.glob("*.tla"):
+                shutil.copy(path, folder)
+            shutil.copy(modules / config, folder)
+            words = [java, *OPTIONS, f"-Djava.io.tmpdir={folder}", f"-XX:AOTCacheOutput={made}"]
+            words += ["-cp", jar, "tlc2.TLC", "-tool", "-workers", "1", "-metadir", "meta"]
+            subprocess.run(
+                [*words, "-config", Path(config).name, module],
+                cwd=folder,
+                capture_output=True,
+                timeout=120,
+                check=True,
+            )
+            made.replace(file)
+    except (OSError, subprocess.SubprocessError):
+        return
