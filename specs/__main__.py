@@ -180,12 +180,13 @@ def choose(names: list[str] | None) -> list[Model]:
 def run(
     console: Console, chosen: list[Model], jobs: int, judge: Callable[[Model], Result] = check
 ) -> dict[str, Result]:
-    """Check the models, showing how far it is."""
+    """Check the models, the largest first, showing how far it is."""
     results: dict[str, Result] = {}
     progress = counted(console, "[progress.description]{task.description}")
     with progress, ThreadPoolExecutor(jobs) as pool:
         task = progress.add_task("TLC", total=len(chosen))
-        running = {pool.submit(judge, model): model for model in chosen}
+        largest = sorted(chosen, key=lambda model: -model.generated)  # lest one is left at the end
+        running = {pool.submit(judge, model): model for model in largest}
         try:
             for done in as_completed(running):
                 model = running[done]
