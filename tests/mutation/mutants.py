@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import starmap, takewhile
 from operator import eq
 from pathlib import Path
@@ -74,7 +75,8 @@ OPERATORS = [
 ]
 
 
-def mutants(file: str, source: str) -> list[Mutant]:
+@cache
+def mutants(file: str, source: str) -> tuple[Mutant, ...]:
     """All mutants of a file, in the order of its lines; names of types and imports stay."""
     visitor = MutationVisitor(OPERATORS, IgnoredCode(set(), set(), set()))
     wrapper = MetadataWrapper(cst.parse_module(source))
@@ -82,7 +84,7 @@ def mutants(file: str, source: str) -> list[Mutant]:
     ranges = wrapper.resolve(WhitespaceInclusivePositionProvider)
     lines = source.splitlines(keepends=True)
     functions = dict(_functions(module))
-    found: list[Mutant] = []
+    found: dict[str, Mutant] = {}  # by their texts
     alike: Counter[tuple[str, str, str]] = Counter()
     for mutation in visitor.mutations:
         old, new = mutation.original_node, mutation.mutated_node
@@ -99,12 +101,12 @@ def mutants(file: str, source: str) -> list[Mutant]:
             or any(word in before for word in ("TypeAlias", "TypeVar"))
         ):
             continue
-        if any(text == other.text for other in found):
+        if text in found:
             continue
         alike[function, before, after] += 1
         count = alike[function, before, after]
-        found.append(Mutant(file, function, before, after, count, line, text))
-    return found
+        found[text] = Mutant(file, function, before, after, count, line, text)
+    return tuple(found.values())
 
 
 def _functions(module: cst.Module) -> Iterator[tuple[cst.CSTNode, str]]:
