@@ -66,9 +66,9 @@ def jar() -> str:
     return str(Path(package.origin).with_name("tla2tools.jar"))
 
 
-def runtime() -> list[str]:
-    """The command of Java, with options that make it start fast."""
-    return [java(), *start.options(java(), jar(), TLA)]
+def runtime(short: bool = True) -> list[str]:
+    """The command of Java, with options that make it start fast, for a run of seconds or longer."""
+    return [java(), *start.options(java(), jar(), TLA, short)]
 
 
 @dataclass(frozen=True)
@@ -190,13 +190,17 @@ class Result:
         return []
 
 
+MANY = 50_000
+"""Generated states from which on it pays to compile TLC well."""
+
+
 def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     """The command that checks a model with one thread, leaving its files in `scratch`.
 
     Every run needs a folder of its own: TLC unpacks modules into the temporary folder, and names
     its files by the second.
     """
-    words = [*runtime(), f"-Djava.io.tmpdir={scratch}"]
+    words = [*runtime(model.generated < MANY), f"-Djava.io.tmpdir={scratch}"]
     words += ["-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
     words += ["-lncheck", "final"]  # and not at times that depend on how fast it is
     words += ["-metadir", str(scratch / "meta"), "-config", model.config.name]

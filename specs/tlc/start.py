@@ -16,8 +16,11 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
-OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""For runs of seconds: one thread collects, and nobody compiles twice."""
+OPTIONS = ("-XX:+UseSerialGC",)
+"""One thread collects, where another run has the other processor."""
+
+SHORT = "-XX:TieredStopAtLevel=1"
+"""For runs of seconds: nothing is compiled a second time, and better."""
 
 OLDEST = 25
 """The first Java that makes the file and uses it by itself."""
@@ -29,17 +32,18 @@ _tried: set[Path] = set()
 _lock = Lock()
 
 
-def options(java: str, jar: str, modules: Path) -> list[str]:
+def options(java: str, jar: str, modules: Path, short: bool = True) -> list[str]:
     """The options of Java, with the file if there is one; the first process to ask makes it."""
+    found = [*OPTIONS, SHORT] if short else [*OPTIONS]
     file = place(java, jar)
     if file is None:
-        return [*OPTIONS]
+        return found
     with _lock:
         first = file not in _tried
         _tried.add(file)
     if first and not file.exists():
         make(file, java, jar, modules)
-    return [*OPTIONS, f"-XX:AOTCache={file}"] if file.exists() else [*OPTIONS]
+    return [*found, f"-XX:AOTCache={file}"] if file.exists() else found
 
 
 def place(java: str, jar: str) -> Path | None:
