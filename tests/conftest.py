@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--subject", choices=SUBJECTS, default="kernel", help="class under test")
     parser.addoption(
-        "--programs", type=int, default=2000, help="random programs on real threads to run"
+        "--programs", type=int, default=500, help="random programs on real threads to run"
     )
     parser.addoption("--resumes", type=int, default=300, help="random programs with resumes to run")
     parser.addoption(
