@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pickle
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from kernel import StreamWrapper
 from specs.conform.adapters import emloop, find_emloop
+
+T = TypeVar("T")
 
 SUBJECTS = ("kernel", "emloop")
 
@@ -78,6 +82,34 @@ def pytest_report_header(config: pytest.Config) -> str:
 def wrapper(request: pytest.FixtureRequest) -> Any:
     """The class under test."""
     return load(request.config.getoption("--subject"))
+
+
+class Once(Protocol):
+    """Gives what has this name in a test run; the process that asks first makes it."""
+
+    def __call__(self, name: str, make: Callable[[], T]) -> T: ...
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Once:
+    """What takes long is made in one of the processes of a run, and read in the others."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # of pytest-xdist
+        folder = folder.parent  # which they share; another run has another
+    known: dict[str, Any] = {}
+
+    def made(name: str, make: Callable[[], T]) -> T:
+        if name not in known:
+            file = folder / f"{name}.pickle"
+            with file.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not file.exists():
+                    file.write_bytes(pickle.dumps(make()))
+            known[name] = pickle.loads(file.read_bytes())  # noqa: S301  # our own
+        found: T = known[name]
+        return found
+
+    return made
 
 
 @pytest.fixture(autouse=True)

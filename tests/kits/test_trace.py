@@ -20,6 +20,7 @@ from specs.trace.judging import Verdict, module
 from specs.trace.lines import FORMAT, Line, Malformed, read_line, read_trace
 from specs.trace.ordering import linearize
 
+from ..conftest import Once
 from ..support import models, traces
 from ..support.mutants import MUTANTS
 
@@ -62,13 +63,17 @@ def write(path: Path, lines: Lines) -> Path:
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
+def verdicts(tmp_path_factory: pytest.TempPathFactory, once: Once) -> dict[str, Verdict]:
     """What TLC says of each case."""
-    folder = tmp_path_factory.mktemp("traces")
-    paths = [write(folder / f"{name}.jsonl", lines) for name, lines in CASES.items()]
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda path: judging.judge(read_trace(path)), paths)
-        return dict(zip(CASES, found, strict=True))
+
+    def ask() -> dict[str, Verdict]:
+        folder = tmp_path_factory.mktemp("traces")
+        paths = [write(folder / f"{name}.jsonl", lines) for name, lines in CASES.items()]
+        with ThreadPoolExecutor(2) as pool:
+            found = pool.map(lambda path: judging.judge(read_trace(path)), paths)
+            return dict(zip(CASES, found, strict=True))
+
+    return once("verdicts of traces", ask)
 
 
 def test_example_is_what_the_command_writes(tmp_path: Path) -> None:

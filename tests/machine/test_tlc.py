@@ -8,16 +8,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from kernel.machine import ACTIONS, INITIAL, Limits
+from kernel.machine import ACTIONS, INITIAL, Limits, State
 from specs import tlc
 from specs.__main__ import main
 from specs.graph import Edge, explore, read_dump, read_initial
 from specs.report.command import swimlane
 from specs.tlc import TLA, ModelError, ToolsMissing, check, distributed, read_model
 
+from ..conftest import Once
 from ..support import models
 from ..support.mutants import MUTANTS, broken_actions
 from ..support.processes import python
@@ -26,39 +28,33 @@ MODELS = {model.name: model for model in tlc.models()}
 STREAMS = [name for name in MODELS if name.startswith("Stream_")]
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, frozenset[Edge]]:
-    """TLC's graphs for epochs of 3, by the capacities that the mutants need."""
-    folder = tmp_path_factory.mktemp("graphs")
-    found = {}
-    for capacity in {mutant.capacity for mutant in MUTANTS.values()}:
-        check(MODELS[f"Stream_E3_C{capacity}"], dump=folder / f"{capacity}.dot")
-        found[capacity] = read_dump(folder / f"{capacity}.dot")
-    return found
+def graph(name: str) -> tuple[tlc.Result, frozenset[State], frozenset[Edge]]:
+    """What TLC says of a model, with the initial states and the edges of its graph."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "graph.dot"
+        return check(MODELS[name], dump=file), read_initial(file), read_dump(file)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_graph_is_the_machines(name: str, tmp_path: Path) -> None:
+def test_graph_is_the_machines(name: str, once: Once) -> None:
     """TLC's state graph and the machine's have the same states and the same named edges."""
     model = MODELS[name]
-    result = check(model, dump=tmp_path / "graph.dot")
+    result, initial, edges = once(f"graph of {name}", lambda: graph(name))
     assert (result.verdict, result.distinct) == ("holds", model.distinct)
     limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
-    assert read_initial(tmp_path / "graph.dot") == {INITIAL}
-    dumped = read_dump(tmp_path / "graph.dot")
+    assert initial == {INITIAL}
     explored = explore(limits, model.constants["MaxPermits"])
-    assert len(dumped) > 100
-    assert dumped == explored
+    assert len(edges) > 100
+    assert edges == explored
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_graph_differs_from_a_broken_machines(
-    name: str, graphs: dict[int, frozenset[Edge]]
-) -> None:
+def test_graph_differs_from_a_broken_machines(name: str, once: Once) -> None:
     """The comparison of graphs refuses every broken machine."""
     capacity = MUTANTS[name].capacity
     explored = explore(Limits(capacity, 3), 2, broken_actions(MUTANTS[name]), max_states=10_000)
-    assert graphs[capacity] != explored
+    whole = f"Stream_E3_C{capacity}"
+    assert once(f"graph of {whole}", lambda: graph(whole))[2] != explored
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -15,9 +15,6 @@ from .code import KILLED, SURVIVED, TIMEOUT, Layer, main, verdict
 from .equivalent import EXPLAINED
 from .mutants import ROOT, all_mutants, mutants
 
-pytestmark = pytest.mark.xdist_group("mutants")
-"""Making all mutants takes seconds, and is done in one process."""
-
 SAID = "kernel/stream.py:StreamWrapper.__reduce__: raise TypeError("
 SILENT = "kernel/core.py:module: glance = 0.5 -> glance = 1.5"
 FUNCTION = '''

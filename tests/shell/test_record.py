@@ -22,6 +22,7 @@ from specs.trace.judging import Verdict
 from specs.trace.lines import Line, read_trace
 from specs.trace.ordering import linearize
 
+from ..conftest import Once
 from ..schedules.planted import plant
 from ..support import traces
 from ..support.mutants import MUTANTS, broken_actions
@@ -169,8 +170,13 @@ def forge(found: Lines, forgery: traces.Forgery) -> Lines:
 
 
 @pytest.fixture(scope="module")
-def records() -> dict[str, Lines]:
+def records(once: Once) -> dict[str, Lines]:
     """Records of real threads, sound and broken and forged."""
+    return once("records", record_all)
+
+
+def record_all() -> dict[str, Lines]:
+    """Record these."""
     made = {name: random_run(seed) for name, seed in RANDOM.items()}
     made |= {"given up": given_up(), "ahead": ahead(), "stopped": stopped()}
     for forgery in (traces.drop, traces.double, traces.rename):
@@ -183,15 +189,19 @@ JUDGED = [*RANDOM, "given up", "drop", "rename", "no look at the room", "count f
 
 @pytest.fixture(scope="module")
 def verdicts(
-    records: dict[str, Lines], tmp_path_factory: pytest.TempPathFactory
+    records: dict[str, Lines], tmp_path_factory: pytest.TempPathFactory, once: Once
 ) -> dict[str, Verdict]:
     """What TLC says of these."""
-    folder = tmp_path_factory.mktemp("records")
-    for name in JUDGED:
-        (folder / name).write_text(traces.text(records[name]), encoding="utf-8")
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: judging.judge(read_trace(folder / name)), JUDGED)
-        return dict(zip(JUDGED, found, strict=True))
+
+    def ask() -> dict[str, Verdict]:
+        folder = tmp_path_factory.mktemp("records")
+        for name in JUDGED:
+            (folder / name).write_text(traces.text(records[name]), encoding="utf-8")
+        with ThreadPoolExecutor(2) as pool:
+            found = pool.map(lambda name: judging.judge(read_trace(folder / name)), JUDGED)
+            return dict(zip(JUDGED, found, strict=True))
+
+    return once("verdicts of records", ask)
 
 
 # What is recorded.
