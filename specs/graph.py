@@ -13,9 +13,16 @@ from typing import TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Limits, State, Variables
 
-from .tlc import read_value
+from .tlc import Model, read_value
 
 Edge: TypeAlias = tuple[State, str, State]
+
+
+def limits_of(model: Model) -> Limits:
+    """The limits of the wrapper that a model is of."""
+    constants = model.constants
+    lookahead = bool(constants.get("Lookahead", False))
+    return Limits(constants["Capacity"], constants["EpochSize"], lookahead)
 
 
 def explore(
@@ -54,7 +61,7 @@ _VALUE = re.compile(r"(\w+) = (.*?)(?:\\n|$)")
 
 def as_it_is(values: Mapping[str, str]) -> State:
     """Of the variables, as TLC writes their values, those of the machine."""
-    return tuple(read_value(values[name]) for name in Variables._fields)  # type: ignore[return-value]
+    return tuple(read_value(values[name]) for name in Variables._fields)
 
 
 def read_dump(

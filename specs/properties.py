@@ -1,8 +1,7 @@
 """The properties of the protocol as predicates, each under its name in `tla/`.
 
-A predicate takes the state, by names, with the history that `tla/Stream.tla` adds: on one state
-(INVARIANTS), on a step (STEPS), or as a pair of what leads to what (LIVENESS). Numbers of batches
-are counted on here, where the model wraps them around.
+A predicate takes the state with its history (`history`): one state (INVARIANTS), the two of a step
+(STEPS), or, as a pair, what leads to what (LIVENESS).
 """
 
 from __future__ import annotations
@@ -10,73 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from kernel.machine import ACTIONS, Action, Limits, State, Variables
+from kernel.machine import ACTIONS, Action, Limits
 
 from .epochs import epochs
-
-
-class Now(NamedTuple):
-    """A state of Stream: the variables of Protocol, and what the shell carries beside them."""
-
-    state: State
-    batches: tuple[int, ...] = ()  # numbers of the batches in the buffer, oldest first
-    pulled: int = 0  # the number of the batch that the source gave last
-    taken: int = 0  # the number of the batch that the consumer took last
-    pulls: tuple[str, ...] = ()  # who is pulling: "worker" or "caller", once for each pull
-    seen: str = "nothing"  # what `next` did last: "nothing" yet, "batch", "end", "failure"
-
-    @property
-    def vars(self) -> Variables:
-        """The variables of Protocol, by names."""
-        return Variables(*self.state)
-
-
-def advance(now: Now, action: str, state: State) -> Now:  # noqa: PLR0911  # a case an action
-    """The history beside a step of the protocol: what the actions of Stream do."""
-    then = now._replace(state=state)
-    if action == "Fetch":
-        return then._replace(
-            pulls=(*now.pulls, "worker" if now.vars.worker == "running" else "caller")
-        )
-    if action == "Enqueue":
-        pulled = now.pulled + 1
-        return then._replace(pulled=pulled, batches=(*now.batches, pulled), pulls=now.pulls[1:])
-    if action in ("Exhaust", "Fail"):
-        return then._replace(pulls=now.pulls[1:])
-    if action == "Dequeue":
-        return then._replace(taken=now.batches[0], batches=now.batches[1:], seen="batch")
-    if action == "EndEpoch":
-        return then._replace(seen="end")
-    if action == "Raise":
-        return then._replace(seen="failure")
-    if action == "Drop":
-        return then._replace(seen="failure", pulls=())
-    if action == "Die":
-        return then._replace(pulls=())
-    return then
-
-
-def slots(limits: Limits) -> int:
-    """Batches that there is room for; a caller who pulls without a buffer needs room for one."""
-    return limits.capacity or 1
-
-
-def low_water(limits: Limits) -> int:
-    """A worker that found the buffer full need not look again before no more than this is left."""
-    room = slots(limits)
-    return room - (room // 4 or 1)
-
-
-def unserved(now: Now) -> bool:
-    """A request waits for something."""
-    s = now.vars
-    return s.consumer == "waiting" and s.buffered == 0 and s.mark == "none"
-
-
-def halting(now: Now) -> bool:
-    """A worker should halt."""
-    return now.vars.worker == "running" and now.vars.scope != "inside"
-
+from .history import (
+    Now,
+    are_epochs,
+    are_whole,
+    halting,
+    held,
+    is_open,
+    last_mark,
+    low_water,
+    marks,
+    slots,
+    unserved,
+)
 
 # On states.
 
@@ -90,6 +38,7 @@ def TypeOK(now: Now, limits: Limits) -> bool:
         and s.consumer in ("idle", "waiting")
         and 0 <= s.buffered <= slots(limits)
         and s.mark in ("none", "ended", "failed")
+        and are_epochs(s.later, limits)
         and s.worker in ("absent", "running", "dead")
         and isinstance(s.fetching, bool)
         and isinstance(s.begun, bool)
@@ -100,7 +49,7 @@ def TypeOK(now: Now, limits: Limits) -> bool:
 
 def Bounded(now: Now, limits: Limits) -> bool:
     """Batches held and being pulled are no more than there are slots."""
-    return now.vars.buffered + now.vars.fetching <= slots(limits)
+    return held(now) + now.vars.fetching <= slots(limits)
 
 
 def EpochBounded(now: Now, limits: Limits) -> bool:
@@ -108,15 +57,27 @@ def EpochBounded(now: Now, limits: Limits) -> bool:
     s = now.vars
     return (
         (s.count < limits.epoch_size or s.count == 0)
-        and (s.mark == "none" or not s.begun)
+        and (s.mark == "none" or not s.begun or limits.lookahead)
         and (s.begun or s.count == 0)
     )
 
 
 def MarkIsLast(now: Now, limits: Limits) -> bool:
-    """Every pull is for an epoch that was begun; nothing is pulled behind its end or an error."""
+    """Every pull is for an epoch that was begun; nothing is pulled behind an error.
+
+    Nothing is pulled behind the end of an epoch either, but with lookahead. An epoch that is open
+    is the last, and it is the one begun. Nothing is pulled behind one without a batch in any case,
+    so there are no more marks than batches + 2.
+    """
     s = now.vars
-    return not s.fetching or (s.mark == "none" and s.begun)
+    return (
+        (not s.fetching or (s.begun and (s.mark == "none" or limits.lookahead)))
+        and (not s.later or (limits.lookahead and s.mark == "ended"))
+        and (not s.begun or last_mark(now) != "failed")
+        and (not is_open(s.later) or s.begun)
+        and (not s.begun or not s.later or s.later[-1][0] > 0)
+        and are_whole(s.later)
+    )
 
 
 def UnbufferedAlone(now: Now, limits: Limits) -> bool:
@@ -137,7 +98,7 @@ def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) 
     buffered = limits.capacity > 0
     idle, outside = s.consumer == "idle", s.scope != "inside"
     startable = s.worker == "absent" and not s.fetching and outside and buffered
-    enterable = outside and idle and not (buffered and s.worker == "absent")
+    enterable = outside and not (buffered and s.worker == "absent")
     readable = idle and not (buffered and s.scope == "new")
     marked = s.buffered == 0 and s.mark != "none"
     pulled = s.fetching and s.worker != "dead"
@@ -166,11 +127,9 @@ def NeverStuck(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) ->
 
 def Conservation(now: Now, limits: Limits) -> bool:
     """What was taken, is buffered and was pulled is adjacent: none lost, doubled or swapped."""
-    buffered = now.vars.buffered
-    return (
-        now.batches == tuple(range(now.taken + 1, now.taken + buffered + 1))
-        and now.pulled == now.taken + buffered
-    )
+    return now.batches == tuple(
+        range(now.taken + 1, now.taken + held(now) + 1)
+    ) and now.pulled == now.taken + held(now)
 
 
 def OnePuller(now: Now, limits: Limits) -> bool:
@@ -187,6 +146,11 @@ def OnePuller(now: Now, limits: Limits) -> bool:
 # On steps.
 
 
+def adds(now: Now, then: Now) -> bool:
+    """The step adds a batch or a mark."""
+    return held(then) > held(now) or marks(then) > marks(now)
+
+
 def SingleWriter(now: Now, then: Now, limits: Limits) -> bool:
     """A step writes for callers, or for the puller. Callers take from the buffer, it adds."""
     s, t = now.vars, then.vars
@@ -198,9 +162,13 @@ def SingleWriter(now: Now, then: Now, limits: Limits) -> bool:
         t.count,
         t.yielded,
     )
-    takes = t.buffered < s.buffered or s.mark not in ("none", t.mark)
-    adds = t.buffered > s.buffered or t.mark not in ("none", s.mark)
-    return not (calls and pulls) and not (takes and pulls) and (not adds or pulls)
+    takes, puts = held(then) < held(now) or marks(then) < marks(now), adds(now, then)
+    return (
+        not (calls and pulls)
+        and not (takes and pulls)
+        and not (takes and puts)
+        and (not puts or pulls)
+    )
 
 
 def LifeCycle(now: Now, then: Now, limits: Limits) -> bool:
@@ -239,21 +207,26 @@ def worker_starts(now: Now, then: Now) -> bool:
 
 
 def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
-    """A worker begins an epoch when it starts, unless a mark is left; later only a request does."""
+    """A worker begins an epoch when it starts, unless a mark is left; later only a request does.
+
+    With lookahead one begins with the end of the one before, unless that is of an empty pass.
+    """
     s, t = now.vars, then.vars
     starts = worker_starts(now, then)
     asked = pull_starts(now, then) and s.consumer == "waiting"
     begins = not s.begun and t.begun
-    return (not begins or (starts and s.mark == "none") or asked) and (
-        not starts or t.begun or s.mark != "none"
+    goes_on = limits.lookahead and marks(then) > marks(now) and last_mark(then) == "ended"
+    return (
+        (not begins or (starts and s.mark == "none") or asked)
+        and (not starts or t.begun or s.mark != "none")
+        and (not goes_on or not (s.yielded or t.yielded) or t.begun)
     )
 
 
 def AnswersAPull(now: Now, then: Now, limits: Limits) -> bool:
     """What is buffered or marked answers a pull of somebody living, or tells of a death."""
     s, t = now.vars, then.vars
-    marked = t.mark not in ("none", s.mark)
-    if t.buffered <= s.buffered and not marked:
+    if not adds(now, then):
         return True
     return (s.worker, t.worker) == ("dead", "absent") or (s.fetching and s.worker != "dead")
 
@@ -262,7 +235,7 @@ def GateRespected(now: Now, then: Now, limits: Limits) -> bool:
     """A pull starts for an open gate, or for a request that was not served, and not otherwise."""
     s = now.vars
     gate = s.permits > 0 and s.begun and s.worker == "running"
-    request = s.consumer == "waiting" and s.buffered == 0
+    request = unserved(now)
     return not pull_starts(now, then) or gate or request
 
 
@@ -278,9 +251,10 @@ def StopPreserves(now: Now, then: Now, limits: Limits) -> bool:
     s, t = now.vars, then.vars
     if (s.scope, s.worker) == (t.scope, t.worker) or (s.worker, t.worker) == ("dead", "absent"):
         return True
-    return (s.buffered, s.mark, s.fetching, s.count, s.yielded) == (
+    return (s.buffered, s.mark, s.later, s.fetching, s.count, s.yielded) == (
         t.buffered,
         t.mark,
+        t.later,
         t.fetching,
         t.count,
         t.yielded,
@@ -291,8 +265,8 @@ def ErrorIsNotAnEnd(now: Now, then: Now, limits: Limits) -> bool:
     """An error is raised as an error, which ends the epoch, and the end of one is an end."""
     if then.seen == "failure" != now.seen and then.vars.begun:
         return False
-    due = {"failed": "failure", "ended": "end"}.get(now.vars.mark)
-    return due is None or then.vars.mark == now.vars.mark or then.seen == due
+    due = "failure" if now.vars.mark == "failed" else "end"
+    return marks(then) >= marks(now) or then.seen == due
 
 
 def Implements(now: Now, then: Now, limits: Limits) -> bool:
@@ -322,13 +296,13 @@ FAIR = ("Halt", "Fetch", "Bury", "Enqueue", "Exhaust", "Fail")
 
 def is_fair(action: str, now: Now, limits: Limits) -> bool:
     """Whether an action that is enabled comes in the end: a worker sleeps while much is left."""
-    return action in FAIR and (action != "Fetch" or now.vars.buffered <= low_water(limits))
+    return action in FAIR and (action != "Fetch" or held(now) <= low_water(limits))
 
 
 Served = LeadsTo(
     lambda now, limits: unserved(now),
     lambda now, limits: not unserved(now),
-    undisturbed=("Start", "Drop"),
+    undisturbed=("Enter", "Start", "Drop"),
 )
 StopEnds = LeadsTo(
     lambda now, limits: halting(now),
@@ -344,7 +318,7 @@ Prefetches = LeadsTo(
         and now.vars.scope == "inside"
         and now.vars.begun
         and now.vars.permits > 0
-        and now.vars.buffered <= low_water(limits)
+        and held(now) <= low_water(limits)
     ),
     lambda now, limits: (
         now.vars.fetching

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kernel.machine import Limits, resumed
 
-from .properties import Now
+from .history import Now
 
 
 class Place(NamedTuple):
@@ -33,7 +33,7 @@ def told(limits: Limits, place: Place, taken: int, seen: str) -> Place:
     """The place behind an end or an error: an epoch that has its size ends within the pass."""
     if seen == "end" and 0 < limits.epoch_size == place.in_epoch:
         return place._replace(in_epoch=0)
-    return Place(before=taken)
+    return Place(before=taken, firsts=place.firsts)
 
 
 def follow(limits: Limits, place: Place, now: Now, action: str, then: Now) -> Place:

@@ -9,14 +9,15 @@
 (* of the pull itself. Every variable has one writer: callers, or the      *)
 (* puller. Module Stream adds the batches themselves.                      *)
 (***************************************************************************)
-EXTENDS Naturals
+EXTENDS Naturals, Sequences
 
 CONSTANTS
     Capacity,   \* batches held and being pulled, at most; 0: unbuffered, never a worker
     EpochSize,  \* batches in an epoch; 0: an epoch is a pass
-    MaxPermits  \* bound of the model on nested gates; the machine has none
+    MaxPermits, \* bound of the model on nested gates; the machine has none
+    Lookahead   \* the worker goes on behind the end of an epoch
 
-ASSUME Capacity \in Nat /\ EpochSize \in Nat /\ MaxPermits \in Nat
+ASSUME Capacity \in Nat /\ EpochSize \in Nat /\ MaxPermits \in Nat /\ Lookahead \in BOOLEAN
 
 VARIABLES
     \* Written by callers.
@@ -24,8 +25,9 @@ VARIABLES
     permits,   \* gates entered and not left
     consumer,  \* "idle", "waiting": a request, which permits pulls while nothing is buffered
     \* The buffer: the puller adds, callers take.
-    buffered,  \* batches held
-    mark,      \* behind the batches: "none", "ended" (the epoch), "failed" (an error)
+    buffered,  \* batches held, of the epoch that the consumer is in
+    mark,      \* behind them: "none", "ended" (the epoch), "failed" (an error)
+    later,     \* behind that: each later epoch's batches and mark; the last one may be open
     \* Written by the puller: the worker or, where that is absent, a waiting caller.
     worker,    \* "absent", "running", "dead"; absent also means that callers pull for themselves
     fetching,  \* a pull is in flight
@@ -34,10 +36,11 @@ VARIABLES
     yielded    \* the current pass has yielded a batch
 
 callers == <<scope, permits, consumer>>
-buffer == <<buffered, mark>>
+buffer == <<buffered, mark, later>>
 puller == <<worker, fetching, begun, count, yielded>>
 
-vars == <<scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded>>
+vars ==
+    <<scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded>>
 
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 
@@ -50,6 +53,7 @@ Init ==
     /\ consumer = "idle"
     /\ buffered = 0
     /\ mark = "none"
+    /\ later = <<>>
     /\ worker = "absent"
     /\ fetching = FALSE
     /\ begun = FALSE
@@ -57,12 +61,34 @@ Init ==
     /\ yielded = FALSE
 
 -----------------------------------------------------------------------------
+(* The epochs behind the mark. Without lookahead there are none.           *)
+
+\* How many batches are held there, and how many in all.
+RECURSIVE InLater(_)
+InLater(epochs) == IF epochs = <<>> THEN 0 ELSE Head(epochs)[1] + InLater(Tail(epochs))
+Held == buffered + InLater(later)
+
+\* The last epoch there is open: it goes on with the next batch.
+Open == later # <<>> /\ later[Len(later)][2] = "none"
+Size == IF Open THEN later[Len(later)][1] ELSE 0
+Closed == IF Open THEN SubSeq(later, 1, Len(later) - 1) ELSE later
+
+\* How many marks are held, and the last word on the last epoch.
+Marks == (IF mark = "none" THEN 0 ELSE 1) + Len(Closed)
+LastMark == IF later = <<>> THEN mark ELSE later[Len(later)][2]
+
+\* The buffer with one more batch or none, and behind it a mark or none.
+Put(batches, word) ==
+    IF mark = "none"
+      THEN buffered' = buffered + batches /\ mark' = word /\ UNCHANGED later
+      ELSE later' = Append(Closed, <<Size + batches, word>>) /\ UNCHANGED <<buffered, mark>>
+
+-----------------------------------------------------------------------------
 (* Callers: the scope, entering and leaving `with'.                        *)
 
 \* `with' is entered. Before that its worker has started, or has failed to.
 Enter ==
     /\ scope # "inside"
-    /\ consumer = "idle"
     /\ Capacity = 0 \/ worker # "absent"
     /\ scope' = "inside"
     /\ UNCHANGED <<permits, consumer, buffer, puller>>
@@ -108,21 +134,26 @@ Withdraw ==
 Dequeue ==
     /\ buffered > 0
     /\ buffered' = buffered - 1
-    /\ UNCHANGED <<callers, mark, puller>>
+    /\ UNCHANGED <<callers, mark, later, puller>>
 
-\* `next' reports the end of the epoch. The next one begins with a request, or by entering.
+\* `next' reports the end of the epoch. The next one begins with a request, or by entering. With
+\* lookahead it has begun already.
 EndEpoch ==
     /\ mark = "ended"
     /\ buffered = 0
-    /\ mark' = "none"
-    /\ UNCHANGED <<callers, buffered, puller>>
+    /\ IF later = <<>>
+         THEN mark' = "none" /\ UNCHANGED <<buffered, later>>
+         ELSE /\ buffered' = Head(later)[1]
+              /\ mark' = Head(later)[2]
+              /\ later' = Tail(later)
+    /\ UNCHANGED <<callers, puller>>
 
 \* `next' raises the error. The next epoch begins with a request, or by entering.
 Raise ==
     /\ mark = "failed"
     /\ buffered = 0
     /\ mark' = "none"
-    /\ UNCHANGED <<callers, buffered, puller>>
+    /\ UNCHANGED <<callers, buffered, later, puller>>
 
 -----------------------------------------------------------------------------
 (* The worker: from its start to its end.                                  *)
@@ -152,11 +183,10 @@ Halt ==
 \* A pull starts, if a slot is free for its batch and a gate or a request permits it.
 Fetch ==
     /\ ~fetching
-    /\ mark = "none"
-    /\ buffered < Slots
+    /\ Held < Slots
     /\ \/ worker = "running" /\ scope = "inside"
        \/ worker = "absent"
-    /\ \/ consumer = "waiting" /\ buffered = 0
+    /\ \/ consumer = "waiting" /\ buffered = 0 /\ mark = "none"
        \/ worker = "running" /\ begun /\ permits > 0
     /\ fetching' = TRUE
     /\ begun' = TRUE
@@ -166,36 +196,36 @@ Fetch ==
 Enqueue ==
     /\ fetching
     /\ worker # "dead"
-    /\ buffered' = buffered + 1
     /\ fetching' = FALSE
     /\ yielded' = TRUE
     /\ count' = IF EpochSize = 0 \/ count + 1 = EpochSize THEN 0 ELSE count + 1
     /\ IF count + 1 = EpochSize
-         THEN mark' = "ended" /\ begun' = FALSE
-         ELSE UNCHANGED <<mark, begun>>
+         THEN Put(1, "ended") /\ begun' = Lookahead
+         ELSE Put(1, "none") /\ UNCHANGED begun
     /\ UNCHANGED <<callers, worker>>
 
-\* The pass is over. So is the epoch if epochs are passes, or if the pass yielded nothing.
+\* The pass is over. So is the epoch if epochs are passes, or if the pass yielded nothing. A pass
+\* that yielded nothing is not looked past: the next one might be as empty, and so on.
 Exhaust ==
     /\ fetching
     /\ worker # "dead"
     /\ fetching' = FALSE
     /\ yielded' = FALSE
     /\ IF EpochSize = 0 \/ ~yielded
-         THEN mark' = "ended" /\ begun' = FALSE /\ count' = 0
-         ELSE UNCHANGED <<mark, begun, count>>
-    /\ UNCHANGED <<callers, buffered, worker>>
+         THEN Put(0, "ended") /\ begun' = (Lookahead /\ yielded) /\ count' = 0
+         ELSE UNCHANGED <<buffer, begun, count>>
+    /\ UNCHANGED <<callers, worker>>
 
 \* The source raises. The error stands behind the buffered batches, and its pass is dropped.
 Fail ==
     /\ fetching
     /\ worker # "dead"
-    /\ mark' = "failed"
+    /\ Put(0, "failed")
     /\ fetching' = FALSE
     /\ begun' = FALSE
     /\ count' = 0
     /\ yielded' = FALSE
-    /\ UNCHANGED <<callers, buffered, worker>>
+    /\ UNCHANGED <<callers, worker>>
 
 \* A caller's own pull is interrupted. That counts as an error that was raised already.
 Drop ==
@@ -231,7 +261,7 @@ Bury ==
     /\ begun' = FALSE
     /\ count' = 0
     /\ yielded' = FALSE
-    /\ UNCHANGED <<callers, buffered>>
+    /\ UNCHANGED <<callers, buffered, later>>
 
 -----------------------------------------------------------------------------
 (* Resume: the wrapper is given up, with its thread, and another one goes  *)
@@ -246,11 +276,12 @@ Resumed(inEpoch, inPass) ==
     /\ permits' = 0
     /\ consumer' = "idle"
     /\ buffered' = 0
+    /\ later' = <<>>
     /\ worker' = "absent"
     /\ fetching' = FALSE
     /\ yielded' = (inPass > 0)
     /\ IF EpochSize > 0 /\ inEpoch = EpochSize
-         THEN mark' = "ended" /\ begun' = FALSE /\ count' = 0
+         THEN mark' = "ended" /\ begun' = Lookahead /\ count' = 0
          ELSE /\ mark' = "none"
               /\ begun' = (inEpoch > 0)
               /\ count' = IF EpochSize > 0 THEN inEpoch ELSE 0
@@ -273,7 +304,7 @@ Next == System \/ Source \/ Environment
 
 Fairness ==
     /\ WF_vars(Halt)
-    /\ WF_vars(Fetch /\ buffered <= LowWater)
+    /\ WF_vars(Fetch /\ Held <= LowWater)
     /\ WF_vars(Bury)
     /\ WF_vars(Source)
 
@@ -291,6 +322,7 @@ TypeOK ==
     /\ consumer \in {"idle", "waiting"}
     /\ buffered \in 0..Slots
     /\ mark \in {"none", "ended", "failed"}
+    /\ \A i \in DOMAIN later : later[i] \in (0..Slots) \X {"none", "ended", "failed"}
     /\ worker \in {"absent", "running", "dead"}
     /\ fetching \in BOOLEAN
     /\ begun \in BOOLEAN
@@ -298,16 +330,24 @@ TypeOK ==
     /\ yielded \in BOOLEAN
 
 \* The bound is on batches held and being pulled: the slot is reserved before the pull.
-Bounded == buffered + (IF fetching THEN 1 ELSE 0) <= Slots
+Bounded == Held + (IF fetching THEN 1 ELSE 0) <= Slots
 
 \* No epoch outgrows its size, and the batch that completes an epoch ends it in the same step.
 EpochBounded ==
     /\ IF EpochSize = 0 THEN count = 0 ELSE count < EpochSize
-    /\ mark # "none" => ~begun
+    /\ mark # "none" /\ begun => Lookahead
     /\ ~begun => count = 0
 
-\* Every pull is for an epoch that was begun; nothing is pulled behind its end or an error.
-MarkIsLast == fetching => mark = "none" /\ begun
+\* Every pull is for an epoch that was begun. Nothing is pulled behind an error, and behind the end
+\* of an epoch with lookahead only. An epoch that is open is the last, and it is the one begun.
+\* Nothing is pulled behind one without a batch, so there are no more marks than batches + 2.
+MarkIsLast ==
+    /\ fetching => begun /\ (mark = "none" \/ Lookahead)
+    /\ later # <<>> => Lookahead /\ mark = "ended"
+    /\ begun => LastMark # "failed"
+    /\ Open => begun
+    /\ begun /\ later # <<>> => later[Len(later)][1] > 0
+    /\ \A i \in DOMAIN later : i < Len(later) => later[i][1] > 0 /\ later[i][2] = "ended"
 
 \* An unbuffered stream has no worker, living or dead.
 UnbufferedAlone == Capacity = 0 => worker = "absent"
@@ -318,7 +358,7 @@ ReadAfterEntry == consumer = "waiting" /\ Capacity > 0 => scope # "new"
 \* Callers, source and death are never refused, nor ignored.
 Can(Action) == ENABLED <<Action>>_vars
 InputEnabled ==
-    /\ scope # "inside" /\ consumer = "idle" /\ (Capacity = 0 \/ worker # "absent") => Can(Enter)
+    /\ scope # "inside" /\ (Capacity = 0 \/ worker # "absent") => Can(Enter)
     /\ scope = "inside" => Can(Leave)
     /\ permits < MaxPermits => Can(Allow)
     /\ permits > 0 => Can(Disallow)
@@ -344,10 +384,11 @@ NeverStuck == Unserved \/ Halting => ENABLED (System \/ Source)
 
 \* A step writes the callers' variables or the puller's. Callers take from the buffer; the puller
 \* adds to it.
+Adds == Held' > Held \/ Marks' > Marks
 SingleWriter ==
     [][/\ UNCHANGED callers \/ UNCHANGED puller
-       /\ buffered' < buffered \/ (mark # "none" /\ mark' # mark) => UNCHANGED puller
-       /\ buffered' > buffered \/ (mark' # "none" /\ mark' # mark) => puller' # puller]_vars
+       /\ Held' < Held \/ Marks' < Marks => UNCHANGED puller /\ ~Adds
+       /\ Adds => puller' # puller]_vars
 
 \* `with' is entered with a worker in place, and left. A worker starts and halts outside `with', or
 \* dies. A dead worker is buried for a request that waits.
@@ -367,16 +408,19 @@ LifeCycle ==
 PullStarts == ~fetching /\ fetching'
 WorkerStarts == worker # "running" /\ worker' = "running"
 
-\* A worker begins an epoch when it starts, unless a mark is left. Later only a request does.
+\* A worker begins an epoch when it starts, unless a mark is left. Later only a request does. With
+\* lookahead an epoch begins with the end of the one before, unless that is of an empty pass.
 EpochBegins ==
     [][/\ ~begun /\ begun' =>
             \/ WorkerStarts /\ mark = "none"
             \/ PullStarts /\ consumer = "waiting"
-       /\ WorkerStarts => begun' \/ mark # "none"]_vars
+       /\ WorkerStarts => begun' \/ mark # "none"
+       /\ Lookahead /\ Marks' > Marks /\ LastMark' = "ended" /\ (yielded \/ yielded') =>
+            begun']_vars
 
 \* A new batch or mark answers a pull of a living thread, or reports a death.
 AnswersAPull ==
-    [][buffered' > buffered \/ (mark' # "none" /\ mark' # mark) =>
+    [][Adds =>
         \/ fetching /\ worker # "dead"
         \/ worker = "dead" /\ worker' = "absent"]_vars
 
@@ -384,7 +428,7 @@ AnswersAPull ==
 GateRespected ==
     [][PullStarts =>
         \/ permits > 0 /\ begun /\ worker = "running"
-        \/ consumer = "waiting" /\ buffered = 0]_vars
+        \/ consumer = "waiting" /\ buffered = 0 /\ mark = "none"]_vars
 
 \* A worker starts no pull outside `with', nor after its death.
 StopPullsNothing ==
@@ -393,14 +437,14 @@ StopPullsNothing ==
 \* Entering, leaving, starting, halting and dying change neither buffer, pull, count nor mark.
 StopPreserves ==
     [][(scope' # scope \/ worker' # worker) /\ ~(worker = "dead" /\ worker' = "absent") =>
-        /\ UNCHANGED <<buffered, mark, fetching, count, yielded>>
+        /\ UNCHANGED <<buffer, fetching, count, yielded>>
         /\ begun' = begun \/ WorkerStarts]_vars
 
 -----------------------------------------------------------------------------
 (* Liveness, under Fairness.                                               *)
 
-\* Starts of workers and interrupts of callers' pulls come to an end.
-Undisturbed == <>[][~Start /\ ~Drop]_vars
+\* Entering, starts of workers and interrupts of callers' pulls come to an end.
+Undisturbed == <>[][~Enter /\ ~Start /\ ~Drop]_vars
 
 \* A waiting request is served, or withdrawn.
 Served == Undisturbed => (Unserved ~> ~Unserved)
@@ -413,6 +457,6 @@ DeathNoticed == worker = "dead" /\ Unserved ~> worker # "dead" \/ consumer = "id
 
 \* An open gate lets the worker pull as long as there is room and an epoch to pull for.
 Prefetches ==
-    worker = "running" /\ scope = "inside" /\ begun /\ permits > 0 /\ buffered <= LowWater ~>
+    worker = "running" /\ scope = "inside" /\ begun /\ permits > 0 /\ Held <= LowWater ~>
         fetching \/ worker # "running" \/ scope # "inside" \/ ~begun \/ permits = 0
 =============================================================================

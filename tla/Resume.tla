@@ -12,10 +12,10 @@
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
-CONSTANTS Capacity, EpochSize, MaxPermits
+CONSTANTS Capacity, EpochSize, MaxPermits, Lookahead
 
 VARIABLES
-    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
+    scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded,
     batches, pulled, taken, pulls, answers, got, inPass, seen,
     given,  \* batches of its pass that the consumer was given
     before  \* the number of the batch before that pass
@@ -88,7 +88,7 @@ Next == System \/ Source \/ Environment \/ Resume
 
 Fairness ==
     /\ WF_vars(Halt)
-    /\ WF_vars(Fetch /\ buffered <= S!P!LowWater)
+    /\ WF_vars(Fetch /\ S!P!Held <= S!P!LowWater)
     /\ WF_vars(Bury)
     /\ WF_vars(Source)
 

@@ -294,9 +294,12 @@ P == INSTANCE Protocol WITH
     consumer <- IF \E c \in Threads : Waits(c) THEN "waiting" ELSE "idle",
     buffered <- batches + InHand,
     mark <- IF at \in {"mark", "owing"} THEN "ended" ELSE mark,
+    later <- <<>>, Lookahead <- FALSE,
     worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent",
     fetching <- Fetching
-\* The owner looks at the guards of Enter before it writes. A `next' may come in between.
-EnterLate == owner = "write" /\ scope' = "inside" /\ UNCHANGED <<gates, call, puller, batches>>
+\* A consumer may bury a dead worker just before: callers then pull for themselves, inside.
+EnterLate ==
+    /\ at = "none" /\ owner = "write" /\ scope' = "inside"
+    /\ UNCHANGED <<gates, call, puller, batches>>
 Implements == P!Init /\ [][P!Next \/ EnterLate]_(P!vars)
 =============================================================================

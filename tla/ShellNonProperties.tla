@@ -8,6 +8,6 @@ EXTENDS Shell
 \* Invariant. False: the worker is parked only while it sleeps.
 ParkedSleeps == parked # "no" => at = "asleep"
 
-\* Refinement. False: the guards of Enter still hold when its step is taken.
-ImplementsAtOnce == P!Init /\ [][P!Next]_(P!vars)
+\* Refinement. False: a request waits until it is served.
+ImplementsPatiently == P!Init /\ [][P!Next /\ (P!Withdraw => ~P!Unserved)]_(P!vars)
 =============================================================================

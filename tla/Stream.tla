@@ -9,10 +9,10 @@
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
-CONSTANTS Capacity, EpochSize, MaxPermits
+CONSTANTS Capacity, EpochSize, MaxPermits, Lookahead
 
 VARIABLES
-    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
+    scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded,
     batches,  \* the buffer: numbers of the batches in it, oldest first
     pulled,   \* the number of the batch that the source gave last
     taken,    \* the number of the batch that the consumer took last
@@ -71,9 +71,9 @@ Dequeue ==
 
 EndEpoch ==
     /\ P!EndEpoch
-    /\ answers' = <<>>
+    /\ answers' = IF Abstract!Complete THEN answers ELSE Rest(Abstract!Ahead)
     /\ got' = 0
-    /\ inPass' = (EpochSize > 0 /\ got = EpochSize /\ inPass)
+    /\ inPass' = (Abstract!Complete /\ inPass)
     /\ seen' = "end"
     /\ UNCHANGED <<batches, pulled, taken, pulls>>
 
@@ -142,7 +142,7 @@ Next == System \/ Source \/ Environment
 
 Fairness ==
     /\ WF_vars(Halt)
-    /\ WF_vars(Fetch /\ buffered <= P!LowWater)
+    /\ WF_vars(Fetch /\ P!Held <= P!LowWater)
     /\ WF_vars(Bury)
     /\ WF_vars(Source)
 
@@ -154,8 +154,8 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 \* The numbers of the batch taken last, of those buffered and of the one pulled last are adjacent:
 \* no batch is lost, doubled or swapped.
 Conservation ==
-    /\ batches = [i \in 1 .. buffered |-> (taken + i) % Numbers]
-    /\ pulled = (taken + buffered) % Numbers
+    /\ batches = [i \in 1 .. P!Held |-> (taken + i) % Numbers]
+    /\ pulled = (taken + P!Held) % Numbers
 
 \* At most one thread pulls from the source. While the protocol says that a pull is in flight, a
 \* living thread is in it: the worker until it is gone, or a caller where there is none.
@@ -167,9 +167,8 @@ OnePuller ==
 
 \* An error is raised as an error and ends the epoch; the end of an epoch is reported as an end.
 ErrorIsNotAnEnd ==
-    [][/\ mark = "failed" /\ mark' # "failed" => seen' = "failure"
-       /\ mark = "ended" /\ mark' # "ended" => seen' = "end"
-       /\ answers' = Append(answers, Abstract!Raised) => mark' = "failed"
+    [][/\ P!Marks' < P!Marks => seen' = (IF mark = "failed" THEN "failure" ELSE "end")
+       /\ answers' = Append(answers, Abstract!Raised) => P!LastMark' = "failed"
        /\ seen' = "failure" /\ seen # "failure" => ~begun']_vars
 
 -----------------------------------------------------------------------------

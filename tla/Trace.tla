@@ -13,10 +13,10 @@
 (***************************************************************************)
 EXTENDS Naturals, Sequences, TraceData
 
-CONSTANTS Capacity, EpochSize, MaxPermits
+CONSTANTS Capacity, EpochSize, MaxPermits, Lookahead
 
 VARIABLES
-    scope, permits, consumer, buffered, mark, worker, fetching, begun, count, yielded,
+    scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded,
     place,   \* the number of lines that were taken
     initial  \* the run began in the initial state of the protocol
 
@@ -28,6 +28,7 @@ Init ==
     /\ consumer = First.consumer
     /\ buffered = First.buffered
     /\ mark = First.mark
+    /\ later = First.later
     /\ worker = First.worker
     /\ fetching = First.fetching
     /\ begun = First.begun

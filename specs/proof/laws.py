@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kernel.machine import Limits
-from specs.properties import FAIR, Now, halting
+from specs.history import Now, halting, is_open
+from specs.properties import FAIR
 
 from .moments import Moment
 
@@ -19,10 +20,17 @@ from .moments import Moment
 def OwnPullIsFirst(now: Now, limits: Limits) -> bool:
     """A caller pulls for itself only while nothing is buffered, and nobody else adds anything."""
     s = now.vars
-    return s.worker != "absent" or not s.fetching or s.buffered == 0
+    nothing = s.buffered == 0 and s.mark == "none"
+    return s.worker != "absent" or not s.fetching or nothing
 
 
-LEMMAS = {p.__name__: p for p in (OwnPullIsFirst,)}
+def PassGoesOn(now: Now, limits: Limits) -> bool:
+    """A pass that is an epoch and has yielded has its batch in the last epoch, which is open."""
+    s = now.vars
+    return limits.epoch_size > 0 or not s.yielded or s.mark == "none" or is_open(s.later)
+
+
+LEMMAS = {p.__name__: p for p in (OwnPullIsFirst, PassGoesOn)}
 
 
 def Refines(moment: Moment, limits: Limits) -> bool:
@@ -32,11 +40,10 @@ def Refines(moment: Moment, limits: Limits) -> bool:
     reading comes as far as the machine: it has the machine's count.
     """
     s, reading = moment.now.vars, moment.reading
-    marks = {"ended": "end", "failed": "failure"}
     return bool(
         reading.agrees
         and reading.due == moment.now.batches
-        and reading.mark == marks.get(s.mark, "nothing")
+        and (reading.ready, reading.mark, reading.later) == (s.buffered, s.mark, s.later)
         and reading.yielded == s.yielded
         and (limits.epoch_size == 0 or reading.count == s.count)
     )
@@ -93,7 +100,7 @@ SOURCE = ("Enqueue", "Exhaust", "Fail")
 FAIRNESS = (
     "Halt, Fetch (with the buffer down to its low water), Bury and some answer of the source come "
     "if they stay possible; which answer is the source's affair, and all others may act or not, "
-    "but Start and Drop do not come for ever while a request waits"
+    "but Enter, Start and Drop do not come for ever while a request waits"
 )
 
 HELPERS = (*(action for action in FAIR if action not in SOURCE), "Source")

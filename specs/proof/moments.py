@@ -1,16 +1,14 @@
 """A state of the stream with all its history, in symbols: of any size.
 
-The buffer is an interval of batch numbers, and so is what is due to the consumer: beside the
-machine runs the oracle itself, `specs/epochs.py`, begun in the middle, and reads each answer of the
-source as the machine gets it. That what the consumer sees is due, in order, is refinement. An
-answer to a pull that was given up (Die, Drop) reaches neither.
+The buffer is an interval of batch numbers with marks between, and so is what is due to the
+consumer: beside the machine runs the oracle itself, `specs/epochs.py`, begun in the middle, and
+reads each answer of the source as the machine gets it. That what the consumer sees is due, in
+order, is refinement. An answer to a pull that was given up (Die, Drop) reaches neither.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import product
 from types import FunctionType
 from typing import Any, NamedTuple, get_args
@@ -21,83 +19,10 @@ from kernel import machine
 from kernel.machine import INITIAL, Action, Limits, Variables
 from specs import epochs as oracle
 from specs.epochs import BATCH, END, FAILURE
-from specs.properties import Now, advance
+from specs.history import Now, advance
 
+from .sequences import MARK, SORT, Epochs, Interval, epochs, interval, joined
 from .symbolic import Choice, Kind, Number, Term, Truth, choice, number, truth
-
-
-@dataclass(frozen=True, eq=False)
-class Interval:
-    """A sequence of numbers that are adjacent: what `Now.batches` is here.
-
-    It does what the history does with a tuple: unpacks (as one piece), adds to the end, drops the
-    first. As in `tla/Stream.tla`, the first of nothing is 0 and the rest of nothing is nothing.
-    """
-
-    first: Any
-    length: Any
-    torn: Any = False  # something was added that is not adjacent: no interval any more
-
-    def __iter__(self) -> Iterator[Any]:
-        yield self
-
-    def __getitem__(self, place: Any) -> Any:
-        some = number(self.length) > 0
-        if place == 0:
-            return _either(some, self.first, 0)
-        if place != slice(1, None):
-            raise IndexError(place)
-        return Interval(
-            _either(some, self.first + 1, self.first),
-            _either(some, self.length - 1, self.length),
-            self.torn,
-        )
-
-    def __eq__(self, other: object) -> Any:
-        if not isinstance(other, Interval):
-            return NotImplemented
-        same = z3.And(
-            z3.Not(truth(self.torn)),
-            z3.Not(truth(other.torn)),
-            number(self.length) == number(other.length),
-            z3.Or(number(self.length) == 0, number(self.first) == number(other.first)),
-        )
-        return Truth(z3.simplify(same))
-
-    __hash__ = None  # type: ignore[assignment]  # symbols have none
-
-    def __bool__(self) -> bool:
-        return bool(self.length > 0)
-
-    def add(self, last: Any) -> Interval:
-        """With one more at the end."""
-        empty = number(self.length) == 0
-        apart = z3.And(z3.Not(empty), number(last) != number(self.first + self.length))
-        torn = z3.simplify(z3.Or(truth(self.torn), apart))
-        return Interval(_either(empty, last, self.first), self.length + 1, Truth(torn))
-
-
-def _either(condition: Term, yes: Any, no: Any) -> Number:
-    """One number or the other, without a fork."""
-    return Number(z3.simplify(z3.If(condition, number(yes), number(no))))
-
-
-def interval(pieces: Any) -> Interval:
-    """What was put together as `(*batches, more)`, or a range, or nothing."""
-    if isinstance(pieces, Interval):
-        return pieces
-    if not pieces:
-        return Interval(0, 0)
-    whole: Interval = pieces[0]
-    for last in pieces[1:]:
-        whole = whole.add(last)
-    return whole
-
-
-def between(start: Any, stop: Any) -> Interval:
-    """What `range` is for numbers that are symbols."""
-    length = number(stop - start)
-    return Interval(start, _either(length > 0, Number(length), 0))
 
 
 class Reading(NamedTuple):
@@ -106,7 +31,9 @@ class Reading(NamedTuple):
     count: Any = 0  # the oracle's own variables
     yielded: Any = False
     due: Any = Interval(0, 0)  # the batches that it gave and the consumer has not seen
-    mark: Any = "nothing"  # what it gave behind them: "nothing", "end", "failure"
+    ready: Any = 0  # so many of them are of the epoch that the consumer is in
+    mark: Any = "none"  # what it gave behind these: "none" yet, "ended", "failed"
+    later: Any = ()  # the epochs behind that, each with its batches and mark
     agrees: Any = True  # the consumer has seen nothing but what was due, in order
 
 
@@ -160,28 +87,45 @@ def read(limits: Limits, reading: Reading, *answers: Any) -> Reading:
     :param answers: the number of a batch; StopIteration where the pass ends; or another error
     """
     source = Source(limits, reading, answers)
-    due, mark = reading.due, reading.mark
     for kind, what in source.events:
         if isinstance(what, Waits):
-            return source.reading._replace(due=due, mark=mark)
+            return source.reading
         if isinstance(what, BaseException) and not any(what is answer for answer in answers):
             raise what
-        if mark != "nothing":
-            due = replace(due, torn=True)  # something is due behind a mark
-        if kind == BATCH:
-            due = due.add(what)
-        else:
-            mark = {END: "end", FAILURE: "failure"}[kind]
+        source.reading = give(source.reading, kind, what)
     raise AssertionError("the oracle reads for ever")
+
+
+MARKS = {END: "ended", FAILURE: "failed"}
+
+
+def give(reading: Reading, kind: str, what: Any) -> Reading:
+    """The oracle gives something: a batch, or a mark, behind all that is due."""
+    if kind == BATCH:
+        reading, more, mark = reading._replace(due=reading.due.add(what)), 1, "none"
+    else:
+        more, mark = 0, MARKS[kind]
+    if reading.mark == "none":
+        return reading._replace(ready=reading.ready + more, mark=mark)
+    others, batches = reading.later, 0
+    if others and others[-1][1] == "none":
+        others, batches = others[:-1], others[-1][0]
+    return reading._replace(later=joined((*others, (batches + more, mark))))
 
 
 def see(reading: Reading, kind: str, batch: Any = None) -> Reading:
     """The consumer sees something: a batch, an end or a failure, which should be due."""
-    if kind == "batch":
-        right = bool(reading.due) and batch == reading.due[0]
-        return reading._replace(due=reading.due[1:], agrees=bool(reading.agrees) and bool(right))
-    right = not reading.due and reading.mark == kind
-    return reading._replace(mark="nothing", agrees=bool(reading.agrees) and bool(right))
+    some = reading.ready > 0
+    if kind == BATCH:
+        right = some and batch == reading.due[0]
+        reading = reading._replace(due=reading.due[1:], ready=reading.ready - 1)
+    else:
+        right = not some and reading.mark == MARKS[kind]
+        (ready, mark), later = (reading.ready, "none"), reading.later
+        if later:
+            (ready, mark), later = later[0], later[1:]
+        reading = reading._replace(ready=ready, mark=mark, later=later)
+    return reading._replace(agrees=bool(reading.agrees) and bool(right))
 
 
 def follow(limits: Limits, before: Reading, action: str, then: Now) -> Reading:
@@ -218,12 +162,14 @@ KINDS = {
     "scope": Kind("Scope", get_args(machine.Scope)),
     "worker": Kind("Worker", get_args(machine.Worker)),
     "consumer": Kind("Consumer", get_args(machine.Consumer)),
-    "mark": Kind("Mark", get_args(machine.Mark)),
+    "mark": MARK,
     "pulls": Kind("Pulls", PULLS),
     "seen": Kind("Seen", ("nothing", "batch", "end", "failure")),
-    "reading.mark": Kind("Due", ("nothing", "end", "failure")),
+    "reading.mark": MARK,
 }
+SEQUENCES = {"later", "reading.later"}
 TRUTHS = {
+    "lookahead",
     "fetching",
     "begun",
     "yielded",
@@ -248,7 +194,9 @@ def flat(moment: Moment) -> dict[str, Any]:
         "reading.count": reading.count,
         "reading.yielded": reading.yielded,
         **{f"reading.due.{name}": value for name, value in vars(due).items()},
+        "reading.ready": reading.ready,
         "reading.mark": reading.mark,
+        "reading.later": reading.later,
         "reading.agrees": reading.agrees,
     }
 
@@ -263,18 +211,17 @@ def build(variables: dict[str, Any]) -> Moment:
     batches: Any = Interval(*(v[f"batches.{part}"] for part in parts))
     due = Interval(*(v[f"reading.due.{part}"] for part in parts))
     state: Any = tuple(v[name] for name in Variables._fields)
-    return Moment(
-        Now(state, batches, v["pulled"], v["taken"], v["pulls"], v["seen"]),
-        Reading(
-            v["reading.count"], v["reading.yielded"], due, v["reading.mark"], v["reading.agrees"]
-        ),
-    )
+    reading = {part: v.get(f"reading.{part}", due) for part in Reading._fields}
+    now = Now(state, batches, v["pulled"], v["taken"], v["pulls"], v["seen"])
+    return Moment(now, Reading(**reading))
 
 
 def term(name: str, value: Any) -> Term:
     """The value of a variable as a term."""
     if name in KINDS:
         return choice(KINDS[name], value)
+    if name in SEQUENCES:
+        return epochs(value).term
     return truth(value) if name in TRUTHS else number(value)
 
 
@@ -282,12 +229,14 @@ def constant(name: str, suffix: str = "") -> Any:
     """The symbol of a variable."""
     if name in KINDS:
         return Choice(KINDS[name], z3.Const(name + suffix, KINDS[name].sort))
+    if name in SEQUENCES:
+        return Epochs(z3.Const(name + suffix, SORT))
     if name in TRUTHS:
         return Truth(z3.Bool(name + suffix))
     return Number(z3.Int(name + suffix))
 
 
-LIMITS = Limits(constant("capacity"), constant("epoch_size"))
+LIMITS = Limits(*(constant(name) for name in Limits._fields))
 NOW = build({name: constant(name) for name in NAMES})
 THEN = build({name: constant(name, ".next") for name in NAMES})
 

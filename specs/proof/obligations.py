@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import z3
 
 from kernel.machine import ACTIONS, Action, Variables
-from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, is_fair
+from specs import history
+from specs.history import Now, are_epochs, are_whole
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, is_fair
 
 from .laws import HELPERS, LEMMAS, MEASURES, Refines, helps
 from .moments import (
@@ -25,13 +27,12 @@ from .moments import (
     SIZES,
     THEN,
     Moment,
-    between,
     equal,
     go,
-    interval,
     later,
     term,
 )
+from .sequences import between, everywhere, interval
 from .symbolic import Path, Term, Truth, formula, number, paths, tree
 
 INIT = "Init"  # the column of the initial state
@@ -122,15 +123,37 @@ def came(action: Action) -> Term:
     return z3.And(invariant(), z3.simplify(leads))
 
 
+def at_once(predicate: Callable[..., Any]) -> Callable[..., Truth]:
+    """A property of epochs as one symbol: who asks for it goes none of its ways."""
+    known: dict[int, tuple[Any, Truth]] = {}  # by id, since symbols have no hash
+
+    def said(later: Any, *limits: Any) -> Truth:
+        if id(later) not in known:
+            term = formula(lambda: predicate(later, *limits), SIZES)
+            known[id(later)] = (later, Truth(term))
+        return known[id(later)][1]
+
+    return said
+
+
 def on_symbols(predicate: Callable[..., Any], actions: Iterable[Action]) -> Callable[..., Any]:
     """The code of a property, where what it calls can do with symbols: the actions too."""
-    names = {
+    names = {**vars(history), **predicate.__globals__}
+    known = {
+        **names,
         "isinstance": lambda value, kind: isinstance(value, Truth | kind),
         "range": between,
         "tuple": interval,
         "ACTIONS": tuple(table(action) for action in ACTIONS),
+        "size": lambda later: later.length,
+        "are_epochs": at_once(
+            lambda later, limits: later.is_sound() and are_epochs(later.some(), limits)
+        ),
+        "are_whole": at_once(lambda later: are_whole(later.some())),
     }
-    known = {**predicate.__globals__, **names}
+    for name, called in names.items():
+        if known[name] is called and isinstance(called, FunctionType):
+            known[name] = FunctionType(called.__code__, known, name, called.__defaults__)
     asked = tuple(table(action) for action in actions)
     defaults = (asked,) if predicate.__defaults__ else None
     return FunctionType(predicate.__code__, known, predicate.__name__, defaults)
@@ -158,7 +181,9 @@ def invariants() -> dict[str, Term]:
 @lru_cache
 def invariant() -> Term:
     """All that holds of every moment NOW, of every size."""
-    return z3.And(SIZES, *invariants().values())
+    ahead: Any = NOW.now.vars.later
+    found = (everywhere(law, ahead) for law in invariants().values())
+    return z3.And(SIZES, *dict.fromkeys(part for parts in found for part in parts))
 
 
 @lru_cache

@@ -14,14 +14,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from kernel.machine import ACTIONS, Action
+from kernel.machine import ACTIONS, Action, Limits
 from specs import pages
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
 from . import resume
 from .laws import FAIRNESS, LEMMAS, MEASURES, Refines
-from .moments import Interval, Moment, flat
+from .moments import Moment, flat
 from .obligations import CAN, INIT, PROPERTIES, RESTS
+from .sequences import Interval
 from .solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, Model, Verdict, installed, instances, prove
 
 CELLS = {PROVED: "[green]ok[/green]", REFUTED: "[red]NO[/red]", UNKNOWN: "[yellow]?[/yellow]"}
@@ -68,7 +69,8 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
     by = " and ".join(f"{solver} {installed()[solver]}" for solver in solvers)
     spent = time.perf_counter() - started
     console.print(
-        f"{len(words)} obligations, for every capacity and epoch size from 0 on: "
+        f"{len(words)} obligations, for every capacity and epoch size from 0 on, "
+        "with lookahead and without: "
         + ", ".join(f"{words.count(word)} {word}" for word in CELLS)
         + f"; by {by}, in {spent:.1f} s"
     )
@@ -118,7 +120,7 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     columns = [INIT, *(action.__name__ for action in actions), CAN]
     words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
-        title="Proved for every capacity and every epoch size",
+        title="Proved for every capacity and every epoch size, with lookahead and without",
         padding=0,
         caption=f"{INIT}: at first; an action: after it, from all that the invariant allows; "
         f"{CAN}: who should move can. ok: proved, NO: refuted, ?: not decided",
@@ -169,6 +171,7 @@ def refuted(console: Console, failed: list[Verdict]) -> bool:
             )
             limits = first.model.limits
             sizes = f"capacity {limits.capacity}, epoch_size {limits.epoch_size}"
+            sizes += ", with lookahead" if limits.lookahead else ""
             console.print(f"{name}: {why} ({sizes})", style="red")
             console.print(counterexample(first.obligation.column, first.model))
     rest = sorted({v.obligation.property for v in failed} & RESTS)
@@ -240,14 +243,15 @@ def reasons(console: Console, chosen: list[str]) -> None:
 def steps(large: dict[str, Model | None]) -> Table:
     """That the invariant is not contradictory, and every action can happen under it."""
     shown = Table(title="Not vacuous: what happens in large wrappers where the invariant holds")
-    for heading in ("action", "capacity", "epoch_size", "before", "what changes"):
+    for heading in ("action", *Limits._fields, "before", "what changes"):
         shown.add_column(heading, no_wrap=heading == "action")
     for name, model in large.items():
         if model is None:
-            shown.add_row(name, "", "", "[red]none[/red]", "")
+            shown.add_row(name, *("" for _ in Limits._fields), "[red]none[/red]", "")
             continue
         before, after = model.now.now.vars, model.then.now.vars._asdict()
         state = f"{before.scope}, {before.worker}, {before.buffered} buffered, mark {before.mark}"
+        state += f", {len(before.later)} epochs later" if before.later else ""
         changes = [
             f"{variable} {value} -> {after[variable]}"
             for variable, value in before._asdict().items()

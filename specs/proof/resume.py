@@ -15,7 +15,8 @@ import z3
 
 from kernel.machine import ACTIONS, INITIAL, Limits
 from specs import resume
-from specs.properties import ENABLEDNESS, INVARIANTS, Now
+from specs.history import Now
+from specs.properties import ENABLEDNESS, INVARIANTS
 from specs.resume import Place
 
 from . import TIMEOUT
@@ -29,12 +30,12 @@ from .moments import (
     Moment,
     Reading,
     equal,
-    interval,
     later,
     read,
     see,
 )
 from .obligations import INIT, RESTS, invariant, invariants, said
+from .sequences import interval
 from .solve import ASK, REFUTED, UNKNOWN, Z3, plain, python
 from .solve import read as read_model
 from .symbolic import Number, Term, Truth, formula, paths, tree
@@ -114,13 +115,13 @@ def follows(rules: ModuleType, model: Model, action: str) -> Any:
     reading = begun(limits, place)
     if unseen and not (limits.epoch_size > 0 and place.in_pass > 0):
         return True
-    if reading.mark != "nothing":
+    if reading.mark != "none":
         if action != "EndEpoch":
             return True  # an end is due, and nothing else
     else:
         last = {"Dequeue": taken + 1, "EndEpoch": StopIteration()}.get(action, ChildProcessError())
         reading = read(limits, reading, *([StopIteration()] if unseen else []), last)
-        if not reading.due and reading.mark == "nothing":
+        if not reading.due and reading.mark == "none":
             return True  # the oracle reads on
     if action == "Dequeue":
         then = rules.given(place, taken, unseen or place.in_pass == 0)

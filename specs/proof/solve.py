@@ -7,29 +7,33 @@ counterexample: the machine's own action is run on it, and the property's own pr
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import z3
 
-from kernel.machine import ACTIONS, Action, Limits
-from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, Now, advance, is_fair
+from kernel.machine import ACTIONS, Action, Limits, in_later
+from specs.history import Now, advance
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, is_fair
 
 from . import TIMEOUT
 from .laws import LEMMAS, MEASURES, Refines, helps
-from .moments import KINDS, LIMITS, NAMES, NOW, TRUTHS, Moment, build, flat, go, interval
+from .moments import KINDS, LIMITS, NAMES, NOW, SEQUENCES, TRUTHS, Moment, build, flat, go
 from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
-from .symbolic import Term, number
+from .sequences import SORT, Epochs, interval, parsed, throughout
+from .sequences import plain as plain_epochs
+from .symbolic import Number, Term, number
 
 Z3, CVC5 = "z3", "cvc5"
 PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
 
+AHEAD: Any = NOW.now.vars.later
 SMALL = z3.And(
     *(number(size) <= 2 for size in LIMITS),
-    *(now.term <= 3 for name, now in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
-    *(now.term >= 0 for name, now in flat(NOW).items() if name not in {*KINDS, *TRUTHS}),
+    *(z3.And(v.term >= 0, v.term <= 3) for v in flat(NOW).values() if isinstance(v, Number)),
+    *(AHEAD.first == 0, AHEAD.stop <= 2, number(in_later(AHEAD)) <= 3),
 )
 """Counterexamples that are easy to read, where there are such."""
 
@@ -81,7 +85,12 @@ def ask_z3(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     if word != REFUTED:
         return word, {}
     model = solver.model()
-    return word, {constant.name(): str(model[constant]) for constant in model.decls()}
+    known = {constant.name(): constant() for constant in model.decls() if constant.arity() == 0}
+    value = partial(model.eval, model_completion=True)
+    return word, {
+        name: Given(Epochs(term), value) if term.sort() == SORT else value(term).sexpr()
+        for name, term in known.items()
+    }
 
 
 def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
@@ -104,6 +113,13 @@ def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     return word, {str(t).strip("|"): str(solver.getValue(t)) for t in known.getDeclaredTerms()}
 
 
+class Given(NamedTuple):
+    """Epochs with values for their terms, which may be many: they are written out if asked for."""
+
+    whole: Epochs
+    value: Callable[[Term], Term]
+
+
 ASK = {Z3: ask_z3, CVC5: ask_cvc5}
 
 
@@ -114,22 +130,26 @@ def text(formula: Term) -> str:
     return str(solver.to_smt2())
 
 
-def read(values: dict[str, str]) -> Model:
+def read(values: dict[str, Any]) -> Model:
     """The model with these values, as the solvers write them; what is missing does not matter."""
 
     def moment(suffix: str) -> Moment:
         return build({name: python(name, values.get(name + suffix)) for name in NAMES})
 
-    sizes = (int(values.get(str(size.term), "0")) for size in LIMITS)  # type: ignore[attr-defined]
-    return Model(Limits(*sizes), moment(""), moment(".next"))
+    limits = Limits(*(python(name, values.get(name)) for name in Limits._fields))
+    return Model(limits, moment(""), moment(".next"))
 
 
-def python(name: str, value: str | None) -> Any:
+def python(name: str, value: Any) -> Any:
     """The value of a variable; any of its kind for None."""
     if name in KINDS:
         kind = KINDS[name]
         words = {str(term): found for term, found in zip(kind.terms, kind.values, strict=True)}
         return words[value.strip("|")] if value is not None else kind.values[0]
+    if name in SEQUENCES:
+        if value is None:
+            return ()
+        return plain_epochs(*(value if isinstance(value, Given) else (parsed(value), z3.simplify)))
     if name in TRUTHS:
         return (value or "false").lower() == "true"
     return int((value or "0").strip("()").replace(" ", ""))
@@ -244,9 +264,10 @@ def _goes_on(name: str, action: str, now: Now, then: Now, limits: Limits) -> boo
 
 # That the proofs are about something.
 
-CAPACITY, EPOCH_SIZE = (number(size) for size in LIMITS)
+CAPACITY, EPOCH_SIZE = number(LIMITS.capacity), number(LIMITS.epoch_size)
 BUFFERED = number(NOW.now.vars.buffered)
 LARGE = z3.And(CAPACITY >= 64, EPOCH_SIZE >= 10_000)
+MANY = 8
 
 
 def instances(
@@ -255,13 +276,18 @@ def instances(
     """A large step of each action from a moment that satisfies the invariant; None if none is.
 
     With a buffer of at least 64 and epochs of at least 10,000, and if possible 32 batches buffered.
-    Beside them such a moment with a full buffer, and steps at the sizes that are special.
+    Beside them such a moment with a full buffer, and steps at the sizes that are special: up to two
+    later epochs are in them, and MANY in one.
     """
-    steps = {action.__name__: z3.And(came(action), number(NOW.now.taken) > 0) for action in actions}
+    few = z3.And(invariant(), AHEAD.length.term <= 2)
+    steps = {
+        action.__name__: z3.And(came(action), few, number(NOW.now.taken) > 0) for action in actions
+    }
     goals = {
-        "full buffer": [z3.And(invariant(), LARGE, BUFFERED == CAPACITY)],
+        "full buffer": [z3.And(few, LARGE, BUFFERED == CAPACITY)],
         "unbuffered": [z3.And(steps["Enqueue"], CAPACITY == 0, EPOCH_SIZE >= 10_000)],
         "a pass": [z3.And(steps["Exhaust"], CAPACITY >= 64, EPOCH_SIZE == 0, BUFFERED >= 32)],
+        "later epochs": [z3.And(*throughout(invariant(), AHEAD, MANY), CAPACITY >= 64)],
     }
     for name, step in steps.items():
         goals[name] = [z3.And(step, LARGE, BUFFERED >= 32), z3.And(step, LARGE)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from kernel.machine import INITIAL, Limits, State, Variables
-from specs.graph import explore
+from specs.graph import explore, limits_of
 from specs.tlc import Model
 
 from .protocol import CALLERS
@@ -32,6 +32,8 @@ SCOPES = {"new": "never entered", "inside": "inside `with`", "outside": "`with` 
 
 
 def _buffer(now: Variables) -> str:
+    if now.later:
+        return f"{_buffer(now._replace(later=()))}, then more of later epochs"
     if now.mark != "none" and not now.buffered:
         return {"ended": "an end is buffered", "failed": "an error is buffered"}[now.mark]
     held = {0: "nothing", 1: "1 batch"}.get(now.buffered, f"{now.buffered} batches")
@@ -112,7 +114,7 @@ class Space:
 
 def space(model: Model) -> Space:
     """The states of a model of Stream, which are the machine's: a test compares the two."""
-    limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
+    limits = limits_of(model)
     permits = model.constants["MaxPermits"]
     edges = explore(limits, permits)
     after: dict[State, list[State]] = {}

@@ -111,10 +111,11 @@ def changes(
     )
 
 
-def sizes(capacity: int, epoch_size: int) -> str:
+def sizes(capacity: int, epoch_size: int, lookahead: bool = False) -> str:
     """The sizes of a wrapper, in words."""
     buffer = f"a buffer of {capacity}" if capacity else "no buffer"
-    return f"{buffer}, {f'epochs of {epoch_size}' if epoch_size else 'an epoch is a pass'}"
+    epochs = f"epochs of {epoch_size}" if epoch_size else "an epoch is a pass"
+    return ", ".join([buffer, epochs, *(["with lookahead"] if lookahead else [])])
 
 
 def sentence(text: str) -> str:

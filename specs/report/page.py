@@ -23,6 +23,7 @@ from .groups import VIEWS, Space, grouped, writer
 from .lanes import Swimlane, sentence, sizes, summary
 from .layout import EngineMissing, draw, words
 from .protocol import SAY
+from .values import words as told
 
 if TYPE_CHECKING:
     from specs.conform import Verdict
@@ -167,7 +168,10 @@ def graph(space: Space) -> dict[str, object]:
         "data": data(
             {
                 "variables": Variables._fields,
-                "states": space.states,
+                "states": [
+                    [told(value) if isinstance(value, tuple) else value for value in state]
+                    for state in space.states
+                ],
                 "steps": space.steps,
                 "views": [{"boxes": v.boxes, "members": v.members} for v in views],
                 "writers": {a.__name__: writer(a.__name__) for a in ACTIONS},

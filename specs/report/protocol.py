@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any, TypeAlias
 
-from kernel.machine import ACTIONS, Limits, Variables
+from kernel.machine import ACTIONS, Variables
 from specs import tlc
+from specs.graph import limits_of
 from specs.tlc import Model, Result
+from specs.trace.judging import tla
 
 from .lanes import Leaves, Row, Swimlane, changes, sentence
 from .values import read, words
@@ -72,9 +74,9 @@ def leaves(lane: int, state: State) -> Leaves:  # noqa: PLR0911  # a case for ea
         return Leaves("waits", "waits for the source")
     if state["scope"] != "inside":
         return Leaves("preempted", "could go on, but another thread does")
-    if state["mark"] != "none":
+    if state["mark"] != "none" and not state["begun"]:
         return Leaves("waits", "waits for the end or the error to be told")
-    asked = state["consumer"] == "waiting" and state["buffered"] == 0
+    asked = state["consumer"] == "waiting" and nothing
     if not asked and not (state["begun"] and state["permits"] > 0):
         return Leaves("waits", "waits for a gate or a request")
     return Leaves("preempted", "could go on if there is room, but another thread does")
@@ -111,7 +113,7 @@ def recognised(model: Model, before: State, action: str, after: State) -> str:
     """The action of the machine that a step takes, where the module has a name of its own."""
     if action in SAY:
         return action
-    limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
+    limits = limits_of(model)
     state, then = (tuple(of[name] for name in Variables._fields) for of in (before, after))
     names = (a.__name__ for a in ACTIONS if a(limits, state) == then)
     return next(names, action)
@@ -180,5 +182,5 @@ def swimlane(model: Model, result: Result, meaning: str = "") -> Swimlane:
         meaning=meaning or said_of_it,
         breaks=breaks,
         then=result.then,
-        settings=", ".join(f"{name} = {value}" for name, value in model.constants.items()),
+        settings=", ".join(f"{name} = {tla(value)}" for name, value in model.constants.items()),
     )

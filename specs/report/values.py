@@ -4,6 +4,8 @@
 (('batch', 1), ('mark',))
 >>> words(read('<<<<"batch", 1>>, <<"mark">>>>'))
 'batch 1, end mark'
+>>> words(read('<<<<2, "ended">>>>'))
+'a later epoch: 2 batches, ended'
 """
 
 from __future__ import annotations
@@ -97,6 +99,16 @@ def item(value: tuple[Any, ...]) -> str:
     return ITEMS.get(value[0], words(value))
 
 
+MARKS = {"none": "open", "ended": "ended", "failed": "then an error"}
+
+
+def epoch(value: tuple[int, str]) -> str:
+    """An epoch behind the mark: its batches, and how it ends."""
+    batches, mark = value
+    held = "1 batch" if batches == 1 else f"{batches} batches"
+    return f"{held}, {MARKS.get(mark, mark)}"
+
+
 def the(value: tuple[Any, ...]) -> str:
     """An item, in a sentence."""
     named = item(value)
@@ -110,6 +122,9 @@ def words(value: Any) -> str:  # noqa: PLR0911  # a case for each kind
     if isinstance(value, tuple):
         if not value:
             return "empty"
+        if isinstance(value[0], tuple) and len(value[0]) == 2 and isinstance(value[0][0], int):
+            several = "a later epoch" if len(value) == 1 else "later epochs"
+            return f"{several}: {'; '.join(map(epoch, value))}"
         if all(isinstance(part, tuple) for part in value):
             return ", ".join(item(part) for part in value)
         return ", ".join(words(part) for part in value)

@@ -7,6 +7,7 @@ are in its source, tlc2/output/EC.java.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import start
 
@@ -124,7 +126,10 @@ def read_model(config: Path) -> Model:
         generated=int(states[1]),
         distinct=int(states[2]),
         counterexample=int(length[1]) if length is not None else 0,
-        constants={n: int(v) for n, v in re.findall(r"^ +(\w+) = (\d+)$", text, re.MULTILINE)},
+        constants={
+            name: value == "TRUE" if value in ("TRUE", "FALSE") else int(value)
+            for name, value in re.findall(r"^ +(\w+) = (\d+|TRUE|FALSE)$", text, re.MULTILINE)
+        },
         properties=properties,
     )
 
@@ -303,8 +308,8 @@ def read_state(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], values, strict=True))
 
 
-def read_value(text: str) -> str | int | bool:
-    """The string, number or truth value that TLC wrote."""
-    if text in ("TRUE", "FALSE"):
-        return text == "TRUE"
-    return text.strip('\\"') if '"' in text else int(text)
+def read_value(text: str) -> Any:
+    """The string, number, truth value, or tuple of these that TLC wrote."""
+    for ours, theirs in (("<<", "("), (">>", ",)"), ("(,)", "()"), ('\\"', '"')):
+        text = text.replace(ours, theirs)
+    return ast.literal_eval({"TRUE": "True", "FALSE": "False"}.get(text, text))

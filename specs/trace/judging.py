@@ -44,18 +44,21 @@ def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -
     """
     first, initial = trace.first, None
     allowed = sum(line.action == "Allow" for line in trace.lines)
-    entered = int(first[Variables._fields.index("permits")])
-    constants = {
+    entered = Variables(*first).permits  # type: ignore[arg-type]
+    constants: dict[str, Value] = {
         "Capacity": trace.limits.capacity,
         "EpochSize": trace.limits.epoch_size,
         "MaxPermits": max(0, entered) + allowed,  # there are never more
+        "Lookahead": trace.limits.lookahead,
     }
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
         shutil.copytree(tlc.TLA, folder, dirs_exist_ok=True)
         config = Path(folder) / "trace" / "Trace_Example.cfg"
         text = config.read_text(encoding="utf-8")
         for name, value in constants.items():
-            text = re.sub(rf"^ +{name} = .*", f"    {name} = {value}", text, flags=re.MULTILINE)
+            text = re.sub(
+                rf"^ +{name} = .*", f"    {name} = {tla(value)}", text, flags=re.MULTILINE
+            )
         config.write_text(text, encoding="utf-8")
         for begin in range(0, len(trace.lines) or 1, LINES):
             lines = trace.lines[begin : begin + LINES]
@@ -112,12 +115,14 @@ def state(step: Step) -> tuple[Value, ...]:
     return tuple(read_value(step.state[name]) for name in KINDS)
 
 
-def tla(value: Value | None) -> str:
+def tla(value: Value | tuple[Value, ...] | None) -> str:
     """A value as TLA+ writes it."""
     if value is None:
         return "Unrecorded"
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, tuple):
+        return f"<<{', '.join(map(tla, value))}>>"
     return str(value).upper()
 
 

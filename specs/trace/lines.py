@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
-from kernel.machine import ACTIONS, Limits, State, Variables
+from kernel.machine import ACTIONS, Later, Limits, Mark, State, Variables
 
 FORMAT = "stream-kernel trace 1"
 """What the first line of a file must call its format."""
@@ -16,11 +17,17 @@ FORMAT = "stream-kernel trace 1"
 GREATEST = 2**31 - 1
 """The greatest number that TLC can hold."""
 
-Value: TypeAlias = str | int | bool
+Value: TypeAlias = str | int | bool | Later
 
 ACTION = {action.__name__: action for action in ACTIONS}
-KINDS = {name: get_args(kind) or kind for name, kind in get_type_hints(Variables).items()}
-"""What each variable may be: one of some words, or a number, or a truth value."""
+KINDS: dict[str, Any] = {
+    name: get_args(kind) if get_origin(kind) is Literal else get_origin(kind) or kind
+    for name, kind in get_type_hints(Variables).items()
+}
+"""What each variable may be: one of some words, a number, a truth value, or `tuple` (`Later`)."""
+
+MEANT = {int: "a number", bool: "true or false"}
+SIZES = tuple(name for name in Limits._fields if name not in Limits._field_defaults)
 
 
 class Malformed(Exception):
@@ -119,15 +126,17 @@ def read_header(found: dict[str, Any]) -> Trace:
     """Read the first line. Raises ValueError."""
     if found.get("format") != FORMAT:
         raise ValueError(f'the header must say "format": "{FORMAT}", not {found.get("format")!r}')
-    expect(found, ("format", *Limits._fields, "state"))
-    for name in Limits._fields:
+    expect(found, ("format", *SIZES, "state"), Limits._field_defaults)
+    for name in SIZES:
         if type(found[name]) is not int or not 0 <= found[name] <= GREATEST:
             raise ValueError(f'"{name}" must be a number from 0 to {GREATEST}, not {found[name]!r}')
-    state = read_state(found["state"])
+    limits = Limits(**{name: found[name] for name in Limits._fields if name in found})
+    if type(limits.lookahead) is not bool:
+        raise ValueError(f'"lookahead" must be true or false, not {limits.lookahead!r}')
+    state = read_state(found["state"], {"later": ()})
     missing = [name for name, value in zip(KINDS, state, strict=True) if value is None]
     if missing:
         raise ValueError(f'"state" must have all variables, and lacks {", ".join(missing)}')
-    limits = Limits(found["capacity"], found["epoch_size"])
     return Trace(limits, tuple(value for value in state if value is not None), ())
 
 
@@ -152,17 +161,44 @@ def expect(found: dict[str, Any], names: Iterable[str], others: Iterable[str] = 
             raise ValueError(f'"{name}" is unknown')
 
 
-def read_state(found: object) -> tuple[Value | None, ...]:
-    """The variables that were recorded. Raises ValueError."""
+def read_state(
+    found: object, otherwise: Mapping[str, Value] = MappingProxyType({})
+) -> tuple[Value | None, ...]:
+    """The variables that were recorded, or have a value otherwise. Raises ValueError."""
     if not isinstance(found, dict):
         raise ValueError(f'"state" must be an object, not {found!r}')
     expect(found, (), KINDS)
-    for name, value in found.items():
-        kind = KINDS[name]
-        if isinstance(kind, tuple):
-            if value not in kind:
-                raise ValueError(f'"{name}" must be one of {", ".join(kind)}, not {value!r}')
-        elif type(value) is not kind or not -GREATEST <= value <= GREATEST:
-            meant = "a number" if kind is int else "true or false"
-            raise ValueError(f'"{name}" must be {meant}, not {value!r}')
-    return tuple(found.get(name) for name in KINDS)
+    known = {**otherwise, **{name: read_value(name, value) for name, value in found.items()}}
+    return tuple(known.get(name) for name in KINDS)
+
+
+def read_value(name: str, value: Any) -> Value:
+    """The value of a variable. Raises ValueError."""
+    kind = KINDS[name]
+    if kind is tuple:
+        return read_later(name, value)
+    if isinstance(kind, tuple):
+        if value not in kind:
+            raise ValueError(f'"{name}" must be one of {", ".join(kind)}, not {value!r}')
+    elif type(value) is not kind or not -GREATEST <= value <= GREATEST:
+        raise ValueError(f'"{name}" must be {MEANT[kind]}, not {value!r}')
+    known: Value = value
+    return known
+
+
+def read_later(name: str, value: Any) -> Later:
+    """The epochs behind the mark. Raises ValueError."""
+    marks = get_args(Mark)
+    if not isinstance(value, list) or not all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and type(pair[0]) is int
+        and -GREATEST <= pair[0] <= GREATEST
+        and pair[1] in marks
+        for pair in value
+    ):
+        raise ValueError(
+            f'"{name}" must be a list of pairs, a number and one of {", ".join(marks)}, '
+            f"not {value!r}"
+        )
+    return tuple((batches, mark) for batches, mark in value)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from kernel.machine import INITIAL, Limits, Variables
+from kernel.machine import INITIAL, Die, Disallow, Fail, Leave, Limits, Variables
 from specs import tlc, trace
 from specs.__main__ import main
 from specs.trace import judging, ordering
@@ -38,6 +38,8 @@ OTHER = {"buffered": 2, "yielded": False, "consumer": "idle"}
 FIRST = Variables(*INITIAL)
 BROKEN = FIRST._replace(scope="inside", buffered=2, fetching=True)
 SIZES = (Limits(2, 3), Limits(0, 0), Limits(1, 1), Limits(3, 0), Limits(0, 2))
+AHEAD = traces.walk(Limits(4, 2, True), 400, seed=95, rare=(Die, Leave, Disallow, Fail))
+FAR: Any = tuple(AHEAD[250]["state"].values())
 
 CASES: dict[str, Lines] = {
     "pull after a stop": [*STOP[:5], PULL, *STOP[5:]],
@@ -47,6 +49,12 @@ CASES: dict[str, Lines] = {
     "not from the start": [traces.header(Limits(2, 0), FIRST._replace(permits=7))],
     "all recorded": traces.walk(Limits(2, 3), 300, seed=0),
     "some recorded": traces.walk(Limits(3, 0), 300, seed=1, recorded=0.3),
+    "lookahead": AHEAD,
+    "lookahead, a line missing": traces.forge(AHEAD, traces.drop, seed=2),
+    "begins ahead": [traces.header(Limits(4, 2, True), FAR)],
+    "later is no value": [
+        traces.header(Limits(2, 0, True), FIRST._replace(mark="ended", later=((-1, "ended"),)))
+    ],
 }
 CASES |= {
     forgery.__name__: traces.forge(traces.walk(limits, 300, seed, recorded), forgery, seed)
@@ -82,13 +90,23 @@ def test_example_is_what_the_command_writes(tmp_path: Path) -> None:
     assert (tlc.TLA / "TraceData.tla").read_text(encoding="utf-8") == module(read.first, read.lines)
 
 
-@pytest.mark.parametrize("name", ["all recorded", "some recorded"])
+@pytest.mark.parametrize("name", ["all recorded", "some recorded", "lookahead"])
 def test_run_is_accepted(name: str, verdicts: dict[str, Verdict]) -> None:
     """A walk of the machine is a behaviour of the protocol, from its initial state on."""
     assert verdicts[name] == Verdict(initial=True)
 
 
-@pytest.mark.parametrize("name", [forgery.__name__ for forgery in traces.FORGERIES])
+def test_walk_looks_ahead() -> None:
+    """The epochs behind a mark are among what is recorded: several, open ones and whole ones."""
+    recorded = {step["state"]["later"] for step in AHEAD[1:]}
+    assert len(FAR[5]) == 2
+    assert {len(later) for later in recorded} >= {0, 1, 2}
+    assert {later[-1][1] for later in recorded if later} == {"none", "ended", "failed"}
+
+
+@pytest.mark.parametrize(
+    "name", [*(forgery.__name__ for forgery in traces.FORGERIES), "lookahead, a line missing"]
+)
 def test_forged_run_is_refused_where_the_machine_does(
     name: str, verdicts: dict[str, Verdict]
 ) -> None:
@@ -126,6 +144,9 @@ def test_wrong_first_state_is_refused(verdicts: dict[str, Verdict]) -> None:
     why = "the first state violates Bounded"
     assert verdicts["no state"] == Verdict(False, line=1, why=why, before=BROKEN)
     assert verdicts["not from the start"] == Verdict(initial=False)
+    assert verdicts["begins ahead"] == Verdict(initial=False)
+    why = "the first state violates TypeOK"
+    assert (verdicts["later is no value"].line, verdicts["later is no value"].why) == (1, why)
 
 
 def test_long_run_is_judged_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,12 +193,12 @@ def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def read(lines: Lines) -> list[Line]:
     """The lines of the actions."""
-    return [read_line(line) for line in lines[1:]]
+    return [read_line(json.loads(json.dumps(line))) for line in lines[1:]]
 
 
 def as_found(lines: Lines) -> Lines:
     """The lines in the order that is found."""
-    limits = Limits(lines[0]["capacity"], lines[0]["epoch_size"])
+    limits = traces.sizes(lines[0])
     rest = lines[1:]
     return [lines[0], *(rest[place] for place in ordering.order(limits, read(lines)))]
 
@@ -291,7 +312,7 @@ sound.jsonl: 16 actions, 1.0 s: a behaviour of the protocol, which begins in its
 forged.jsonl: 15 actions, 1.0 s: no behaviour of the protocol, from line 4 on
   line 4: Fetch (worker) is not enabled
   before it: scope = "inside", permits = 0, consumer = "idle", buffered = 0, mark = "none", \
-worker = "running", fetching = FALSE, begun = TRUE, count = 0, yielded = FALSE
+later = <<>>, worker = "running", fetching = FALSE, begun = TRUE, count = 0, yielded = FALSE
 cut.jsonl: 15 actions, 1.0 s: a behaviour of the protocol, which begins in its initial state
   line 17: truncated, as by a crash; what is before it was judged
 none.jsonl: cannot be read: No such file or directory
@@ -316,6 +337,7 @@ MALFORMED = {
     changed(capacity=-1): f'line 1: "capacity" {RANGE} -1',
     changed(epoch_size=True): f'line 1: "epoch_size" {RANGE} True',
     changed(epoch_size=2**31): f'line 1: "epoch_size" {RANGE} 2147483648',
+    changed(lookahead=1): 'line 1: "lookahead" must be true or false, not 1',
     changed(size=3): 'line 1: "size" is unknown',
     changed(state=[]): 'line 1: "state" must be an object, not []',
     changed(
@@ -346,6 +368,13 @@ MALFORMED = {
     f"{HEADER}\n" + ENTER.replace("}", ', "state": {"count": false}}'): (
         'line 2: "count" must be a number, not False'
     ),
+    **{
+        f"{HEADER}\n" + ENTER.replace("}", f', "state": {{"later": {json.dumps(later)}}}}}'): (
+            'line 2: "later" must be a list of pairs, a number and one of none, ended, failed, '
+            f"not {later!r}"
+        )
+        for later in ("ended", [1], [[1]], [["ended", 1]], [[True, "none"]], [[1, "over"]])
+    },
     f"{HEADER}\n" + ENTER.replace("}", ', "state": {"fetching": 1}}'): (
         'line 2: "fetching" must be true or false, not 1'
     ),
@@ -360,6 +389,23 @@ def test_malformed_file_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(Malformed) as caught:
         read_trace(path)
     assert str(caught.value).startswith(MALFORMED[text])
+
+
+def test_older_file_has_no_lookahead(tmp_path: Path) -> None:
+    """A record from before there was lookahead is one of a stream without it."""
+    state = {name: value for name, value in EXAMPLE[0]["state"].items() if name != "later"}
+    first = {name: value for name, value in EXAMPLE[0].items() if name != "lookahead"}
+    read = read_trace(write(tmp_path / "old.jsonl", [{**first, "state": state}, *EXAMPLE[1:]]))
+    assert read == read_trace(write(tmp_path / "new.jsonl", EXAMPLE))
+    assert (read.limits, read.first) == (Limits(2, 3), INITIAL)
+
+
+def test_epochs_behind_the_mark_are_read(tmp_path: Path) -> None:
+    """What is read is what was written."""
+    read = read_trace(write(tmp_path / "run.jsonl", AHEAD))
+    assert read.limits == Limits(4, 2, True)
+    assert [line.state for line in read.lines] == [tuple(s["state"].values()) for s in AHEAD[1:]]
+    assert '<<<<2, "ended">>, <<1, "none">>>>' in module(read.first, read.lines)
 
 
 def test_malformed_bytes_are_refused(

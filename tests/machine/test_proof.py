@@ -13,12 +13,15 @@ from rich.console import Console
 
 from kernel import machine
 from kernel.machine import ACTIONS, Action, Limits, State, Variables
+from specs.history import Now
 from specs.proof import report
 from specs.proof.laws import FAIRNESS, HELPERS, LEMMAS, MEASURES, Refines, helps
-from specs.proof.moments import FIRST, LIMITS, NOW, Interval, Moment, Reading, build, flat, go
+from specs.proof.moments import FIRST, LIMITS, NOW, Moment, Reading, build, flat, go
 from specs.proof.obligations import CAN, PROPERTIES, RESTS, Obligation, invariant, obligations, said
+from specs.proof.sequences import Interval
 from specs.proof.solve import (
     CVC5,
+    MANY,
     PROVED,
     REFUTED,
     UNKNOWN,
@@ -35,11 +38,12 @@ from specs.proof.solve import (
     prove,
     proved,
 )
-from specs.properties import ENABLEDNESS, FAIR, INVARIANTS, LIVENESS, STEPS, Now
+from specs.properties import ENABLEDNESS, FAIR, INVARIANTS, LIVENESS, STEPS
 
 from ..mutation import spec
 from ..mutation.matrix import EQUIVALENT
-from ..support.mutants import MUTANTS, broken_actions
+from ..support.lookahead import LOOKAHEAD
+from ..support.mutants import MUTANTS, Mutant, broken_actions
 from ..support.processes import python
 
 # What is proved, and what is refuted.
@@ -66,7 +70,20 @@ def test_names_of_what_is_proved() -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_refuted_on_its_mutant(name: str) -> None:
     """The proof of each property fails on the machine broken for it, by a step of that machine."""
-    broken = broken_actions(MUTANTS[name])
+    is_refuted(MUTANTS[name], name)
+
+
+@pytest.mark.parametrize("name", LOOKAHEAD)
+def test_broken_lookahead_is_refuted(name: str) -> None:
+    """So does the proof of what a broken lookahead violates."""
+    assert {v.obligation.column for v in is_refuted(LOOKAHEAD[name], LOOKAHEAD[name].violated)} == {
+        LOOKAHEAD[name].action
+    }
+
+
+def is_refuted(mutant: Mutant, name: str) -> list[Verdict]:
+    """The counterexamples to a property, which are steps of the machine with this mutant."""
+    broken = broken_actions(mutant)
     verdicts = list(prove(broken, names=(name,)))
     failed = [v for v in verdicts if v.word == REFUTED]
     assert failed
@@ -85,6 +102,7 @@ def test_refuted_on_its_mutant(name: str) -> None:
             assert is_step(limits, now, then, column, broken)
             action = next(a for a in broken if a.__name__ == column)
             assert action(limits, now.now.state) == then.now.state
+    return failed
 
 
 @pytest.mark.parametrize(
@@ -93,6 +111,7 @@ def test_refuted_on_its_mutant(name: str) -> None:
         ("StopPullsNothing", "StopEnds", "Fetch"),
         ("Refines", "Served", "Exhaust"),
         ("GateRespected", "OwnPullIsFirst", "Fetch"),
+        ("Refines", "PassGoesOn", "Exhaust"),
     ],
 )
 def test_refuted_step_of_a_measure_or_lemma(mutant: str, name: str, action: str) -> None:
@@ -140,19 +159,27 @@ def violated(names: set[str], actions: tuple[Action, ...], action: str) -> bool:
     return ask_z3(z3.Or(found), 10)[0] == REFUTED
 
 
-def test_lemma_is_needed() -> None:
-    """All hold here, and an interrupt would be seen before a batch: only the lemma excludes it."""
-    state = ("outside", 0, "idle", 1, "none", "absent", True, True, 0, False)
-    reading = Reading(due=Interval(1, 1))
-    now = Now(state, pulls=("caller",), batches=(1,), pulled=1)
-    limits = Limits(3, 0)
+@pytest.mark.parametrize("name", LEMMAS)
+def test_lemma_is_needed(name: str) -> None:
+    """All else holds here, and no longer behind a step: only the lemma excludes it."""
+    if name == "OwnPullIsFirst":  # an interrupt would be seen before a batch
+        limits, action, batches = Limits(3, 0), machine.Drop, (1,)
+        state: State = ("outside", 0, "idle", 1, "none", (), "absent", True, True, 0, False)
+    else:  # a pass would count for one that has yielded, and its epoch has no batch
+        limits, action, batches = Limits(3, 0, True), machine.Exhaust, ()
+        state = ("inside", 0, "idle", 0, "ended", (), "running", True, True, 0, True)
+    caller = "caller" if state[6] == "absent" else "worker"
+    now = Now(state, pulls=(caller,), batches=batches, pulled=len(batches))
     assert all(law(now, limits) for law in INVARIANTS.values())
-    assert [name for name, law in LEMMAS.items() if not law(now, limits)] == ["OwnPullIsFirst"]
-    before = Moment(now._replace(batches=Interval(1, 1)), reading)  # type: ignore[arg-type]
+    assert [name for name, law in LEMMAS.items() if not law(now, limits)] == [name]
+    due = Interval(1, len(batches))
+    reading = Reading(due=due, ready=state[3], mark=state[4], yielded=state[-1])
+    before = Moment(now._replace(batches=due), reading)  # type: ignore[arg-type]
     assert Refines(before, limits)
-    then = go(machine.Drop, limits, before)
+    then = go(action, limits, before)
     assert then is not None
-    assert not Refines(then, limits)
+    kept = [law(plain(then.now), limits) for law in INVARIANTS.values()]
+    assert not (Refines(then, limits) and all(kept))
 
 
 # That it is about something.
@@ -161,7 +188,8 @@ def test_lemma_is_needed() -> None:
 def test_every_action_can_happen() -> None:
     """Each has a step at large sizes, which is real, from a moment that satisfies the invariant."""
     found = instances()
-    assert set(found) == {a.__name__ for a in ACTIONS} | {"full buffer", "unbuffered", "a pass"}
+    others = {"full buffer", "unbuffered", "a pass", "later epochs"}
+    assert set(found) == {a.__name__ for a in ACTIONS} | others
     for name, model in found.items():
         assert model is not None
         limits, now, then = model
@@ -170,6 +198,7 @@ def test_every_action_can_happen() -> None:
             assert limits.capacity >= 64
             assert limits.epoch_size >= 10_000
             assert is_step(limits, now, then, name, ACTIONS)
+        assert len(now.now.vars.later) == MANY or name != "later epochs"
 
 
 def test_an_action_that_cannot_happen() -> None:

@@ -13,33 +13,37 @@ import z3
 from z3 import z3util
 
 from kernel import machine
-from kernel.machine import ACTIONS, Action, Limits, State, Variables
+from kernel.machine import ACTIONS, Action, Later, Limits, State, Variables, in_later
 from specs.epochs import FAILURE, epochs
 from specs.graph import explore
+from specs.history import Now, advance
 from specs.proof.laws import LEMMAS
 from specs.proof.moments import (
     FIRST,
-    LIMITS,
+    MARKS,
     NAMES,
     NOW,
+    SEQUENCES,
     THEN,
-    Interval,
     Moment,
     Reading,
     build,
     flat,
     go,
     read,
+    see,
     term,
 )
 from specs.proof.obligations import RESTS, invariant, said, step, table
+from specs.proof.sequences import BEFORE, PLACE, Epochs, Interval
+from specs.proof.sequences import plain as plain_epochs
 from specs.proof.solve import plain
 from specs.proof.symbolic import Number, Path, Truth
-from specs.properties import ENABLEDNESS, FAIR, INVARIANTS, STEPS, Now, advance
+from specs.properties import ENABLEDNESS, FAIR, INVARIANTS, STEPS
 
 from ..support.mutants import MUTANTS, broken_actions
 
-SIZED = [Limits(0, 2), Limits(1, 2), Limits(2, 0)]
+SIZED = [Limits(0, 2), Limits(1, 2), Limits(2, 0), Limits(1, 0, True)]
 
 Term = Any
 
@@ -49,7 +53,7 @@ Values = dict[str, Term]
 
 def constants(limits: Limits, now: Moment, then: Moment | None = None) -> Values:
     """The value of each symbol, by names."""
-    found = {str(s.term): z3.IntVal(v) for s, v in zip(LIMITS, limits, strict=True)}
+    found = {name: term(name, value) for name, value in limits._asdict().items()}
     for symbols, values in ((NOW, now), (THEN, then)):
         if values is not None:
             known = flat(values)
@@ -66,7 +70,8 @@ def constant(name: str, value: Any) -> Term:
 
 def at(formula: Term, values: Values) -> Term:
     """The value of a term; what depends on the same values is asked once."""
-    symbols = occurring(formula.get_id(), formula)
+    occur = occurring(formula.get_id(), formula)
+    symbols = {name: symbol for name, symbol in occur.items() if name in values}
     key = (formula.get_id(), *(values[name].get_id() for name in symbols))
     if key not in ASKED:
         pairs = [(symbol, values[name]) for name, symbol in symbols.items()]
@@ -81,6 +86,23 @@ ASKED: dict[tuple[int, ...], tuple[Any, ...]] = {}  # with the terms, which keep
 def occurring(number: int, formula: Term) -> dict[str, Term]:
     """The symbols in a term, by names."""
     return {str(symbol): symbol for symbol in z3util.get_vars(formula)}
+
+
+def true(formula: Term, values: Values, *moments: Moment) -> bool:
+    """Whether a formula is true, at all places of the later epochs."""
+    length = max(len(moment.now.vars.later) for moment in moments)
+    places = [(before, place) for place in range(length) for before in range(-1, place)]
+    pairs = (map(z3.IntVal, pair) for pair in places or [(0, 0)])
+    return all(
+        z3.is_true(at(formula, {**values, str(BEFORE): before, str(PLACE): place}))
+        for before, place in pairs
+    )
+
+
+def value(name: str, term: Term, values: Values) -> Any:
+    """The value of a variable, where its symbols have these: as it can be compared."""
+    found = at(term, values)
+    return plain_epochs(Epochs(found), z3.simplify) if name in SEQUENCES else str(found)
 
 
 def taken(found: list[Path[Any]], values: Values) -> Path[Any]:
@@ -123,14 +145,23 @@ def same_step(action: Action, values: Values, then: State | None) -> None:
     assert z3.is_true(at(table(action).enabled, values)) == (then is not None)
     if result is not None and then is not None:
         for name, symbol, real in zip(Variables._fields, result, then, strict=True):
-            assert at(term(name, symbol), values).eq(constant(name, real))
+            assert value(name, term(name, symbol), values) == value(name, term(name, real), {})
+
+
+LATER: list[Later] = [
+    *[()] * 6,
+    *(((1, "ended"),), ((1, "none"),), ((0, "failed"),)),
+    *(((2, "ended"), (1, "none")), ((1, "none"), (-1, "ended")), ((0, "ended"), (3, "ended"))),
+    ((1, "ended"), (100, "ended"), (2, "ended"), (0, "failed")),
+]
 
 
 def random_states(count: int) -> Iterator[tuple[Limits, State]]:
     """States of large wrappers, of which most are never reached."""
     random = Random(0)
     for _ in range(count):
-        limits = Limits(random.choice((0, 1, 64, 10**6)), random.choice((0, 1, 10_000, 10**9)))
+        sizes = random.choice((0, 1, 64, 10**6)), random.choice((0, 1, 10_000, 10**9))
+        limits = Limits(*sizes, random.random() < 0.5)
         edge = random.choice((0, 1, limits.capacity - 1, limits.capacity, 10**7))
         number = random.choice((0, 1, limits.epoch_size - 1, limits.epoch_size, 10**10))
         yield (
@@ -141,6 +172,7 @@ def random_states(count: int) -> Iterator[tuple[Limits, State]]:
                 random.choice(get_args(machine.Consumer)),
                 edge,
                 random.choice(get_args(machine.Mark)),
+                random.choice(LATER),
                 random.choice(get_args(machine.Worker)),
                 random.random() < 0.5,
                 random.random() < 0.5,
@@ -158,7 +190,10 @@ def test_paths_are_the_machines_in_large_states() -> None:
             same_step(action, values, action(limits, state))
 
 
-@pytest.mark.parametrize("limits", [Limits(0, 3), Limits(64, 0), Limits(64, 100)], ids=str)
+RUNS = [Limits(0, 3), Limits(64, 0), Limits(64, 100), Limits(64, 0, True), Limits(9, 2, True)]
+
+
+@pytest.mark.parametrize("limits", RUNS, ids=str)
 def test_history_is_that_of_the_machine(limits: Limits) -> None:
     """Along random runs the relation knows each step with its history, and the invariant holds."""
     random = Random(0)
@@ -179,10 +214,11 @@ def test_history_is_that_of_the_machine(limits: Limits) -> None:
         values = constants(limits, now)
         result = flat(taken(step(action), values).result)
         for name, reached in flat(then).items():
-            assert at(term(name, result[name]), values).eq(constant(name, reached))
+            reached_value = value(name, term(name, reached), {})
+            assert value(name, term(name, result[name]), values) == reached_value
         now = then
         if number % 40 == 0:
-            assert z3.is_true(at(invariant(), constants(limits, now)))
+            assert true(invariant(), constants(limits, now), now)
     never = {"Start", "Halt", "Die", "Bury"} if limits.capacity == 0 else set()
     assert fired == {a.__name__ for a in ACTIONS} - never
 
@@ -203,12 +239,13 @@ def random_moments(count: int) -> Iterator[tuple[Limits, Moment]]:
     """Moments of which some satisfy a property, and some do not."""
     random = Random(1)
     for limits, state in random_states(count):
-        first, length = random.choice((0, 5)), max(0, min(state[3], 9))
+        first, ready = random.choice((0, 5)), max(0, min(state[3], 9))
+        length = max(0, ready + in_later(state[5]))
         buffered = random.choice((length, length + 1))
         yield (
             limits,
             moment(
-                (*state[:3], length, *state[4:]),
+                (*state[:3], ready, *state[4:]),
                 **{"batches.first": first + 1, "batches.length": buffered},
                 pulled=first + random.choice((length, buffered)),
                 taken=random.choice((first, first, first + 1)),
@@ -226,7 +263,7 @@ def test_formulas_are_the_properties_of_states(name: str) -> None:
     found = set()
     for limits, now in random_moments(50):
         holds = law(plain(now.now), limits)
-        assert z3.is_true(at(formula, constants(limits, now))) == holds
+        assert true(formula, constants(limits, now), now) == holds
         found.add(holds)
     assert found == {True, False}
 
@@ -242,7 +279,7 @@ def test_formulas_are_the_properties_of_steps(name: str) -> None:
         for then in [other, *filter(None, steps)][:4]:
             values = constants(limits, now, then)
             holds = law(plain(now.now), plain(known(then).now), limits)
-            assert z3.is_true(at(formula, values)) == holds
+            assert true(formula, values, now, known(then)) == holds
             found.add(holds)
     assert found == {True, False}
 
@@ -253,10 +290,10 @@ def test_formulas_are_the_properties_of_what_can_be_done(name: str) -> None:
     found = set()
     for actions in (ACTIONS, broken_actions(MUTANTS[name])):
         formula = said(ENABLEDNESS[name], NOW.now, actions=actions, known=invariant())
-        for limits in (Limits(0, 2), Limits(2, 0)):
+        for limits in (Limits(0, 2), Limits(2, 0), Limits(1, 0, True)):
             for state in {state for state, _, _ in explore(limits, 1)}:
                 holds = ENABLEDNESS[name](Now(state), limits, actions)
-                assert z3.is_true(at(formula, constants(limits, moment(state)))) == holds
+                assert true(formula, constants(limits, moment(state)), moment(state)) == holds
                 found.add(holds)
     assert found == {True, False}
 
@@ -275,9 +312,18 @@ def test_oracle_is_read_answer_by_answer(size: int) -> None:
             reading = read(Limits(2, size), reading, answer)
             first, length = python(reading.due.first), python(reading.due.length)
             events += [("batch", number) for number in range(first, first + length)]
-            events += [(reading.mark, None)] if reading.mark != "nothing" else []
-            reading = reading._replace(due=Interval(0, 0), mark="nothing")
+            events += [(KINDS[mark], None) for mark in marks(reading)]
+            reading = reading._replace(due=Interval(0, 0), ready=0, mark="none", later=())
         assert events == whole(given, size)
+
+
+KINDS = {mark: kind for kind, mark in MARKS.items()}
+
+
+def marks(reading: Reading) -> list[str]:
+    """The marks of what is due."""
+    found = [reading.mark, *(mark for _, mark in reading.later)]
+    return [mark for mark in found if mark != "none"]
 
 
 def whole(answers: list[Any], size: int) -> list[tuple[str, Any]]:
@@ -302,8 +348,22 @@ def whole(answers: list[Any], size: int) -> list[tuple[str, Any]]:
     raise AssertionError
 
 
-def test_something_due_behind_a_mark_is_torn() -> None:
-    """The machine must not go on behind a mark; the reading says so if it does."""
-    ended = read(Limits(2, 1), Reading(), 1)
-    assert (ended.mark, bool(ended.due.torn)) == ("end", False)
-    assert bool(read(Limits(2, 1), ended, 2).due.torn) is True
+@pytest.mark.parametrize("size", range(4))
+def test_oracle_is_read_ahead(size: int) -> None:
+    """All that it gives is due in its order, whenever it is seen, and nothing else is."""
+    random = Random(size)
+    for _ in range(60):
+        kinds = random.choices(("batch", StopIteration, ChildProcessError), (5, 2, 1), k=9)
+        numbers = itertools.count(1)
+        given = [next(numbers) if kind == "batch" else kind() for kind in kinds]
+        reading, due = Reading(), whole(given, size)
+        for answer in given:
+            reading = read(Limits(9, size), reading, answer)
+        for kind, batch in due:
+            wrong = {"batch": "end", "end": "failure", "failure": "end"}[kind]
+            assert bool(see(reading, wrong).agrees) is False
+            assert bool(see(reading, "batch", 10).agrees) is False
+            reading = see(reading, kind, batch)
+            assert bool(reading.agrees) is True
+        assert not reading.due
+        assert (python(reading.ready), reading.mark, reading.later) == (0, "none", ())

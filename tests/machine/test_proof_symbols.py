@@ -1,4 +1,4 @@
-"""The parts of the proofs: symbols behave as values, intervals as batches."""
+"""The parts of the proofs: symbols behave as values, intervals as batches, epochs as tuples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import z3
 
-from specs.proof.moments import NOW, Interval, interval
+from kernel.machine import Later, in_later, with_batch, with_mark
+from specs.history import is_open
+from specs.proof.moments import NOW
+from specs.proof.sequences import Interval, epochs, interval, plain
 from specs.proof.symbolic import Choice, Kind, Number, Truth, formula, paths
 
 from .test_proof_formulas import at, python
@@ -30,6 +33,53 @@ def test_intervals() -> None:
     assert [python(Interval(4, n)[0]) for n in (1, 0)] == [4, 0]
     with pytest.raises(IndexError):
         whole[1]
+
+
+TUPLES: list[Later] = [
+    (),
+    ((2, "ended"),),
+    ((1, "ended"), (0, "failed")),
+    ((3, "ended"), (1, "ended"), (4, "none")),
+]
+
+
+def values(found: Any) -> Any:
+    """Epochs as a tuple."""
+    return plain(epochs(found), z3.simplify)
+
+
+@pytest.mark.parametrize("later", TUPLES, ids=str)
+def test_epochs_behave_as_tuples(later: Later) -> None:
+    """Whatever the machine and the properties do with one."""
+    whole = epochs(later)
+    assert values(whole) == later
+    assert bool(whole) == bool(later)
+    assert (python(whole.length), python(in_later(whole))) == (len(later), in_later(later))  # type: ignore[arg-type]
+    assert bool(is_open(whole)) == is_open(later)  # type: ignore[arg-type]
+    for part in (slice(1, None), slice(None, -1), slice(-1, None)):
+        assert values(whole[part]) == later[part]
+    for place in (0, -1):
+        if later:
+            assert values((whole[place],)) == (later[place],)
+        else:
+            with pytest.raises(IndexError):
+                whole[place]
+    assert values(with_batch(whole)) == with_batch(later)  # type: ignore[arg-type]
+    for mark in ("none", "ended"):
+        for word in ("ended", "failed"):
+            known, behind = with_mark(word, mark, whole)  # type: ignore[arg-type]
+            assert (known, values(behind)) == with_mark(word, mark, later)  # type: ignore[arg-type]
+    assert values((*whole, *later)) == (*later, *later)
+    assert [bool(whole == other) for other in TUPLES] == [later == other for other in TUPLES]
+
+
+def test_epochs_that_are_none() -> None:
+    """None is the same, whatever there was before."""
+    assert epochs(((1, "ended"),))[1:] is epochs(())
+    with pytest.raises(IndexError):
+        epochs(TUPLES[-1])[1]
+    with pytest.raises(ValueError, match="none of"):
+        epochs(((1, "red"),))
 
 
 COLOURS = Kind("Colours", ("red", "green", "blue"))

@@ -12,21 +12,15 @@ import pytest
 from kernel.machine import ACTIONS, INITIAL, Action, Limits
 from specs import properties
 from specs.graph import explore
-from specs.properties import (
-    ENABLEDNESS,
-    INVARIANTS,
-    LIVENESS,
-    STEPS,
-    LeadsTo,
-    Now,
-    advance,
-    is_fair,
-)
+from specs.history import Now, advance
+from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, LeadsTo, is_fair
 
+from ..support.lookahead import LOOKAHEAD
 from ..support.mutants import MUTANTS, broken_actions
-from ..support.walks import Walk
+from ..support.walks import SELDOM_AHEAD, Walk
 
 LIMITS = [Limits(capacity, size) for capacity in range(4) for size in range(4)]
+AHEAD = [Limits(capacity, size, True) for capacity in range(3) for size in range(4)]
 PULLED = 4  # a bound on the numbers of batches, which the model wraps around
 
 
@@ -92,7 +86,8 @@ def refines(random: Random, limits: Limits, actions: tuple[Action, ...]) -> bool
     for _ in range(200):
         now = walk.now
         enabled = [(a.__name__, s) for a in actions if (s := a(limits, now.state))]
-        name, state = random.choice(enabled)
+        often = [step for step in enabled if step[0] not in SELDOM_AHEAD]
+        name, state = random.choice(enabled + often * 3 * limits.lookahead)
         walk.take(name, advance(now, name, state))
     return walk.refines(limits)
 
@@ -100,7 +95,7 @@ def refines(random: Random, limits: Limits, actions: tuple[Action, ...]) -> bool
 NAMES = [*INVARIANTS, *STEPS, *LIVENESS, "Refines"]
 
 
-@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("limits", LIMITS + AHEAD, ids=str)
 def test_holds_of_the_machine(limits: Limits) -> None:
     """Every property holds of the machine, at every size of the models."""
     assert [name for name in NAMES if violated(name, limits, ACTIONS)] == []
@@ -111,6 +106,15 @@ def test_fails_on_its_mutant(name: str) -> None:
     """Every property fails on a machine broken for it, in at least one of the sizes."""
     broken = broken_actions(MUTANTS[name])
     assert any(violated(name, limits, broken) for limits in LIMITS)
+
+
+@pytest.mark.parametrize("name", LOOKAHEAD)
+def test_lookahead_that_is_broken_fails(name: str) -> None:
+    """A machine that looks past an epoch, and goes wrong there, violates a property."""
+    mutant = LOOKAHEAD[name]
+    broken = broken_actions(mutant)
+    far = [Limits(3, 1, True), Limits(3, 2, True), *AHEAD]
+    assert any(violated(mutant.violated, limits, broken) for limits in far)
 
 
 def test_every_property_has_a_mutant() -> None:
@@ -136,6 +140,6 @@ def test_properties_module_lists_what_it_defines() -> None:
     """A predicate that is written is also checked."""
     written = {n for n, p in vars(properties).items() if n[0].isupper() and callable(p)}
     helpers = {"Now", "LeadsTo", "Limits", "Variables", "Any", "NamedTuple", "State", "Action"}
-    helpers |= {"Callable", "Iterable", "Sequence", "TypeVar"}
+    helpers |= {"Callable", "Iterable", "Sequence", "TypeVar", "Later"}
     leadsto = {n for n, p in vars(properties).items() if isinstance(p, LeadsTo)}
     assert (written - helpers) | leadsto == set(NAMES)

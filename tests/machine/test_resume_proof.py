@@ -15,8 +15,9 @@ import specs
 from kernel.machine import INITIAL, Limits
 from specs import resume
 from specs.epochs import epochs
+from specs.history import Now
 from specs.proof import report
-from specs.proof.moments import FIRST, Interval, Moment, Reading, read
+from specs.proof.moments import FIRST, Moment, Reading, read
 from specs.proof.obligations import INIT
 from specs.proof.resume import (
     PROPERTIES,
@@ -35,9 +36,9 @@ from specs.proof.resume import (
     obligations,
     prove,
 )
+from specs.proof.sequences import Interval
 from specs.proof.solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, ask_z3, installed
 from specs.proof.symbolic import formula, number
-from specs.properties import Now
 from specs.resume import Place
 
 from ..support.resumes import MUTANTS, broken_resume
@@ -122,8 +123,8 @@ def test_place_of_the_oracle() -> None:
         limits, reading, place = Limits(2, random.randrange(4)), Reading(), Place()
         for taken in range(1, 12):
             reading = reading._replace(due=Interval(0, 0))
-            if reading.mark == "end":
-                reading = reading._replace(mark="nothing")
+            if reading.mark == "ended":
+                reading = reading._replace(mark="none")
                 place = resume.told(limits, place, taken - 1, "end")
             reading = read(limits, reading, taken)
             place = resume.given(place, taken - 1, place.in_pass == 0)
@@ -187,5 +188,6 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = Verdict(Obligation("Refines", RESUME, None), {Z3: REFUTED}, model)
     assert report.resumed(Console(width=120), [wrong]) is True
     shown = " ".join(capsys.readouterr().out.split())
-    assert "Refines, Resume: Model(limits=Limits(capacity=1, epoch_size=2)" in shown
+    limits = "limits=Limits(capacity=1, epoch_size=2, lookahead=False)"
+    assert f"Refines, Resume: Model({limits}" in shown
     assert report.choose(["Resum*"]) == [RESUMABLE]

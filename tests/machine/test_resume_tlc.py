@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel.machine import ACTIONS, INITIAL, Limits, State, Variables, resumed
+from kernel.machine import ACTIONS, INITIAL, State, Variables, resumed
 from specs import tlc
-from specs.graph import Edge, as_it_is, explore
+from specs.graph import Edge, as_it_is, explore, limits_of
 from specs.tlc import TLA, check, read_value
 
 from ..support import models
@@ -43,8 +43,8 @@ def test_graph_is_the_machines(name: str, tmp_path: Path) -> None:
     model = MODELS[name]
     result = check(model, dump=tmp_path / "graph.dot")
     assert (result.verdict, result.distinct) == ("holds", model.distinct)
-    size = model.constants["EpochSize"]
-    limits = Limits(model.constants["Capacity"], size)
+    limits = limits_of(model)
+    size = limits.epoch_size
     edges, resumes = read_resumes(tmp_path / "graph.dot")
     places = {(got if size else given, given) for got, given, _ in resumes}
     assert places >= {(e, p) for e in range(size + 1) for p in range(1, 3) if e in (p, size or p)}
@@ -61,7 +61,12 @@ def test_broken_resume_is_refuted(name: str, tmp_path: Path) -> None:
     """TLC refutes each resume that is broken, by the property that is named for it."""
     mutant = MUTANTS[name]
     models.plant(tmp_path, mutant.spec, mutant)
-    constants = {"Capacity": mutant.capacity, "EpochSize": 3, "MaxPermits": 1}
+    constants = {
+        "Capacity": mutant.capacity,
+        "EpochSize": mutant.epoch_size,
+        "MaxPermits": 1,
+        "Lookahead": False,
+    }
     result = check(models.model(tmp_path, "Resume", mutant.violated, constants))
     assert result.verdict == f"violates {mutant.violated}"
     assert any(step.action == "Resume" for step in result.steps) or mutant.violated == "Resumable"

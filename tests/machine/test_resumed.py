@@ -21,11 +21,13 @@ from kernel.machine import (
     Raise,
     Request,
     State,
+    Variables,
     Withdraw,
     resumed,
 )
 from specs.graph import explore
-from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now
+from specs.history import Now
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS
 
 SIZES = range(5)
 
@@ -39,9 +41,9 @@ def after(limits: Limits, state: State, *actions: Action) -> State:
     return state
 
 
-def unbuffered(random: Random, size: int) -> Iterator[tuple[State, int, int]]:
+def unbuffered(random: Random, size: int, lookahead: bool) -> Iterator[tuple[State, int, int]]:
     """States of a wrapper without a buffer between two calls of `next`, each with its place."""
-    limits, state, in_epoch, in_pass = Limits(0, size), INITIAL, 0, 0
+    limits, state, in_epoch, in_pass = Limits(0, size, lookahead), INITIAL, 0, 0
     for _ in range(200):
         yield state, in_epoch, in_pass
         if 0 < size == in_epoch:
@@ -60,15 +62,21 @@ def unbuffered(random: Random, size: int) -> Iterator[tuple[State, int, int]]:
             in_epoch, in_pass = 0, 0
 
 
+@pytest.mark.parametrize("lookahead", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_as_without_a_buffer(size: int) -> None:
-    """It is the state of an unbuffered wrapper whose consumer is at that place."""
+def test_as_without_a_buffer(size: int, lookahead: bool) -> None:
+    """It is the state of an unbuffered wrapper whose consumer is at that place.
+
+    With lookahead that may have begun the epoch behind an end, and a new one has not.
+    """
     places = set()
     for seed in range(20):
-        for state, in_epoch, in_pass in unbuffered(Random(seed), size):
+        for state, in_epoch, in_pass in unbuffered(Random(seed), size, lookahead):
             places.add((in_epoch, in_pass))
+            fresh = {"begun": False} if lookahead and in_epoch == 0 else {}
+            expected = Variables(*state)._replace(**fresh)
             for capacity in (0, 3):
-                assert resumed(Limits(capacity, size), in_epoch, in_pass) == state
+                assert resumed(Limits(capacity, size, lookahead), in_epoch, in_pass) == expected
     small = {(e, p) for e in range(-1, 6) for p in range(-1, 6)}
     known = {place for place in small if resumed(Limits(1, size), *place) is not None}
     assert known == places & small  # and there is one nowhere else
@@ -89,11 +97,12 @@ def test_where_no_consumer_can_be(size: int, in_epoch: int, in_pass: int) -> Non
     assert resumed(Limits(2, size), in_epoch, in_pass) is None
 
 
+@pytest.mark.parametrize("lookahead", [False, True])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("capacity", range(3))
-def test_properties_from_every_place(capacity: int, size: int) -> None:
+def test_properties_from_every_place(capacity: int, size: int, lookahead: bool) -> None:
     """The properties of states and steps hold from every place, wherever the machine goes."""
-    limits = Limits(capacity, size)
+    limits = Limits(capacity, size, lookahead)
     history = {"Conservation", "OnePuller", "ErrorIsNotAnEnd"}
     for place in {(e, p) for e in range(size + 3) for p in range(3)}:
         first = resumed(limits, *place)

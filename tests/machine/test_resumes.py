@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from kernel.machine import ACTIONS, INITIAL, Limits
 from specs import resume
 from specs.epochs import BATCH, END, FAILURE, epochs
-from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, Refines, advance
+from specs.history import Now, advance, marks
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Refines
 
 from ..support.resumes import MUTANTS, broken_resume
 
@@ -97,7 +98,8 @@ class Run:
         self.source = Equal()
         self.living: Equal | None = None  # the source before a death that was not told
         self.buffer: list[tuple[int, Any]] = []  # batches, each with the number of its pass
-        self.error: Any = None  # behind these
+        self.marks: list[tuple[Any, int]] = []
+        """Ends (None) and errors, each with the number of the pass that comes behind it."""
         self.at = 0  # the pass at the consumer's place
         self.seen: list[tuple[str, Any]] = []
         self.since: tuple[int, int, tuple[int, int]] = (0, 0, (0, 0))  # seen, pass, handed on
@@ -116,20 +118,23 @@ class Run:
         """Take a step, which must keep all properties."""
         before, self.now = self.now, advance(self.now, name, state)
         self.place = self.rules.follow(self.limits, self.place, before, name, self.now)
+        error: Exception | None = None
         if name == "Enqueue":
             self.buffer.append((self.source.place[0], self.source.answer(name)))
         elif name in ("Exhaust", "Fail"):
-            self.error = self.source.answer(name)
-        elif name == "Bury":
-            self.living = self.source.copy()
-            self.error = self.source.drop()
+            error = self.source.answer(name)
+        elif name in ("Bury", "Drop"):
+            self.living = self.source.copy() if name == "Bury" else None
+            error = self.source.drop()
         elif name == "Dequeue":
             self.at, batch = self.buffer.pop(0)
             self.seen.append((BATCH, batch))
-        elif name in ("EndEpoch", "Raise", "Drop"):
-            error = self.source.drop() if name == "Drop" else self.error
+        if name == "Drop" or marks(self.now) > marks(before):
+            self.marks.append((error, self.source.place[0]))
+        if name in ("EndEpoch", "Raise", "Drop"):
+            error, self.at = self.marks.pop(0)
             self.seen.append((END, None) if name == "EndEpoch" else (FAILURE, error))
-            self.at, self.living = self.source.place[0], None  # nothing is pulled behind a mark
+            self.living = None
         if self.checked:
             for law, keeps in STEPS.items():
                 assert keeps(before, self.now, self.limits), law
@@ -145,6 +150,7 @@ class Run:
         assert handed_on[1] <= len(self.source.passes[self.at]), "the pass ends before"
         self.source.place = (self.at, handed_on[1])
         self.buffer.clear()
+        self.marks = [(None, self.at)] * marks(self.now)  # the end that is pending
         self.since = (len(self.seen), self.at, handed_on)
         self.check()
 
@@ -189,9 +195,10 @@ def broken(rules: ModuleType, limits: Limits, seed: int, checked: bool = True) -
 
 
 LIMITS = [Limits(capacity, size) for capacity in range(4) for size in range(4)]
+AHEAD = [Limits(capacity, size, True) for capacity in range(4) for size in range(4)]
 
 
-@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("limits", LIMITS + AHEAD, ids=str)
 def test_random_runs(limits: Limits) -> None:
     """Whatever is resumed, wherever, the consumer sees one reading."""
     assert [broken(resume, limits, seed) for seed in range(30)] == [None] * 30
@@ -255,9 +262,9 @@ class Resumes(RuleBasedStateMachine):
 
     fired: ClassVar[Counter[str]] = Counter()
 
-    @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5))
-    def begin(self, capacity: int, epoch_size: int) -> None:
-        self.run = Run(Limits(capacity, epoch_size))
+    @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5), lookahead=st.booleans())
+    def begin(self, capacity: int, epoch_size: int, lookahead: bool) -> None:
+        self.run = Run(Limits(capacity, epoch_size, lookahead))
 
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:

@@ -23,29 +23,28 @@ from hypothesis.stateful import (
 from kernel import StreamWrapper
 from kernel.machine import ACTIONS, Action, Limits
 from specs.epochs import BATCH, epochs
-from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Now, advance
+from specs.history import Now, advance
+from specs.properties import ENABLEDNESS, INVARIANTS, STEPS
 
+from ..support.lookahead import LOOKAHEAD
 from ..support.mutants import MUTANTS, broken_actions
 from ..support.sources import Boom, Source, Uniterable
 from ..support.users import User
-from ..support.walks import Walk
+from ..support.walks import SELDOM, SELDOM_AHEAD, Walk
 
 # (a) The pure machine.
-
-
-SELDOM = {"Leave", "Allow", "Disallow", "Request", "Halt", "Die", "Drop"}
-"""Steps that lead nowhere if there are many of them."""
 
 
 class PureMachine(RuleBasedStateMachine):
     """Random steps of the machine, with all properties as invariants."""
 
     actions: tuple[Action, ...] = ACTIONS
+    lookahead: bool = False
     fired: ClassVar[Counter[str]] = Counter()
 
     @initialize(capacity=st.integers(0, 5), epoch_size=st.integers(0, 5))
     def begin(self, capacity: int, epoch_size: int) -> None:
-        self.limits = Limits(capacity, epoch_size)
+        self.limits = Limits(capacity, epoch_size, self.lookahead)
         self.walk = Walk()
 
     @rule(data=st.data())
@@ -55,7 +54,8 @@ class PureMachine(RuleBasedStateMachine):
             for action in self.actions
             if (state := action(self.limits, self.walk.now.state)) is not None
         ]
-        often = [step for step in enabled if step[0] not in SELDOM]
+        seldom = SELDOM_AHEAD if self.lookahead else SELDOM
+        often = [step for step in enabled if step[0] not in seldom]
         name, state = data.draw(st.sampled_from(enabled + often * 3), label="step")
         self.fired[name] += 1
         self.walk.take(name, advance(self.walk.now, name, state))
@@ -75,28 +75,40 @@ class PureMachine(RuleBasedStateMachine):
             assert self.walk.refines(self.limits)
 
 
-def test_pure_machine() -> None:
-    """Random runs of the machine keep every property; every action fires."""
+@pytest.mark.parametrize("ahead", [False, True])
+def test_pure_machine(ahead: bool) -> None:
+    """Random runs of the machine keep every property; every action fires.
+
+    What the consumer sees is what the oracle shows, also where the worker looks past an epoch.
+    """
+
+    class Machine(PureMachine):
+        lookahead = ahead
+
     PureMachine.fired.clear()
     run_state_machine_as_test(
-        PureMachine, settings=settings(max_examples=300, stateful_step_count=50, deadline=None)
+        Machine, settings=settings(max_examples=300, stateful_step_count=50, deadline=None)
     )
     assert set(PureMachine.fired) == {action.__name__ for action in ACTIONS}
 
 
-@pytest.mark.parametrize("name", ["MarkIsLast", "EpochBegins", "GateRespected", "Refines"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "name", ["MarkIsLast", "EpochBegins", "GateRespected", "Refines", *LOOKAHEAD]
+)
 def test_pure_machine_refuses_mutants(name: str) -> None:
     """The same runs find what is wrong with a broken machine."""
 
     class Broken(PureMachine):
-        actions = broken_actions(MUTANTS[name])
+        actions = broken_actions({**MUTANTS, **LOOKAHEAD}[name])
+        lookahead = name in LOOKAHEAD
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             Broken,
             settings=settings(
                 max_examples=5000,  # it stops at the first failure
-                stateful_step_count=50,
+                stateful_step_count=150 if name in LOOKAHEAD else 50,  # it takes some to get there
                 deadline=None,
                 database=None,
                 print_blob=False,

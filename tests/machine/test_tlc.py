@@ -15,12 +15,13 @@ import pytest
 from kernel.machine import ACTIONS, INITIAL, Limits, State
 from specs import tlc
 from specs.__main__ import main
-from specs.graph import Edge, explore, read_dump, read_initial
+from specs.graph import Edge, explore, limits_of, read_dump, read_initial
 from specs.report.command import swimlane
 from specs.tlc import TLA, ModelError, ToolsMissing, check, distributed, read_model
 
 from ..conftest import Once
 from ..support import models
+from ..support.lookahead import LOOKAHEAD
 from ..support.mutants import MUTANTS, broken_actions
 from ..support.processes import python
 
@@ -41,9 +42,8 @@ def test_graph_is_the_machines(name: str, once: Once) -> None:
     model = MODELS[name]
     result, initial, edges = once(f"graph of {name}", lambda: graph(name))
     assert (result.verdict, result.distinct) == ("holds", model.distinct)
-    limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
     assert initial == {INITIAL}
-    explored = explore(limits, model.constants["MaxPermits"])
+    explored = explore(limits_of(model), model.constants["MaxPermits"])
     assert len(edges) > 100
     assert edges == explored
 
@@ -57,18 +57,37 @@ def test_graph_differs_from_a_broken_machines(name: str, once: Once) -> None:
     assert once(f"graph of {whole}", lambda: graph(whole))[2] != explored
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", LOOKAHEAD)
+def test_graph_differs_from_broken_lookahead(name: str, once: Once) -> None:
+    """So it does every machine that goes wrong past the end of an epoch."""
+    broken = broken_actions(LOOKAHEAD[name])
+
+    def dumped(size: int) -> frozenset[Edge]:
+        whole = f"Stream_E{size}_C2_Lookahead"
+        return once(f"graph of {whole}", lambda: graph(whole))[2]
+
+    explored = [explore(Limits(2, size, True), 1, broken, max_states=10_000) for size in range(3)]
+    assert explored != [dumped(size) for size in range(3)]
+
+
+@pytest.mark.parametrize("name", [*MUTANTS, *LOOKAHEAD])
 def test_property_fails_on_its_mutant(name: str, tmp_path: Path) -> None:
     """TLC refutes each property on a protocol that is broken for it, and shows how."""
+    mutant = {**MUTANTS, **LOOKAHEAD}[name]
     if name == "Implements":  # of Protocol itself, by a Stream that takes no fair step for Bury
         models.edit(tmp_path, "Stream", (" /\\ WF_vars(Bury)", ""))
     else:
-        models.plant(tmp_path, "Protocol", MUTANTS[name])
-    constants = {"Capacity": MUTANTS[name].capacity, "EpochSize": 3, "MaxPermits": 1}
-    model = models.model(tmp_path, "Stream", name, constants)
-    assert list(model.properties.values()) == [[name]]
+        models.plant(tmp_path, "Protocol", mutant)
+    constants = {
+        "Capacity": mutant.capacity,
+        "EpochSize": mutant.epoch_size,
+        "MaxPermits": 1,
+        "Lookahead": name in LOOKAHEAD,
+    }
+    model = models.model(tmp_path, "Stream", mutant.violated, constants)
+    assert list(model.properties.values()) == [[mutant.violated]]
     result = check(model)
-    assert result.verdict == f"violates {name}"
+    assert result.verdict == f"violates {mutant.violated}"
     assert len(result.steps) > 1 or name == "Implements"
     assert len(swimlane(model, result).rows) == len(result.steps)
 

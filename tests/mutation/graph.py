@@ -1,7 +1,7 @@
 """The machine's state graphs against some of TLC's that were dumped before. A layer, not a test.
 
-Four models have all the cases of the machine: with and without a buffer, one of a single batch
-among them, and epochs that are passes, single batches, and more.
+Seven models have all the cases of the machine: with and without a buffer, one of a single batch
+among them, epochs that are passes, single batches, and more, and all these with lookahead.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from kernel.machine import INITIAL, Limits
-from specs.graph import explore, read_dump, read_initial
+from kernel.machine import INITIAL
+from specs.graph import explore, limits_of, read_dump, read_initial
 from specs.tlc import Model, check, models
 
 DUMPS = Path(__file__).with_name("graphs")
-MODELS = ("Stream_E0_C2", "Stream_E1_C1", "Stream_E2_C0", "Stream_E3_C2")
+AHEAD = ("Stream_E0_C2_Lookahead", "Stream_E1_C2_Lookahead", "Stream_E2_C2_Lookahead")
+MODELS = ("Stream_E0_C2", "Stream_E1_C1", "Stream_E2_C0", "Stream_E3_C2", *AHEAD)
 
 
 def chosen() -> list[Model]:
@@ -34,7 +35,7 @@ def dump(folder: Path) -> None:
 @pytest.mark.parametrize("model", chosen(), ids=lambda model: model.name)
 def test_graph_is_the_machines(model: Model) -> None:
     """The same states, the same named edges."""
-    limits = Limits(model.constants["Capacity"], model.constants["EpochSize"])
+    limits = limits_of(model)
     explored = explore(limits, model.constants["MaxPermits"], max_states=10_000)
     assert read_initial(DUMPS / f"{model.name}.dot") == {INITIAL}
     assert (explored == read_dump(DUMPS / f"{model.name}.dot")) is True  # no long difference

@@ -21,7 +21,7 @@ from kernel import consumer, launch, pull, scope, worker
 from kernel.machine import Action
 from specs.graph import explore
 
-from ..machine.test_properties import LIMITS
+from ..machine.test_properties import AHEAD, LIMITS
 from ..machine.test_stateful import PureMachine, RealThreads
 from ..schedules.programs import PROGRAMS
 from ..schedules.schedules import run
@@ -44,7 +44,7 @@ def settled(examples: int, steps: int) -> settings:
 
 def graph(broken: tuple[Action, ...]) -> None:
     """The state graph is that of the machine, at every size of the models."""
-    for limits in LIMITS:
+    for limits in LIMITS + AHEAD:
         assert explore(limits, 2, broken, max_states=20_000) == explore(limits, 2)
 
 
@@ -54,7 +54,11 @@ def pure_stateful(broken: tuple[Action, ...]) -> None:
     class Broken(PureMachine):
         actions = broken
 
-    run_state_machine_as_test(Broken, settings=settled(1000, 50))
+    class Ahead(Broken):
+        lookahead = True
+
+    for walks in (Broken, Ahead):
+        run_state_machine_as_test(walks, settings=settled(1000, 50))
 
 
 def real_threads(broken: tuple[Action, ...]) -> None:

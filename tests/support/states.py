@@ -20,6 +20,7 @@ from kernel import StreamWrapper
 from kernel.core import Core
 from kernel.machine import Variables
 from specs.epochs import FAILURE
+from specs.history import Now, held, marks
 
 from .scene import HANG, Scene, rows, sweep
 from .sources import LONG, Numbered
@@ -42,6 +43,10 @@ asked by another thread | 2 -1 4 3 | hold enter park next_aside
 asked by another thread, unbuffered | 0 -1 4 3 | hold next_aside
 given up | 2 -1 4 3 | impatient hold enter park open pulling shut late_exit
 left, batches buffered | 2 -1 4 3 | enter park open park shut exit
+ahead | 3+ -1 1 1 3 | enter park open park shut
+ahead of an error | 3+ -1 1 -1 3 | enter park open park shut
+ahead, left | 3+ 1 4 3 | enter park open park shut exit
+ahead, worker dead | 3+ 2 4 3 | enter park open park shut exit dead
 left, nothing buffered | 2 -1 4 3 | enter park next park exit
 """
 STATES = {row[0]: sweep("", *row, "") for row in rows(_STATES)}
@@ -60,7 +65,8 @@ class State(Scene):
         self.seen: list[Any] = []
         self.asides: list[threading.Thread] = []
         Core.glance = 1000.0
-        self.stream = subject(self.source, size, self.epoch_size, "swept", {})
+        options = {"lookahead": True} if self.sweep.lookahead else {}
+        self.stream = subject(self.source, size, self.epoch_size, "swept", {}, **options)
         self.do(self.sweep.before)
 
     @property
@@ -115,8 +121,8 @@ class State(Scene):
         now = self.now()
         read = sum(event != (FAILURE, "ZeroDivisionError") for event in self.seen)
         plain = [*islice(self.plain(), 30)][read:]
-        marked = now.mark != "none"
-        buffered = plain[: now.buffered + marked]
+        behind = Now(now)
+        buffered = plain[: held(behind) + marks(behind)]
         fresh = [*islice(self.plain(self.source.begun), 30)]
         if now.worker == "dead":
             cause = "TimeoutError" if "late" in self.sweep.before else "ZeroDivisionError"

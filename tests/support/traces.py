@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
@@ -22,6 +22,11 @@ WHO = {
 def header(limits: Limits, state: State = INITIAL) -> dict[str, Any]:
     """The first line."""
     return {"format": FORMAT, **limits._asdict(), "state": Variables(*state)._asdict()}
+
+
+def sizes(first: dict[str, Any]) -> Limits:
+    """The limits that the first line names."""
+    return Limits(*(first[name] for name in Limits._fields))
 
 
 def line(action: Action, state: State | None = None) -> dict[str, Any]:
@@ -43,20 +48,31 @@ def script(limits: Limits, names: Iterable[str], recorded: bool = True) -> list[
     return found
 
 
-def steps(limits: Limits, state: State, random: Random) -> Iterator[tuple[Action, State]]:
-    """A walk at random that does not end; gates nest twice at most, and workers die rarely."""
+def steps(
+    limits: Limits, state: State, random: Random, rare: Collection[Action] = (Die,)
+) -> Iterator[tuple[Action, State]]:
+    """A walk at random that does not end; gates nest twice at most, and some steps are rare."""
     while True:
-        chosen = [action for action in ACTIONS if action is not Die or random.random() < 0.05]
+        chosen = [action for action in ACTIONS if action not in rare or random.random() < 0.05]
         found = [(action, then) for action in chosen if (then := action(limits, state))]
-        action, state = random.choice([step for step in found if Variables(*step[1]).permits <= 2])
-        yield action, state
+        permitted = [step for step in found if Variables(*step[1]).permits <= 2]
+        if permitted:
+            action, state = random.choice(permitted)
+            yield action, state
 
 
-def walk(limits: Limits, actions: int, seed: int, recorded: float = 1.0) -> list[dict[str, Any]]:
+def walk(
+    limits: Limits,
+    actions: int,
+    seed: int,
+    recorded: float = 1.0,
+    rare: Collection[Action] = (Die,),
+) -> list[dict[str, Any]]:
     """A trace of so many actions; of each variable's values a share is recorded."""
     random = Random(seed)
     found = [header(limits)]
-    for (action, state), _ in zip(steps(limits, INITIAL, random), range(actions), strict=False):
+    walked = steps(limits, INITIAL, random, rare)
+    for (action, state), _ in zip(walked, range(actions), strict=False):
         step = line(action, state)
         values = {n: v for n, v in step["state"].items() if random.random() < recorded}
         found.append({**step, "state": values} if values else line(action))
@@ -68,7 +84,7 @@ def judge(trace: Sequence[dict[str, Any]]) -> tuple[int, State]:
 
     The line is 0 if it is one.
     """
-    limits = Limits(trace[0]["capacity"], trace[0]["epoch_size"])
+    limits = sizes(trace[0])
     state: State = Variables(**trace[0]["state"])
     for number, step in enumerate(trace[1:], 2):
         then = ACTION[step["action"]](limits, state)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from kernel import consumer, pull
+from kernel import StreamWrapper, consumer, pull
 from kernel.run import FETCHING
 from specs.epochs import BATCH, FAILURE, epochs
 
@@ -109,7 +109,10 @@ class RandomUser(User):
         self.script = Script(seed)
         size = random.choice((0, 1, 2, 3, 8))
         self.epoch_size = random.choice((-1, 1, 2, 3, 7))
-        super().__init__(subject(Script(seed), size, self.epoch_size), size, iter(()))
+        options = {}
+        if isinstance(subject, type) and issubclass(subject, StreamWrapper):
+            options["lookahead"] = random.random() < 0.4
+        super().__init__(subject(Script(seed), size, self.epoch_size, **options), size, iter(()))
         self.expect()
         self.counts = counts
         counts["wrappers"] += 1

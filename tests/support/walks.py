@@ -7,9 +7,15 @@ from typing import Any
 
 from kernel.machine import INITIAL, Limits
 from specs.epochs import BATCH, END, FAILURE
-from specs.properties import Now, Refines
+from specs.history import Now
+from specs.properties import Refines
 
 from .sources import Boom
+
+SELDOM = {"Leave", "Allow", "Disallow", "Request", "Halt", "Die", "Drop"}
+"""Steps that lead nowhere if there are many of them."""
+SELDOM_AHEAD = SELDOM - {"Allow"} | {"Withdraw", "Dequeue", "Raise", "Exhaust", "Fail"}
+"""Those that do not lead far past the end of an epoch."""
 
 
 class Walk:
