@@ -40,11 +40,11 @@ def _calls() -> Generator[None, tuple[Callable[..., None], tuple[Any, ...]], Non
 class Thread:
     """A thread's own object. A thread's number may be used again, soon so in a forked child."""
 
-    __slots__ = ("frame",)
+    __slots__ = ("claim",)
 
     def __init__(self) -> None:
-        self.frame: Frame | None = None
-        """The frame of its last claim. Frames are costly to make, and most can be used again."""
+        self.claim: Claim | None = None
+        """Its last claim. Claims are costly to make, and most can be used again."""
 
 
 def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
@@ -55,10 +55,10 @@ def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
     return thread
 
 
-class Frame:
-    """Runs calls of its thread, one at a time. After a call that raised it runs no more."""
+class Claim:
+    """A claim of this thread to one role or more, for one call at a time."""
 
-    __slots__ = ("calls", "forks", "thread", "whole")
+    __slots__ = ("_calls", "_forks", "_thread", "_whole")
 
     def __init__(
         self,
@@ -66,46 +66,37 @@ class Frame:
         calls: Callable[[], Any] = _calls,  # its type in typeshed lacks gi_running
         this_thread: Callable[[], Thread] = _this_thread,
     ) -> None:
-        self.calls = calls()
-        next(self.calls)
-        self.forks = len(forks)
-        self.thread = this_thread()
-        self.whole = True
+        self._calls = calls()
+        next(self._calls)
+        self._forks = len(forks)
+        self._thread = this_thread()
+        self._whole = True
+        """No call of it goes on, nor has raised. After a call that raised it runs no more."""
 
-
-def _frame(
-    forks: list[None] = _forks,
-    new: type[Frame] = Frame,
-    this_thread: Callable[[], Thread] = _this_thread,
-) -> Frame:
-    """The last frame of this thread, if that can be used again, or a new one."""
-    thread = this_thread()
-    frame = thread.frame
-    if frame is None or not frame.whole or frame.forks != len(forks):
-        frame = thread.frame = new()
-    return frame
-
-
-class Claim:
-    """A claim of this thread to one role or more, for one call."""
-
-    __slots__ = ("_frame",)
-
-    def __init__(self, frame: Callable[[], Frame] = _frame) -> None:
-        self._frame = frame()
+    @classmethod
+    def of_this_thread(
+        cls,
+        forks: list[None] = _forks,
+        this_thread: Callable[[], Thread] = _this_thread,
+    ) -> Claim:
+        """The last claim of this thread, if that can be used again, or a new one."""
+        thread = this_thread()
+        claim = thread.claim
+        if claim is None or not claim._whole or claim._forks != len(forks):
+            claim = thread.claim = cls()
+        return claim
 
     def hold(self, call: Callable[..., None], *args: Any) -> None:
         """Make the call. The claim is in force meanwhile. A role that it took is given back."""
-        frame = self._frame
-        frame.whole = False
-        frame.calls.send((call, args))
-        frame.whole = True
+        self._whole = False
+        self._calls.send((call, args))
+        self._whole = True
 
     def take(self, role: list[Claim]) -> Claim | None:
         """Ask for the role, inside the call. Returns the claim that has it; None if this one does.
 
         A claim that is refused leaves the list. One that has the role gives it back by `give_back`,
-        or by not returning from the call: its frame never runs again then.
+        or by not returning from the call: it is never in force again then.
         """
         role.append(self)
         while (first := role[0]) is not self:
@@ -118,35 +109,45 @@ class Claim:
 
     def give_back(self, role: list[Claim]) -> None:
         """Give the role back."""
-        with suppress(ValueError):  # it had been refused: a handler called while another call ran
+        try:  # noqa: SIM105  # `suppress` costs several times as much
             role.remove(self)
+        except ValueError:
+            pass  # it had been refused: a handler called while another call ran
 
     def is_mine(self, this_thread: Callable[[], Thread] = _this_thread) -> bool:
         """Whether this thread made it."""
-        return self._frame.thread is this_thread()
+        return self._thread is this_thread()
+
+    def is_of_the_same(self, other: Claim) -> bool:
+        """Whether the same thread made both."""
+        return self._thread is other._thread
 
     def was_forked(self, forks: list[None] = _forks) -> bool:
         """Whether this process is a child of the one in which it was made."""
-        return self._frame.forks != len(forks)
+        return self._forks != len(forks)
 
     def is_foreign(self) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
-        runs = self._frame.calls.gi_running  # for ever, as the fork copied it
+        runs = self._calls.gi_running  # for ever, as the fork copied it
         return runs and self.was_forked() and not self.is_mine()
 
     def in_force(
         self, forks: list[None] = _forks, is_finalizing: Callable[[], bool] = sys.is_finalizing
     ) -> bool:
-        """Whether its frame runs, in a thread that can go on."""
-        frame = self._frame
-        if not frame.calls.gi_running:
+        """Whether its call runs, in a thread that can go on."""
+        if not self._calls.gi_running:
             return False
-        return (frame.forks == len(forks) and not is_finalizing()) or self.is_mine()
+        return (self._forks == len(forks) and not is_finalizing()) or self.is_mine()
 
 
 def holder(role: list[Claim]) -> Claim | None:
     """The claim that has the role."""
-    for claim in role[:] if role else ():
+    try:
+        if (first := role[0]).in_force():
+            return first
+    except IndexError:
+        return None
+    for claim in role[1:]:
         if claim.in_force():
             return claim
     return None

@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from queue import Empty
 from typing import Any, TypeVar
 
 from . import place
+from .buffer import Mark
 from .claims import Claim, holder
 from .core import Core
 from .errors import WorkerDied
 from .limit import Limit, watched
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
-from .run import FETCHING, PROGRESS, Mark, Run
+from .run import FETCHING, PROGRESS, Run
 
 T = TypeVar("T")
 
 
-def read(core: Core[T], limit: Limit | None = None) -> T:
-    """One `next`: a batch, or StopIteration at the end of an epoch, or an error."""
+def read(core: Core[T], limit: Limit | None = None, tried: bool = False) -> T:
+    """One `next`: a batch, or StopIteration at the end of an epoch, or an error.
+
+    `tried`: the caller has looked for a batch already.
+    """
     while True:
         run = core.run
-        try:
-            batch = next(run.taking)[1]
-        except IndexError:
-            if run.marks:
-                tell(core, run)
+        if not tried:
+            try:
+                batch = next(run.first.taking)
+            except IndexError:
+                pass
             else:
-                await_something(core, limit)
+                core.did("Dequeue")
+                if run.parked > run.rung:
+                    took(core, run)
+                return batch
+        tried = False
+        if run.first.marks:
+            tell(core, run)
         else:
-            core.did("Dequeue")
-            if run.parked > run.rung:
-                took(core, run)
-            return batch
+            await_something(core, limit)
 
 
 def took(core: Core[Any], run: Run[Any]) -> None:
     """A batch was taken while the worker sleeps: wake the worker if there is enough room."""
-    if core.gates and len(run.batches) <= core.low_water:
+    if core.gates and run.held() <= core.low_water:
         run.ring()
 
 
 def tell(core: Core[Any], run: Run[Any]) -> None:
     """Raise the end or the error of the mark, and remove the mark; not if a batch is before it."""
-    marks = run.marks
-    mark = run.first_mark()
-    if mark is None or run.batches:  # in this order: the mark was put behind the batches
+    part = run.first
+    mark = part.mark()
+    if mark is None or part.batches:  # in this order: the mark was put behind the batches
         return
     place.end(core, mark)
     core.did("EndEpoch" if mark.ended else "Raise")
     # No call from here on: CPython lets neither a signal nor another thread in.
-    if not marks or marks[0] is not mark:
+    if not part.marks or part.marks[0] is not mark or mark.error is None:
         return
     try:
-        raise mark.error  # type: ignore[misc]  # it was not reported yet
+        raise mark.error
     finally:
-        del marks[0]
+        if mark.part is None:
+            del part.marks[0]
+        else:
+            run.first = mark.part
         mark.error = None  # its traceback holds this frame
 
 
@@ -69,7 +78,7 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
             f"{core.label} has a buffer of size {core.limits.capacity}: "
             "enter it by `with` before reading it."
         )
-    claim = Claim()
+    claim = Claim.of_this_thread()
     if core.stall_after is not None:
         limit = watched(core, core.stall_after, limit)
     try:
@@ -82,12 +91,13 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
 
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it lasts as long as this runs."""
-    await_turn(core, claim, limit)
+    if claim.take(core.requests) is not None:
+        await_turn(core, claim, limit)
     core.did(Request.__name__)
-    while not (run := core.run).batches and not run.marks:
+    while not (run := core.run).first.batches and not run.first.marks:
         puller = holder(run.pullers)
         if puller is not None:
-            sleep(core, run, puller, limit)
+            sleep(core, run, puller, claim, limit)
         elif core.closed:
             raise ValueError(f"{core.label} is closed.")
         elif not run.batches and not run.marks:  # the puller may have put something, and be gone
@@ -134,33 +144,39 @@ def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
 
 def drop(core: Core[Any], run: Run[Any]) -> None:
     """End a caller's own pull that an interrupt has left behind. The next puller does this."""
-    if run.progress[FETCHING] and run.hand is not None:  # the batch was put, or is lost
+    if not run.progress[FETCHING]:
+        return
+    run.last = [run.first, *run.first.behind()][-1]
+    if run.hand is not None:  # the batch was put, or is lost
         run.progress, run.puts, mark = run.hand
         run.lost += run.puts - run.given() - len(run.batches)
         if mark is not None and mark is not core.told.mark and not run.marks:
-            run.marks.append(mark)  # it was not reported yet
+            # it was not reported yet
+            run.end(mark, core.state(run), core.epoch(run))
         run.hand = None
         core.did("Enqueue", run)
-    elif run.progress[FETCHING]:
-        run.iterator = None
+    else:
+        run.iterator = run.last.epoch = None
         place.end(core, None)
         run.advance(Drop(core.limits, core.state(run)))
         core.did("Drop")
 
 
-def sleep(core: Core[Any], run: Run[Any], puller: Claim, limit: Limit | None) -> None:
+def sleep(core: Core[Any], run: Run[Any], puller: Claim, claim: Claim, limit: Limit | None) -> None:
     """Sleep until something is put, or the puller is gone, or `glance` seconds have passed."""
-    if puller.is_mine():
+    if puller.is_of_the_same(claim):
         raise RuntimeError(f"{core.label} is read by its own source.")
-    if (entering := holder(core.entering)) is not None and entering.is_mine():
+    if core.entering and (entering := holder(core.entering)) is not None and entering.is_mine():
         # a handler interrupts the entering thread, for which the worker waits
         raise RuntimeError(f"{core.label} is read while it is entered.")
     core.sleeps += 1
     run.ring()
-    if not run.batches and not run.marks and puller.in_force():
+    if not run.first.batches and not run.first.marks and puller.in_force():
         seconds = core.glance if limit is None else limit(core.glance)
-        with suppress(Empty):
+        try:  # noqa: SIM105  # `suppress` costs several times as much
             core.bell.get(True, seconds)
+        except Empty:
+            pass
 
 
 def bury(core: Core[Any], run: Run[Any]) -> None:
@@ -175,7 +191,7 @@ def bury(core: Core[Any], run: Run[Any]) -> None:
         buried = Bury(core.limits, core.state(run))
         if buried is not None:
             rest.progress = buried[PROGRESS:]
-    rest.marks.append(Mark(error))
+    rest.last.marks.append(Mark(error))
     core.run = rest
     run.iterator = None  # the error's traceback may hold the run
     if entry is not None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from .buffer import later, word
 from .claims import Claim, holder
 from .machine import Limits, State
 from .meter import Meter
@@ -98,7 +99,9 @@ class Core(Generic[T]):
         batch, so an empty buffer and then a request mean that the consumer waits. The scope is read
         last: a gate or a request that comes after a stop permits nothing.
         """
-        held, mark = len(run.batches), run.mark()
+        first = run.first
+        held, mark = len(first.batches), word(first.mark())
+        behind = later(first.behind()) if self.limits.lookahead else ()
         permits, waits = len(self.gates), holder(self.requests) is not None
         entry, entered = run.worker, self.entry
         return (
@@ -107,6 +110,7 @@ class Core(Generic[T]):
             "waiting" if waits else "idle",
             held,
             mark,
+            behind,
             "absent" if entry is None else "running" if entry.lives() else "dead",
             *run.progress,
         )
@@ -129,6 +133,11 @@ class Core(Generic[T]):
     def is_inside(self) -> bool:
         """Whether a `with` is entered and not left."""
         return self.entry is not None and not self.entry.over
+
+    def epoch(self, run: Run[T]) -> int:
+        """The number of the epoch for which the puller pulls."""
+        number = run.last.epoch
+        return self.told.after.epoch if number is None else number
 
     def is_source(self) -> bool:
         """Whether this thread is in a pull of this stream, so that its source calls."""

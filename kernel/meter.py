@@ -65,7 +65,7 @@ class Meter:
             self._inside += perf_counter() - since
             self._processor += process_time() - processor
         elif action == "Start":
-            self._now = OTHER, self._place(len(run.batches)), perf_counter()
+            self._now = OTHER, self._place(run.held()), perf_counter()
             self._worker = True
         elif action in ("Halt", "Die"):
             self.turns(OTHER, run)
@@ -97,7 +97,7 @@ class Meter:
         if self._worker:
             fill = self._fill
             fill[place] += took / 2
-            place = self._place(len(run.batches))
+            place = self._place(run.held())
             fill[place] += took / 2
         if doing == SOURCE:
             self._pulled = True
@@ -107,7 +107,7 @@ class Meter:
         """The worker falls asleep."""
         if not run.progress[BEGUN]:
             why = EPOCH
-        elif core.gates or len(run.batches) >= self._capacity:
+        elif core.gates or run.held() >= self._capacity:
             why = ROOM
             self._full += self._pulled
         else:
@@ -118,7 +118,7 @@ class Meter:
     def wakes(self, core: Core[Any]) -> None:
         """The worker has woken with no gate open. If there is room, it slept for want of one."""
         doing, place, since = self._now
-        if doing == ROOM and len(core.run.batches) < self._capacity:
+        if doing == ROOM and core.run.held() < self._capacity:
             self._now = GATE, place, since
 
     def read(self, given: int) -> Stats:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .buffer import Mark
 from .claims import holder
 from .errors import described
 from .machine import INITIAL, resumed
-from .run import FETCHING, Mark, Resume, Run, Start
+from .run import FETCHING, Resume, Run, Start
 
 if TYPE_CHECKING:
     from .core import Core
@@ -38,7 +39,7 @@ class Told(NamedTuple):
 
 def place(core: Core[Any]) -> Place:
     """Where the consumer is."""
-    told, mark = core.told, core.run.first_mark()
+    told, mark = core.told, core.run.first.mark()
     return told.after if mark is None or mark is not told.mark else told.before
 
 
@@ -123,7 +124,7 @@ def load_state_dict(core: Core[Any], state: Any) -> None:
     if core.record is not None and first != INITIAL:
         core.record.end("the stream was resumed")  # its first line says otherwise
     run: Run[Any] = Run()
-    run.resume(first, Resume(in_pass, skip, said, pass_epoch))
+    run.resume(first, epoch, Resume(in_pass, skip, said, pass_epoch))
     told = Told(None, Place(), Place(epoch, -in_epoch, -in_pass))
     # No call from here on: an interrupt finds both done or neither.
     core.told = told

@@ -6,9 +6,10 @@ import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from .buffer import Mark
 from .errors import NotAnEnd, reported
 from .machine import Enqueue, Exhaust, Fail
-from .run import MARK, PROGRESS, Mark, Resume, Run
+from .run import MARK, PROGRESS, Resume, Run
 
 if TYPE_CHECKING:
     from .core import Core
@@ -36,12 +37,12 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     assert put is not None
     mark = Mark(StopIteration()) if put[MARK] == "ended" else None
     run.hand = put[PROGRESS:], run.puts + 1, mark
-    run.batches.append(batch)
+    run.last.batches.append(batch)
     run.puts += 1
     if run.stateful is not None:
         run.keep(core.snapshot_every)
     if mark is not None:
-        run.marks.append(mark)
+        run.end(mark, put, core.epoch(run))
     run.advance(put)
     run.hand = None
     core.did("Enqueue", run)
@@ -53,7 +54,7 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
     assert exhausted is not None
     run.iterator = None
     if exhausted[MARK] == "ended":
-        run.marks.append(Mark(StopIteration()))
+        run.end(Mark(StopIteration()), exhausted, core.epoch(run))
     run.advance(exhausted)
     core.did("Exhaust", run)
 
@@ -61,8 +62,10 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
 def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     """The source has raised."""
     failed = Fail(core.limits, run.own_state())
+    assert failed is not None
     run.iterator = None
-    run.marks.append(Mark(reported(error, core.label, core.limits.capacity > 0)))
+    mark = Mark(reported(error, core.label, core.limits.capacity > 0))
+    run.end(mark, failed, core.epoch(run))
     run.advance(failed)
     core.did("Fail", run)
 
@@ -87,7 +90,7 @@ def ask(core: Core[Any], run: Run[T]) -> T:
 def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
     """Begin a pass. The first pass of a resumed stream goes on at the place of the state."""
     resume, run.resumes = run.resumes, None
-    epoch = core.told.after.epoch if resume is None else resume.epoch
+    epoch = core.epoch(run) if resume is None else resume.epoch
     source: Any = core.stream_fn(epoch) if core.numbered else core.stream_fn()
     if resume is None:
         iterator: Iterator[T] = iter(source)

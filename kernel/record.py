@@ -58,7 +58,7 @@ class Record:
         try:
             self._add(action, threading.current_thread().name, threading.get_ident())
             while self._lines and self._process:
-                claim = Claim()
+                claim = Claim.of_this_thread()
                 claim.hold(self._write, claim)
                 if self._writers and self._writers[0] is not claim and holder(self._writers):
                     break  # that thread looks for lines once more at its end
@@ -86,8 +86,8 @@ class Record:
             if not _removed(self._waits, number):  # a handler in it has made a request of its own
                 lines.append(_line("Request", thread))
         elif action in BY_CALLERS:
-            ends = action in ("Request", "Enter")  # then requests of other threads are over, too
-            for waiter in self._waits[:] if ends else [number]:
+            # Where one begins, requests of other threads are over, too.
+            for waiter in self._waits[:] if action == "Request" else [number]:
                 if _removed(self._waits, waiter):
                     if waiter != number:
                         self._told.append(waiter)

@@ -20,7 +20,7 @@ def close(core: Core[Any]) -> None:
         raise RuntimeError(f"{core.label} was closed by its own source.")
     core.closed = True  # first: a waiting consumer gets an error, and does not pull for itself
     ended: list[Any] = []
-    claim = Claim()
+    claim = Claim.of_this_thread()
     claim.hold(_close, core, claim, ended)
     _end(*ended)
 
@@ -33,7 +33,7 @@ def restart(core: Core[Any], wrapper: object) -> None:
         raise RuntimeError(f"{core.label} was restarted by its own source.")
     inside = core.is_inside()
     ended: list[Any] = []
-    claim = Claim()
+    claim = Claim.of_this_thread()
     claim.hold(_restart, core, claim, ended)
     try:
         _end(*ended)

@@ -1,4 +1,4 @@
-"""The puller's side of a stream: the buffer, the pass and its progress.
+"""The puller's side of a stream: the pass, its progress, and what it has put.
 
 The puller is the worker or, where there is none, a caller in `next`. It alone writes a `Run`.
 Callers take from the buffer.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import repeat, starmap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from .buffer import Mark, Part
 from .claims import Claim
 from .machine import INITIAL, Limits, State, Worker
-from .machine import Mark as MarkWord
 
 if TYPE_CHECKING:
     from .core import Entry
@@ -23,22 +22,9 @@ T = TypeVar("T")
 
 # Places of variables in a state; a test compares them with `Variables`.
 MARK: Final = 4
-PROGRESS: Final = 6  # and all that follow
+PROGRESS: Final = 7  # and all that follow
 
 FETCHING, BEGUN, COUNT = range(3)  # places in `Run.progress`
-
-
-class Mark:
-    """The end of an epoch (a StopIteration), or an error, which `next` will raise.
-
-    It is an object of its own because a source may raise one exception twice.
-    """
-
-    __slots__ = ("ended", "error")
-
-    def __init__(self, error: BaseException) -> None:
-        self.error: BaseException | None = error  # None once it was reported
-        self.ended = type(error) is StopIteration
 
 
 class Resume(NamedTuple):
@@ -71,16 +57,12 @@ class Run(Generic[T]):
     A worker that is given up keeps its run. The stream goes on with a new one.
     """
 
-    def __init__(
-        self, given: int = 0, batches: Iterable[T] = (), marks: Iterable[Mark] = ()
-    ) -> None:
-        self.batches: deque[T] = deque(batches)
-        self.taking = enumerate(starmap(self.batches.popleft, repeat(())), given)
-        """Takes the oldest batch and counts it in one step. Raises IndexError if there is none."""
-        self.marks: deque[Mark] = deque(marks)
-        """The mark behind the batches, if there is one. It is put after them: a thread that sees
-        the mark, and then no batch, has seen all."""
-        self.puts = given + len(self.batches)
+    def __init__(self, given: int = 0) -> None:
+        self.first: Part[T] = Part(given)
+        """The part from which callers take. It is theirs to write."""
+        self.last = self.first
+        """The part to which the puller puts."""
+        self.puts = given
         """How many batches were put since the stream was made; stale while a worker runs ahead."""
         self.lost = 0
         """How many batches of callers' own pulls an interrupt has lost. They count as given."""
@@ -108,10 +90,34 @@ class Run(Generic[T]):
 
     def follower(self, whole: bool = False) -> Run[T]:
         """A run in place of this one, with no pass. `whole`: with what is buffered here."""
-        given = self.given()
-        run = Run(given, self.batches.copy(), self.marks.copy()) if whole else Run[T](given)
+        run = Run[T](self.given())
         run.starts, run.snapshots = self.starts.copy(), self.snapshots.copy()
+        if whole:
+            last, run.puts, run.lost = self.last, self.puts, self.lost
+            copied = Part(last.taken(), last.batches.copy(), last.marks.copy(), last.epoch)
+            run.first, run.last = copied if self.first is last else self.first, copied
+            for part in self.first, *self.first.behind():
+                mark = part.mark()
+                if mark is not None and mark.part is last:
+                    mark.part = copied
         return run
+
+    def held(self) -> int:
+        """How many batches are held. A caller may take some meanwhile: so many, or fewer."""
+        first = self.first
+        if first is self.last:
+            return len(first.batches)
+        return len(first.batches) + sum(len(part.batches) for part in first.behind())
+
+    @property
+    def batches(self) -> deque[T]:
+        """The batches that come first."""
+        return self.first.batches
+
+    @property
+    def marks(self) -> deque[Mark]:
+        """The mark behind these, if there is one."""
+        return self.first.marks
 
     def ring(self, why: str | None = None) -> None:
         """Wake the worker if it is parked and no caller has rung for that yet."""
@@ -123,7 +129,7 @@ class Run(Generic[T]):
     def own_state(self) -> State:
         """The part of the state on which the answer of a pull depends: the puller's own side."""
         worker: Worker = "absent" if self.worker is None else "running"
-        return "inside", 0, "idle", len(self.batches), "none", worker, *self.progress
+        return "inside", 0, "idle", len(self.last.batches), "none", (), worker, *self.progress
 
     def advance(self, state: State | None) -> None:
         """Take over the progress of a state that an action has returned."""
@@ -138,9 +144,15 @@ class Run(Generic[T]):
 
     def given(self) -> int:
         """How many batches were taken since the stream was made."""
-        counted: Any = self.taking.__reduce__()
-        taken: int = counted[1][1]
-        return taken + self.lost
+        return self.first.taken() + self.lost
+
+    def end(self, mark: Mark, state: State, epoch: int) -> None:
+        """Put a mark behind the epoch of this number. In this state the puller goes on, or not."""
+        last, goes_on = self.last, state[PROGRESS + BEGUN]
+        mark.part = Part(self.puts - self.lost, epoch=epoch + 1) if goes_on else None
+        last.epoch = None if mark.part is None else epoch
+        last.marks.append(mark)
+        self.last = mark.part or last
 
     def began(self, epoch: int) -> None:
         """A pass has begun."""
@@ -171,27 +183,13 @@ class Run(Generic[T]):
         """Whether a pull was begun, or a state was loaded."""
         return bool(self.starts or self.marks) or self.progress != INITIAL[PROGRESS:]
 
-    def resume(self, state: State, resume: Resume) -> None:
-        """Go on in this state, with this pass."""
+    def resume(self, state: State, epoch: int, resume: Resume) -> None:
+        """Go on in this state and epoch, with this pass."""
         self.progress = state[PROGRESS:]
         if state[MARK] == "ended":
-            self.marks.append(Mark(StopIteration()))
+            self.end(Mark(StopIteration()), state, epoch)
         if resume.in_pass:
             self.starts.append(Start(-resume.in_pass, resume.epoch))
             self.resumes = resume
         if resume.state is not None:
             self.snapshots.append(Snapshot(-resume.skip, resume.state))
-
-    def mark(self) -> MarkWord:
-        """The machine's word for the mark."""
-        mark = self.first_mark()
-        return "none" if mark is None else "ended" if mark.ended else "failed"
-
-    def first_mark(self) -> Mark | None:
-        """The mark, if there is one."""
-        if not self.marks:
-            return None
-        try:
-            return self.marks[0]
-        except IndexError:
-            return None  # a caller has just removed it

@@ -26,7 +26,7 @@ GIVEN_UP: Final = object()
 
 def enter(core: Core[Any], wrapper: object) -> None:
     """Enter. If there is a buffer, start the worker first."""
-    claim, entry = Claim(), Entry()
+    claim, entry = Claim.of_this_thread(), Entry()
     try:
         claim.hold(_enter, core, claim, wrapper, entry)
     finally:  # after the claim's end, for which the worker waits
@@ -112,8 +112,8 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
     while True:  # until no mark came meanwhile: a mark comes behind its batches
-        rest = run.follower(whole=True)
-        if len(run.marks) == len(rest.marks):
+        last, rest = run.last, run.follower(whole=True)
+        if run.last is last and len(run.last.marks) == len(rest.last.marks):
             break
     rest.worker, rest.progress = entry, run.progress
     entry.claim = None
@@ -128,7 +128,7 @@ def opened(core: Core[Any]) -> None:
     """A gate was opened: wake the worker if it has something to do and does not sleep lightly."""
     run = core.run
     entry = run.worker
-    room = len(run.batches) < core.limits.capacity
+    room = run.held() < core.limits.capacity
     if room and run.progress[BEGUN] and entry is not None and not entry.light:
         run.ring(GATE)
 

@@ -39,6 +39,8 @@ class StreamWrapper(Generic[T]):
     :param with_epoch: call `stream_fn` with the number, from 0, of the epoch that a pass begins in
     :param snapshot_every: where the source, or its iterator, has `state_dict`, it is asked after
         each so many batches of a pass, for `state_dict` of this; less than 1 means never
+    :param lookahead: while a gate is open, the thread pulls past the end of an epoch, into the next
+        ones, as long as there is room in the buffer; not past an error or a pass without batches
     :param record: text file to which each action of the protocol is written, as a line of JSON,
         for `python -m specs trace FILE`; None means no record, at no cost
     :param stats: count which thread waits for which, for `stats()`
@@ -67,6 +69,7 @@ class StreamWrapper(Generic[T]):
         stop_timeout: float | None = None,
         with_epoch: bool = False,
         snapshot_every: SupportsIndex = 1,
+        lookahead: bool = False,
         record: TextIO | None = None,
         stats: bool = False,
         stall_after: float | None = None,
@@ -74,7 +77,8 @@ class StreamWrapper(Generic[T]):
         arguments.function("stream_fn", stream_fn)
         arguments.mapping("profile", profile)
         capacity = arguments.size("buffer_size", buffer_size)
-        limits = Limits(capacity, arguments.size("epoch_size", epoch_size))
+        size = arguments.size("epoch_size", epoch_size)
+        limits = Limits(capacity, size, bool(lookahead))
         self._name, self._event = name, f"read_batch_{name}"
         self._profile, self._plain = profile, profile is None and record is None
         label = f"StreamWrapper {name!r}"
@@ -150,10 +154,10 @@ class StreamWrapper(Generic[T]):
         if self._plain:  # as `read`, without a call, for speed
             run = core.run
             try:
-                batch: T = next(run.taking)[1]
+                batch: T = next(run.first.taking)
             except IndexError:
-                return read(core)
-            if run.parked > run.rung and len(run.batches) <= core.low_water:
+                return read(core, None, True)
+            if run.parked > run.rung and len(run.first.batches) <= core.low_water:
                 took(core, run)
             return batch
         return self._read()

@@ -12,7 +12,7 @@ import weakref
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from .claims import Claim, Frame
+from .claims import Claim
 from .consumer import drop
 from .core import Core, Entry
 from .machine import Fetch, Halt, Start
@@ -38,7 +38,7 @@ def live(
     alarms: object,
 ) -> None:
     """The thread's function."""
-    entry.claim = claim = Claim(Frame)  # a frame of its own: no other call runs in it
+    entry.claim = claim = Claim()  # one of its own: no other call of this thread uses it
     try:
         claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
@@ -101,15 +101,16 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
     run = core.run
     parked = False
     while True:
-        if entry.over or (not entering.in_force() and core.entry is not entry):
+        has_entered = core.entry is entry or entering.in_force() or core.entry is entry
+        if entry.over or not has_entered:
             halted = Halt(core.limits, core.state(run))
             if halted is not None:  # None for a worker that was given up: it counts as dead
                 run.advance(halted)
                 run.worker = None
                 core.did("Halt")
             return False
-        plain = core.record is None and core.entry is entry
-        if core.gates and plain and run.is_under_way(core.limits) and run_ahead(core, run, entry):
+        plain = core.gates and core.record is None and core.entry is entry
+        if plain and run.is_under_way(core.limits) and run_ahead(core, run, entry):
             return True
         fetched = Fetch(core.limits, core.state(run))
         if fetched is not None:
@@ -144,10 +145,12 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     can make the buffer longer. The last batch of an epoch is left to `pull`. Returns whether the
     worker has parked in front of a full buffer.
     """
-    capacity, epoch_size = core.limits
+    capacity, epoch_size, _ = core.limits
     meter = core.meter
-    batches, gates, over, iterator = run.batches, core.gates, entry.over, run.iterator
+    gates, over, iterator = core.gates, entry.over, run.iterator
     assert iterator is not None
+    part = run.last
+    batches = part.batches
     append = batches.append
     first = at = run.progress[COUNT]
     answered = run.answered
@@ -157,7 +160,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     parked = False
     try:
         while at < last:
-            stop = min(at + capacity - len(batches), last)
+            held = len(batches) if run.first is part else run.held()
+            stop = min(at + capacity - held, last)
             if meter is not None and at < stop:
                 meter.turns(SOURCE, run)
             for at in range(at, stop):  # noqa: B007, B020  # it goes on where it stopped

@@ -17,18 +17,27 @@ from specs.conform.adapters import emloop, find_emloop
 
 T = TypeVar("T")
 
-SUBJECTS = ("kernel", "emloop")
+SUBJECTS = ("kernel", "lookahead", "emloop")
 
 
 LONG = {
+    "test_property_fails_on_its_mutant": 3,
+    "test_pure_machine_refuses_mutants": 3,
+    "test_graph_is_the_machines": 3,
+    "test_graph_differs_from_broken_lookahead": 3,
+    "test_properties_from_every_place": 3,
+    "test_counterexample_on_emloop": 3,
+    "test_history_is_that_of_the_machine": 3,
+    "test_holds_of_the_machine": 3,
+    "test_formulas_are_the_properties_of_steps": 2,
     "test_rule_10_interrupt_before_an_instruction": 5,
     "test_rule_10_strikes_of_states_epochs_and_resets": 3,
-    "test_rule_refuses": 3,
+    "test_rule_refuses": 6,
     "test_mutants_of_the_text": 0,
     "test_contract_on_emloop": 0,
     "test_layers_refuse_a_mutant_and_not_the_protocol": 0,
-    "test_sample_is_refused_by_tlc": 3,
-    "test_mutant_is_refuted": 2,
+    "test_sample_is_refused_by_tlc": 6,
+    "test_mutant_is_refuted": 4,
     "test_broken_resume_is_refuted": 2,
     "test_drawn_runs": 0,
     "test_paths_are_the_machines": 4,
@@ -64,12 +73,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Leave without waiting for the threads that a broken subject leaves behind."""
-    if session.config.getoption("--subject") != "kernel":
+    if session.config.getoption("--subject") == "emloop":
         os._exit(exitstatus)
+
+
+class Lookahead(StreamWrapper[Any]):
+    """The class, with lookahead, of which the consumer notices nothing."""
+
+    def __init__(self, *arguments: Any, lookahead: bool = True, **options: Any) -> None:
+        super().__init__(*arguments, lookahead=lookahead, **options)
 
 
 def load(subject: str) -> Any:
     """The class."""
+    if subject == "lookahead":
+        return Lookahead
     return emloop() if subject == "emloop" else StreamWrapper
 
 
@@ -81,7 +99,24 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.fixture(scope="session")
 def wrapper(request: pytest.FixtureRequest) -> Any:
     """The class under test."""
-    return load(request.config.getoption("--subject"))
+    return load(getattr(request, "param", request.config.getoption("--subject")))
+
+
+BY_DEFAULT = {
+    "test_rule_6_worker_stays_in_the_epoch",
+    "test_rule_6_entering_begins_an_epoch",
+    "test_empty_tells_whether_next_would_wait",
+}
+"""Tests of the contract that lookahead changes. Their likes are in `test_lookahead.py`."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The contract holds with lookahead, too."""
+    chosen = metafunc.config.getoption("--subject")
+    is_contract = metafunc.module.__name__.rpartition(".")[2].startswith("test_contract")
+    if "wrapper" in metafunc.fixturenames and is_contract and chosen == "kernel":
+        subjects = ["kernel"] if metafunc.function.__name__ in BY_DEFAULT else SUBJECTS[:2]
+        metafunc.parametrize("wrapper", subjects, indirect=True, scope="session")
 
 
 class Once(Protocol):

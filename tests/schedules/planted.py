@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernel import claims, consumer, core, launch, pull, run, scope, stream, worker
+from kernel import buffer, claims, consumer, core, launch, pull, run, scope, stream, worker
 
 from ..support.mutants import mutate
 from .programs import Program
 
 MODULES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (claims, run, pull, core, consumer, worker, launch, scope, stream)
+    for module in (buffer, claims, run, pull, core, consumer, worker, launch, scope, stream)
 }
 
 
@@ -74,7 +74,7 @@ PLANTED = {
     ),
     "asleep beside a batch": Planted(
         "consumer.sleep",
-        "if not run.batches and not run.marks and puller.in_force():",
+        "if not run.first.batches and not run.first.marks and puller.in_force():",
         "if puller.in_force():",
         "restart",
         "lost wake-up",
@@ -88,17 +88,53 @@ PLANTED = {
     ),
     "an end is told before the batch in front of it": Planted(
         "consumer.tell",
-        "if mark is None or run.batches:",
+        "if mark is None or part.batches:",
         "if mark is None:",
         "epochs-of-one",
         "observation",
     ),
     "a mark is put before its batch": Planted(
         "pull.put",
-        "    run.batches.append(batch)\n",
-        "    if mark is not None:\n        run.marks.append(mark)\n        mark = None\n"
-        "    run.batches.append(batch)\n",
+        "    run.last.batches.append(batch)\n",
+        "    if mark is not None:\n        run.end(mark, put, core.epoch(run))\n"
+        "        mark = None\n"
+        "    run.last.batches.append(batch)\n",
         "epochs-of-one",
+        "observation",
+    ),
+    "the batch behind an end is put in front of it": Planted(
+        "run.Run.end", "self.last = mark.part or last", "pass", "lookahead", "observation"
+    ),
+    "the bound is on the first epoch": Planted(
+        "run.Run.held",
+        " + sum(len(part.batches) for part in first.behind())",
+        "",
+        Program(2, 0, ("Enter", "Allow", "Next"), (1, 2, "exhausted", 3, 4, 5), lookahead=True),
+        "observation",
+    ),
+    "later epochs do not count in the look for room": Planted(
+        "buffer.later",
+        "return found[:-1]",
+        "return () if found else found[:-1]",
+        "lookahead",
+        "observation",
+    ),
+    "the later epochs are those behind another one": Planted(
+        "core.Core.state",
+        "later(first.behind())",
+        "later(run.first.behind())",
+        Program(1, 1, ("Enter", "Allow", "Next", "Next"), (1, 2), lookahead=True),
+        "observation",
+        preemptions=2,
+    ),
+    "an end is told twice": Planted(
+        "consumer.tell",
+        " or mark.error is None",
+        "",
+        Program(
+            *(2, 1, ("Enter", "Allow", "Start", "Next", "Next", "Join"), (1, 2), ("Next", "Next")),
+            lookahead=True,
+        ),
         "observation",
     ),
     "a stop that does not wait": Planted(
@@ -106,7 +142,7 @@ PLANTED = {
     ),
     "running ahead without room": Planted(
         "worker.run_ahead",
-        "at + capacity - len(batches)",
+        "at + capacity - held",
         "at + capacity",
         "restart",
         "observation",
@@ -152,17 +188,20 @@ PLANTED = {
     ),
     "a request is read before the buffer": Planted(
         "core.Core.state",
-        "        held, mark = len(run.batches), run.mark()\n"
+        "        held, mark = len(first.batches), word(first.mark())\n"
+        "        behind = later(first.behind()) if self.limits.lookahead else ()\n"
         "        permits, waits = len(self.gates), holder(self.requests) is not None\n",
         "        permits, waits = len(self.gates), holder(self.requests) is not None\n"
-        "        held, mark = len(run.batches), run.mark()\n",
+        "        held, mark = len(first.batches), word(first.mark())\n"
+        "        behind = later(first.behind()) if self.limits.lookahead else ()\n",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
         "observation",
     ),
     "the scope is read first": Planted(
         "core.Core.state",
         """\
-        held, mark = len(run.batches), run.mark()
+        held, mark = len(first.batches), word(first.mark())
+        behind = later(first.behind()) if self.limits.lookahead else ()
         permits, waits = len(self.gates), holder(self.requests) is not None
         entry, entered = run.worker, self.entry
         return (
@@ -171,7 +210,8 @@ PLANTED = {
         """\
         entry, entered = run.worker, self.entry
         scope = "new" if entered is None else "outside" if entered.over else "inside"
-        held, mark = len(run.batches), run.mark()
+        held, mark = len(first.batches), word(first.mark())
+        behind = later(first.behind()) if self.limits.lookahead else ()
         permits, waits = len(self.gates), holder(self.requests) is not None
         return (
             scope,
@@ -182,9 +222,9 @@ PLANTED = {
     "a sleep is announced after the look": Planted(
         "consumer.sleep",
         "    core.sleeps += 1\n    run.ring()\n"
-        "    if not run.batches and not run.marks and puller.in_force():\n",
+        "    if not run.first.batches and not run.first.marks and puller.in_force():\n",
         "    run.ring()\n"
-        "    if not run.batches and not run.marks and puller.in_force():\n"
+        "    if not run.first.batches and not run.first.marks and puller.in_force():\n"
         "        core.sleeps += 1\n",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
         "lost wake-up",
@@ -201,8 +241,8 @@ PLANTED = {
     ),
     "the worker looks first whether it was entered": Planted(
         "worker.work",
-        "not entering.in_force() and core.entry is not entry",
-        "core.entry is not entry and not entering.in_force()",
+        "entering.in_force() or core.entry is entry\n",
+        "entering.in_force()\n",
         FULL,
         "observation",
     ),

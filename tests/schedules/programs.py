@@ -22,6 +22,7 @@ class Program(NamedTuple):
     answers: tuple[Any, ...] = ()  # batches, "exhausted", "raised"; from the first again when used
     # up. None at all stands for any of `ANSWERS`, each time
     other: tuple[str, ...] | int = ()  # calls of a second user
+    lookahead: bool = False
 
     @property
     def script(self) -> tuple[str, ...] | int:
@@ -74,6 +75,27 @@ PROGRAMS = {
         2,
         ("Enter", "Allow", "Next", "Exit", "EnterDead", "Next", "Next", "Next", "Exit", "Next"),
         (1, 2, 3, "exhausted"),
+    ),
+    "lookahead": Program(
+        2,
+        1,
+        ("Enter", "Allow", "Prefetched", "Next", "Next", "Exit", "Next", "Enter", "Next", "Next"),
+        (1, 2, "exhausted", 3, "raised"),
+        lookahead=True,
+    ),
+    "lookahead-by-passes": Program(
+        2,
+        0,
+        ("Enter", "Allow", "Next", "Next", "Next", "Next", "Disallow", "Next", "Exit", "Next"),
+        (1, "exhausted", 2, "exhausted", "exhausted"),
+        lookahead=True,
+    ),
+    "lookahead-interrupted": Program(
+        1,
+        1,
+        ("Enter", "Allow", "NextInterrupted", "Interrupted", "Enter", "NextInterrupted", "Exit"),
+        (1, 2, "exhausted"),
+        lookahead=True,
     ),
     "misuse": Program(
         1,

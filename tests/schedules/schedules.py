@@ -85,7 +85,11 @@ class Run:
         self.file: Any = File(self.control) if written else None
         self.recorded |= written
         self.wrapper = StreamWrapper(
-            self.source, program.capacity, program.epoch_size or -1, record=self.file
+            self.source,
+            program.capacity,
+            program.epoch_size or -1,
+            lookahead=program.lookahead,
+            record=self.file,
         )
         self.core: Any = self.wrapper._core
         if recorded and not written:
@@ -126,12 +130,11 @@ class Run:
 
     def changed(self, where: deque[Any], change: str, item: Any) -> None:
         """A batch or a mark was put or taken, if it is there where that was."""
-        run = self.core.__dict__["run"]
         if self.recorded or self.control.running is None:
             return
-        if where is run.batches:
+        if any(where is part.batches for part in self.parts()):
             self.note("Enqueue" if change == "put" else "Dequeue")
-        elif where is run.marks and change == "taken":
+        elif any(where is part.marks for part in self.parts()) and change == "taken":
             self.note("EndEpoch" if item.ended else "Raise")
 
     def judge(self) -> None:
@@ -145,7 +148,7 @@ class Run:
         real = self.core.state(self.core.__dict__["run"])
         if state != real:
             raise Wrong("step", f"the machine is in {state}, the shell in {real}")
-        kept = (*self.given, *deque.__iter__(self.core.__dict__["run"].batches))
+        kept = [*self.given, *(b for part in self.parts() for b in deque.__iter__(part.batches))]
         if any(all(batch is not other for other in kept) for batch in self.source.pulled):
             raise Wrong("observation", "a batch is lost")
 
@@ -163,7 +166,15 @@ class Run:
     @property
     def held(self) -> int:
         """Batches that are buffered."""
-        return deque.__len__(self.core.__dict__["run"].batches)
+        return sum(deque.__len__(part.batches) for part in self.parts())
+
+    def parts(self) -> list[Any]:
+        """The parts of the buffer, read without a point."""
+        found = [self.core.__dict__["run"].__dict__["first"]]
+        for part in found:
+            marks = list(deque.__iter__(part.marks))
+            found += [mark.part for mark in marks if mark.part is not None]
+        return found
 
     def pull_starts(self) -> None:
         """A pull starts: there is a gate open, or a request that was not served."""

@@ -19,7 +19,7 @@ WATCHED: dict[type, tuple[str, ...]] = {
     Core: ("entry", "run", "sleeps", "told", "closed", "waiting", "loaded"),
     Run: (
         *("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
-        *("puts", "lost", "resumes", "stateful", "starts", "snapshots"),
+        *("puts", "lost", "resumes", "stateful", "starts", "snapshots", "last", "first"),
     ),
     Entry: ("claim", "light", "death", "thread"),
     Record: ("_process", "_inside"),
@@ -39,6 +39,30 @@ def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
         if name in holder.__dict__:  # else it is being made, and nobody else has it
             control().touch(place, write=True)
         holder.__dict__[name] = value
+
+    return property(get, put)
+
+
+def moved(
+    control: Callable[[], Control], changed: Callable[[], Callable[[Any, str, Any], None]]
+) -> property:
+    """`Run.first`, with no points: it is read to read its deques, and written with the mark's read.
+
+    To leave a part is to take its mark. CPython lets nobody in between the look whether it is there
+    and that. `consumer.tell` leans on it.
+    """
+
+    def get(run: Any) -> Any:
+        control().note("Run.first", write=False)
+        return run.__dict__["first"]
+
+    def put(run: Any, part: Any) -> None:
+        if "first" in run.__dict__:
+            control().note("Run.first", write=True)
+            left = run.__dict__["first"]
+            if part is not left:
+                changed()(left.marks, "taken", deque.__getitem__(left.marks, 0))
+        run.__dict__["first"] = part
 
     return property(get, put)
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from kernel import claims, core, launch, record, run, scope
-from kernel.claims import Claim, Frame
-from specs.trace import lines
+from kernel import buffer, claims, core, launch, record, run, scope
+from kernel.claims import Claim
 
-from . import steps
 from .control import Actor, Control, SimpleQueue, Thread
-from .shared import WATCHED, Deque, List, Writers, watched
+from .shared import WATCHED, Deque, List, Writers, moved, watched
 
 
 class Local:
@@ -30,28 +28,28 @@ class Local:
 
 
 class Frames:
-    """Attribute `calls` of a `Frame`, with points in front of it. Claims look whether it runs."""
+    """Attribute `_calls` of a `Claim`, with points in front of it: each looks whether it runs."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
-        self.slot: Any = vars(Frame)["calls"]
+        self.slot: Any = vars(Claim)["_calls"]
         self.names: dict[int, str] = {}
         self.fresh: Any = None  # it is being made, and nobody else has it
 
-    def __get__(self, frame: Any, kind: Any) -> Any:
-        if frame is not self.fresh:
-            self.shell.control.touch(self.names[id(frame)], write=False)
+    def __get__(self, claim: Any, kind: Any) -> Any:
+        if claim is not self.fresh:
+            self.shell.control.touch(self.names[id(claim)], write=False)
         self.fresh = None
-        return self.slot.__get__(frame)
+        return self.slot.__get__(claim)
 
-    def __set__(self, frame: Any, value: Any) -> None:
-        self.names[id(frame)] = self.shell.control.name("claims")
-        self.fresh = frame
-        self.slot.__set__(frame, value)
+    def __set__(self, claim: Any, value: Any) -> None:
+        self.names[id(claim)] = self.shell.control.name("claims")
+        self.fresh = claim
+        self.slot.__set__(claim, value)
 
-    def held(self, frame: Frame, call: Callable[..., None], *arguments: Any) -> None:
+    def held(self, claim: Claim, call: Callable[..., None], *arguments: Any) -> None:
         """A call that a claim makes: its beginning and its end are noticed by others."""
-        place = self.names[id(frame)]
+        place = self.names[id(claim)]
         self.shell.control.note(place, write=True)
         try:
             call(*arguments)
@@ -79,15 +77,15 @@ class Shell:
         self.local = Local(self)
         patch.setattr(claims._this_thread, "__defaults__", (self.local, claims.Thread))
         frames, hold = Frames(self), vars(Claim)["hold"]
-        patch.setattr(Frame, "calls", frames)
+        patch.setattr(Claim, "_calls", frames)
         patch.setattr(
             Claim,
             "hold",
-            lambda claim, *call: hold(claim, frames.held, claim._frame, *call),
+            lambda claim, *call: hold(claim, frames.held, claim, *call),
         )
         for module in (core, launch, scope):
             patch.setattr(module, "SimpleQueue", lambda: SimpleQueue(self.control))
-        for module in (run, record):
+        for module in (buffer, record):
             patch.setattr(module, "deque", self.deque)
         patch.setattr(
             record, "threading", SimpleNamespace(current_thread=self, get_ident=self.ident)
@@ -99,8 +97,9 @@ class Shell:
             for name in names:
                 attribute = watched(kind, name, lambda: self.control)
                 patch.setattr(kind, name, attribute, raising=False)
+        first = moved(lambda: self.control, lambda: self.changed)
+        patch.setattr(run.Run, "first", first, raising=False)
         patch.setattr(core.Core, "did", self.hook())
-        patch.setitem(lines.ACTION, "Enter", steps.enter)
 
     def begin(self, control: Control) -> None:
         """Serve another run."""
@@ -119,7 +118,7 @@ class Shell:
         """What stands in for `Run.given`, which counts what was taken from the buffer."""
 
         def counted(run: Any) -> int:
-            self.control.touch(run.batches.name, write=False)
+            self.control.touch(run.first.batches.name, write=False)
             return given(run)
 
         return counted

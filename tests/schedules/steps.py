@@ -6,18 +6,11 @@ is noted after it took effect and before the next of its thread.
 
 from __future__ import annotations
 
-from kernel.machine import INITIAL, Enter, Limits, State, Variables
+from kernel.machine import INITIAL, Limits, State, Variables
 from specs.trace import ordering
 from specs.trace.lines import ACTION, Line
 
 NOTHING = (None,) * len(Variables._fields)
-
-
-def enter(limits: Limits, state: State) -> State | None:
-    """Enter, also late: a request may have come since who enters has looked, as in `Shell.tla`."""
-    consumer = Variables(*state).consumer
-    entered = Enter(limits, Variables(*state)._replace(consumer="idle"))
-    return entered and Variables(*entered)._replace(consumer=consumer)
 
 
 class Steps:

@@ -28,12 +28,14 @@ class ScheduleError(ValueError):
 def program_of(name: str) -> Program:
     """A standard program, or CAPACITY/EPOCH_SIZE/CALLS[/ANSWERS[/CALLS OF A SECOND USER]].
 
-    Calls and answers are separated by commas. A number of calls stands for any, and so do answers
-    that are left out. Raises `ScheduleError`.
+    A capacity that ends in + is with lookahead. Calls and answers are separated by commas. A number
+    of calls stands for any, and so do answers that are left out. Raises `ScheduleError`.
     """
     if name in PROGRAMS:
         return PROGRAMS[name]
     parts = [*name.split("/"), "", ""]
+    lookahead = parts[0].endswith("+")
+    parts[0] = parts[0].removesuffix("+")
     if not 5 <= len(parts) <= 7 or not (parts[0].isdecimal() and parts[1].isdecimal()):
         known = ", ".join(PROGRAMS)
         raise ScheduleError(f"{name!r} is no program: CAPACITY/EPOCH_SIZE/CALLS, or one of {known}")
@@ -47,6 +49,7 @@ def program_of(name: str) -> Program:
         calls_of(name, parts[2]),
         tuple(None if answer == "None" else answer for answer in answers),
         calls_of(name, parts[4]) if parts[4] else (),
+        lookahead,
     )
 
 
@@ -69,7 +72,8 @@ def name_of(program: Program) -> str:
     answers = [a if a in ANSWERS else "None" if a is None else "batch" for a in program.answers]
     parts = [program.calls, answers, program.other]
     words = [str(part) if isinstance(part, int) else ",".join(part) for part in parts]
-    return f"{program.capacity}/{program.epoch_size}/{'/'.join(words)}".rstrip("/")
+    capacity = f"{program.capacity}{'+' if program.lookahead else ''}"
+    return f"{capacity}/{program.epoch_size}/{'/'.join(words)}".rstrip("/")
 
 
 class Schedule(NamedTuple):

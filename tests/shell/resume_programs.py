@@ -144,8 +144,13 @@ def program(number: int, resume: Resume = resume, seed: int = 0) -> list[str]:
 
     def make() -> Any:
         size, every = random.choice((0, 0, 1, 2, 3, 4)), random.choice((1, 1, 3, 0))
-        doings.append(f"make {size} {every}")
-        options = {"with_epoch": source.numbered, "snapshot_every": every}
+        lookahead = random.random() < 0.4
+        doings.append(f"make {size} {every} {lookahead}")
+        options = {
+            "with_epoch": source.numbered,
+            "snapshot_every": every,
+            "lookahead": lookahead,
+        }
         stream: Any = StreamWrapper(source, size, epoch_size, **options)  # type: ignore[arg-type]
         stream._core.bell = Bell()
         return stream

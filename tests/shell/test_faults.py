@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import pairwise, repeat, starmap
+from itertools import compress, pairwise, repeat, starmap
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ def test_rule_8_no_memory_for_a_batch_of_the_worker() -> None:
     wrapped = StreamWrapper(source, 3)
     with wrapped:
         assert next(wrapped) == 0
-        wrapped._core.run.batches = Full()
+        wrapped._core.run.last.batches = Full()
         assert settled(wrapped, 4) == [MemoryError, 10, 11, "end"]
     with wrapped:
         assert epoch(wrapped) == [0, 1, 2, 3]
@@ -61,10 +61,10 @@ def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
     """Rule 10: the error is told; the batch in hand is lost at most, the others come in order."""
     wrapped = StreamWrapper(Source([0, 1, 2, 3]))
     assert next(wrapped) == 0
-    run = wrapped._core.run
-    run.batches = Full()
-    run.taking = enumerate(starmap(run.batches.popleft, repeat(())), 1)
-    run.batches.refusals = refusals  # type: ignore[attr-defined]
+    part = wrapped._core.run.last
+    part.batches = Full()
+    part.taking = compress(starmap(part.batches.popleft, repeat(())), part._counter)
+    part.batches.refusals = refusals  # type: ignore[attr-defined]
     assert settled(wrapped, 4) == [MemoryError] * refusals + [1, 2, 3, "end"][refusals:]
 
 

@@ -143,7 +143,7 @@ def fetches(mutant: str) -> Break:
 BROKEN: dict[str, tuple[Break, Callable[[], Lines], int]] = {
     "no look at the room": (fetches("Bounded"), partial(ahead, 9, 50), 8),
     "count forgotten": (
-        edited("put", "run.advance(put)", "run.advance((*put[:8], 0, put[9]))"),
+        edited("put", "run.advance(put)", "run.advance((*put[:9], 0, put[10]))"),
         partial(ahead, 5),
         4,
     ),
@@ -167,6 +167,10 @@ def forge(found: Lines, forgery: traces.Forgery) -> Lines:
         forgery(forged, random.randrange(2, len(forged)), random)
         if judge(forged)[0]:
             return forged
+
+
+pytestmark = pytest.mark.xdist_group("records")
+"""They are made, and judged by TLC, in one process."""
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +272,8 @@ def test_record_is_complete_after_exit() -> None:
         take(wrapper, 100)
     wrong, state = judge(lines(file))
     core = wrapper._core
-    assert (wrong, state) == (0, core.state(core.run))
+    now = Variables(*core.state(core.run))
+    assert (wrong, state) == (0, now._replace(later=[]))  # as JSON has it
     assert names(lines(file)).count("Dequeue") == 100
 
 

@@ -60,7 +60,7 @@ def test_a_hanging_source_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     assert message.startswith("StreamWrapper 'train': a request has waited for 0.1 seconds. ")
     assert "The source has not answered the worker's pull." in message
     assert "The buffer of 4 is empty, no gate is open." in message
-    assert "consumer = waiting, buffered = 0, mark = none, worker = running" in message
+    assert "consumer = waiting, buffered = 0, mark = none, later = (), worker = running" in message
     assert "in reads_a_file_of_the_data_set" in message
     assert "another_thread" not in message
     assert "test_a_hanging_source_is_told_of" not in message

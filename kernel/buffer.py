@@ -1,0 +1,91 @@
+"""The buffer: batches, and marks behind them, from which `next` takes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import compress, repeat, starmap
+from operator import length_hint
+from sys import maxsize
+from typing import Any, Generic, TypeVar
+
+from .machine import Later
+from .machine import Mark as MarkWord
+
+T = TypeVar("T")
+
+
+class Mark:
+    """The end of an epoch (a StopIteration), or an error, which `next` will raise.
+
+    It is an object of its own because a source may raise one exception twice.
+    """
+
+    __slots__ = ("ended", "error", "part")
+
+    def __init__(self, error: BaseException) -> None:
+        self.error: BaseException | None = error  # None once it was reported
+        self.ended = type(error) is StopIteration
+        self.part: Part[Any] | None = None
+        """What the puller has put behind it; None if it puts nothing there yet."""
+
+
+class Part(Generic[T]):
+    """A part of the buffer: batches, and the mark behind them.
+
+    With lookahead each epoch has its own. Otherwise all use the same.
+    """
+
+    __slots__ = ("_before", "_counter", "batches", "epoch", "marks", "taking")
+
+    def __init__(
+        self,
+        taken: int = 0,
+        batches: Iterable[T] = (),
+        marks: Iterable[Mark] = (),
+        epoch: int | None = None,
+    ) -> None:
+        self.batches: deque[T] = deque(batches)
+        self._before = taken
+        self._counter = repeat(True, maxsize)
+        self.taking = compress(starmap(self.batches.popleft, repeat(())), self._counter)
+        """Takes the oldest batch and counts it in one step, by taking one of the counter. Raises
+        IndexError if there is none, and counts nothing."""
+        self.marks: deque[Mark] = deque(marks)
+        """The mark behind the batches, if there is one. It is put after them: a thread that sees
+        the mark, and then no batch, has seen all."""
+        self.epoch = epoch
+        """The number of its epoch; None where that is the consumer's epoch."""
+
+    def mark(self) -> Mark | None:
+        """The mark, if there is one."""
+        if not self.marks:
+            return None
+        try:
+            return self.marks[0]
+        except IndexError:
+            return None  # a caller has just removed it
+
+    def behind(self) -> list[Part[T]]:
+        """The parts behind this one, oldest first."""
+        found: list[Part[T]] = []
+        mark = self.mark()
+        while mark is not None and mark.part is not None:
+            found.append(mark.part)
+            mark = mark.part.mark()
+        return found
+
+    def taken(self) -> int:
+        """How many batches of the stream were taken, once those of the parts before are."""
+        return self._before + maxsize - length_hint(self._counter)
+
+
+def later(parts: Iterable[Part[Any]]) -> Later:
+    """The machine's words for what is behind a mark."""
+    found = tuple((len(part.batches), word(part.mark())) for part in parts)
+    return found[:-1] if found[-1:] == ((0, "none"),) else found
+
+
+def word(mark: Mark | None) -> MarkWord:
+    """The machine's word for a mark."""
+    return "none" if mark is None else "ended" if mark.ended else "failed"
