@@ -102,7 +102,10 @@ def slowest(write: bool, junit: Path | None) -> int:
     for case in suite.iter("testcase"):
         file = case.get("classname", "").split(".")
         where = "/".join(file[file.index("tests") + 1 :]) if "tests" in file else "/".join(file)
-        name = f"`{where}.py::{re.sub(r'[|`].*', '', case.get('name', ''))}`"
+        case_name = re.sub(
+            "[|`].*|@[a-z]+$", "", case.get("name", "")
+        )  # @: a group of pytest-xdist
+        name = f"`{where}.py::{case_name}`"
         times[name] = times.get(name, 0.0) + float(case.get("time", 0))
     why = {row[0]: row[2] for row in rows(TESTS, "slowest")}
     most = sorted(times, key=lambda name: -times[name])[:COUNT]

@@ -46,7 +46,7 @@ def test_the_slowest_keep_their_reasons(
     junit.write_text(
         '<testsuites><testsuite time="4.0">'
         '<testcase classname="tests.shell.test_a" name="test_x[1]" time="2.4"/>'
-        '<testcase classname="tests.shell.test_a" name="test_y" time="9.0"/>'
+        '<testcase classname="tests.shell.test_a" name="test_y@group" time="9.0"/>'
         "</testsuite></testsuites>"
     )
     why = "| `shell/test_a.py::test_y` | 1 | It waits. |"

@@ -19,6 +19,7 @@ from specs.source import fingerprint
 from specs.tlc import TLA, models
 
 from .machine.test_properties import NAMES
+from .support.lookahead import LOOKAHEAD
 from .support.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,12 @@ def test_table_of_defects() -> None:
         assert name.startswith(f"Seed_{number}_")
         assert found[name].expected == f"violates {violated}"
         assert found[name].counterexample == int(states) > 0
+
+
+def test_table_of_lookahead() -> None:
+    """The table lists each way in which looking past an epoch is broken, and what refuses it."""
+    told = {name: violated.strip("`") for name, violated in rows(SPECS, "lookahead")}
+    assert told == {name: mutant.violated for name, mutant in LOOKAHEAD.items()}
 
 
 def test_list_of_actions() -> None:
