@@ -36,7 +36,7 @@ def read(core: Core[T], limit: Limit | None = None, tried: bool = False) -> T:
                     took(core, run)
                 return batch
         tried = False
-        if run.first.marks:
+        if run.first.marks and (core.entry is not None or core.limits.capacity == 0):
             tell(core, run)
         else:
             await_something(core, limit)

@@ -197,7 +197,7 @@ def EndEpoch(limits: Limits, state: State) -> State | None:
     With lookahead it has begun already.
     """
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
-    if mark != "ended" or buffered > 0:
+    if mark != "ended" or buffered > 0 or (scope == "new" and limits.capacity > 0):
         return None
     mark = "none"
     if later:

@@ -100,7 +100,7 @@ def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) 
     startable = s.worker == "absent" and not s.fetching and outside and buffered
     enterable = outside and not (buffered and s.worker == "absent")
     readable = idle and not (buffered and s.scope == "new")
-    marked = s.buffered == 0 and s.mark != "none"
+    marked = s.buffered == 0 and s.mark != "none" and not (buffered and s.scope == "new")
     pulled = s.fetching and s.worker != "dead"
     return (
         (not enterable or "Enter" in enabled)

@@ -141,6 +141,7 @@ Dequeue ==
 EndEpoch ==
     /\ mark = "ended"
     /\ buffered = 0
+    /\ scope # "new" \/ Capacity = 0
     /\ IF later = <<>>
          THEN mark' = "none" /\ UNCHANGED <<buffered, later>>
          ELSE /\ buffered' = Head(later)[1]
@@ -365,7 +366,8 @@ InputEnabled ==
     /\ consumer = "idle" /\ (scope # "new" \/ Capacity = 0) => Can(Request)
     /\ consumer = "waiting" => Can(Withdraw)
     /\ buffered > 0 => Can(Dequeue)
-    /\ buffered = 0 /\ mark # "none" => Can(EndEpoch) \/ Can(Raise)
+    /\ buffered = 0 /\ mark # "none" /\ (scope # "new" \/ Capacity = 0) =>
+        Can(EndEpoch) \/ Can(Raise)
     /\ worker = "absent" /\ ~fetching /\ scope # "inside" /\ Capacity > 0 =>
         Can(Start) /\ Can(Die)
     /\ fetching /\ worker # "dead" => Can(Enqueue) /\ Can(Exhaust) /\ Can(Fail)

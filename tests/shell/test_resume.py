@@ -129,6 +129,20 @@ def test_rule_15_at_every_place(size: int, epoch_size: int) -> None:
                 assert events(last, 8) == whole[first + second :][:8]
 
 
+def test_rule_4_a_pending_end_waits_for_the_first_with() -> None:
+    """Rules 4 and 15: a buffered stream is read after it was entered, also where an end is due."""
+    stream = StreamWrapper(Source(range(5)), 2, 2)
+    with stream:
+        assert take(stream, 2) == [0, 1]
+        state = stream.state_dict()
+    again = StreamWrapper(Source(range(5)), 2, 2)
+    again.load_state_dict(state)
+    with pytest.raises(ValueError, match="enter it"):
+        next(again)
+    with again:
+        assert [next(again, "end") for _ in range(3)] == ["end", 2, 3]
+
+
 def test_rule_15_the_state_is_what_was_given_whatever_is_buffered() -> None:
     """Rule 15: what was prefetched, an end and an error behind it, is not in a state."""
     source = Source([0, 1, 2, Boom()], held=True)
