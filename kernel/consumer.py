@@ -13,7 +13,7 @@ from .errors import WorkerDied
 from .limit import Limit, watched
 from .machine import Bury, Drop, Fetch, Request
 from .pull import pull as answer
-from .run import FETCHING, PROGRESS, Run
+from .run import BEGUN, FETCHING, Run, progress_after
 
 T = TypeVar("T")
 
@@ -54,11 +54,15 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
     mark = part.mark()
     if mark is None or part.batches:  # in this order: the mark was put behind the batches
         return
-    place.end(core, mark)
+    told = place.ended(core, mark)
     core.did("EndEpoch" if mark.ended else "Raise")
     # No call from here on: CPython lets neither a signal nor another thread in.
+    if mark.error is None and mark.part is not None and run.first is part:
+        run.first = mark.part  # it was reported before this run took the place of another
+        return
     if not part.marks or part.marks[0] is not mark or mark.error is None:
         return
+    core.told = told
     try:
         raise mark.error
     finally:
@@ -146,19 +150,21 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
     """End a caller's own pull that an interrupt has left behind. The next puller does this."""
     if not run.progress[FETCHING]:
         return
-    run.last = [run.first, *run.first.behind()][-1]
+    # Another interrupt may strike here: until the last stores all this can be done once more.
+    run.last = [run.first, *run.first.behind()][-1]  # `Run.end` may not have come to this
     if run.hand is not None:  # the batch was put, or is lost
-        run.progress, run.puts, mark = run.hand
+        progress, run.puts, mark = run.hand
         run.lost += run.puts - run.given() - len(run.batches)
         if mark is not None and mark is not core.told.mark and not run.marks:
-            # it was not reported yet
-            run.end(mark, core.state(run), core.epoch(run))
-        run.hand = None
+            run.end(mark, progress[BEGUN], core.epoch(run))  # it was not reported yet
+        run.progress, run.hand = progress, None
         core.did("Enqueue", run)
     else:
         run.iterator = run.last.epoch = None
-        place.end(core, None)
-        run.advance(Drop(core.limits, core.state(run)))
+        told = place.ended(core, None)
+        after = progress_after(Drop(core.limits, core.state(run)))
+        # No call from here on: an interrupt finds both done or neither.
+        run.progress, core.told = after, told
         core.did("Drop")
 
 
@@ -182,6 +188,11 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, claim: Claim, limit: Li
 def bury(core: Core[Any], run: Run[Any]) -> None:
     """The puller is gone: the consumer gets an error, and the pass is dropped."""
     entry = run.worker
+    owed = run.owed()
+    if owed is not None:
+        run.end(owed, False, core.epoch(run))
+        run.hand = None
+        return
     rest = run.follower()
     if entry is None:
         error = WorkerDied(f"The thread that read {core.label} is not in this process.")
@@ -190,7 +201,7 @@ def bury(core: Core[Any], run: Run[Any]) -> None:
         error.__cause__ = entry.death
         buried = Bury(core.limits, core.state(run))
         if buried is not None:
-            rest.progress = buried[PROGRESS:]
+            rest.progress = progress_after(buried)
     rest.last.marks.append(Mark(error))
     core.run = rest
     run.iterator = None  # the error's traceback may hold the run

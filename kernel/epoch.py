@@ -32,7 +32,7 @@ class Epoch(Generic[T]):
     def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
         self._core = core
         self._read = read
-        self._told: object = None  # the last mark that was reported, as far as this knows
+        self._place: object = None  # behind the last mark that was reported, as far as this knows
         self._number = 0
         self._passes_over: int | None = None  # an end after so many batches of the stream
         self._length = 0
@@ -87,13 +87,14 @@ class Epoch(Generic[T]):
     def _is_over(self) -> bool:
         """Whether it has ended. The first call finds out which epoch this is."""
         core = self._core
-        told = core.told
-        if self._told is None:
+        told, run = core.told, core.run
+        is_broken_off = run.worker is None and run.progress[FETCHING]  # a pull, perhaps
+        if self._place is None:
             now, given = here(core), core.run.given()
             self._number = now.epoch
             self._passes_over = given if given > now.epoch_start else None
             self._length = self._left()
-        elif told is not self._told or (core.run.worker is None and core.run.progress[FETCHING]):
+        elif told.after is not self._place or is_broken_off:
             now, end = here(core), self._passes_over
             is_end = told.mark is not None and told.mark.ended
             if is_end and (now.epoch, now.epoch_start) == (self._number + 1, end):
@@ -101,7 +102,7 @@ class Epoch(Generic[T]):
             if end is not None and now.epoch_start >= end:
                 self._passes_over = None
             self._over = self._over or now.epoch != self._number
-        self._told = told
+        self._place = told.after
         return self._over
 
     def _left(self) -> int:

@@ -43,14 +43,14 @@ def place(core: Core[Any]) -> Place:
     return told.after if mark is None or mark is not told.mark else told.before
 
 
-def end(core: Core[Any], mark: Mark | None) -> None:
-    """A mark, or the interrupt of a pull of its own, is about to be reported to the consumer."""
+def ended(core: Core[Any], mark: Mark | None) -> Told:
+    """What `core.told` is once a mark, or the interrupt of a pull of its own, is reported."""
     before, given = place(core), core.run.given()
     # The pass goes on behind the end of an epoch that has its size, and of no other.
     goes_on = mark is not None and mark.ended
     goes_on = goes_on and given - before.epoch_start >= core.limits.epoch_size > 0
     after = Place(before.epoch + 1, given, before.pass_start if goes_on else given)
-    core.told = Told(mark, before, after)
+    return Told(mark, before, after)
 
 
 def here(core: Core[Any]) -> Place:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .buffer import Mark
 from .errors import NotAnEnd, reported
 from .machine import Enqueue, Exhaust, Fail
-from .run import MARK, PROGRESS, Resume, Run
+from .run import BEGUN, MARK, PROGRESS, Resume, Run
 
 if TYPE_CHECKING:
     from .core import Core
@@ -36,13 +36,14 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     put = Enqueue(core.limits, run.own_state())
     assert put is not None
     mark = Mark(StopIteration()) if put[MARK] == "ended" else None
-    run.hand = put[PROGRESS:], run.puts + 1, mark
+    progress = put[PROGRESS:]
+    run.hand = progress, run.puts + 1, mark
     run.last.batches.append(batch)
     run.puts += 1
+    if mark is not None:
+        run.end(mark, progress[BEGUN], core.epoch(run))
     if run.stateful is not None:
         run.keep(core.snapshot_every)
-    if mark is not None:
-        run.end(mark, put, core.epoch(run))
     run.advance(put)
     run.hand = None
     core.did("Enqueue", run)
@@ -54,7 +55,8 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
     assert exhausted is not None
     run.iterator = None
     if exhausted[MARK] == "ended":
-        run.end(Mark(StopIteration()), exhausted, core.epoch(run))
+        progress = exhausted[PROGRESS:]
+        run.end(Mark(StopIteration()), progress[BEGUN], core.epoch(run))
     run.advance(exhausted)
     core.did("Exhaust", run)
 
@@ -65,7 +67,7 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     assert failed is not None
     run.iterator = None
     mark = Mark(reported(error, core.label, core.limits.capacity > 0))
-    run.end(mark, failed, core.epoch(run))
+    run.end(mark, False, core.epoch(run))
     run.advance(failed)
     core.did("Fail", run)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from .buffer import Mark, Part
 from .claims import Claim
@@ -24,7 +24,11 @@ T = TypeVar("T")
 MARK: Final = 4
 PROGRESS: Final = 7  # and all that follow
 
-FETCHING, BEGUN, COUNT = range(3)  # places in `Run.progress`
+FETCHING: Final = 0  # places in `Run.progress`
+BEGUN: Final = 1
+COUNT: Final = 2
+
+Progress: TypeAlias = tuple[bool, bool, int, bool]
 
 
 class Resume(NamedTuple):
@@ -76,10 +80,10 @@ class Run(Generic[T]):
         self.pullers: list[Claim] = []
         self.worker: Entry | None = None
         """The worker that has started and not halted. It has died if its claim is not in force."""
-        self.progress: tuple[bool, bool, int, bool] = INITIAL[PROGRESS:]
+        self.progress: Progress = INITIAL[PROGRESS:]
         self.iterator: Iterator[T] | None = None
         """The pass. None during a pull, which may turn out to be its last."""
-        self.hand: tuple[Any, int, Mark | None] | None = None
+        self.hand: tuple[Progress, int, Mark | None] | None = None
         """While a batch is put: the progress after it, its number, and the mark behind it."""
         self.parked = 0
         """How often the worker has parked. A parked worker looks once more, and then sleeps."""
@@ -93,13 +97,10 @@ class Run(Generic[T]):
         run = Run[T](self.given())
         run.starts, run.snapshots = self.starts.copy(), self.snapshots.copy()
         if whole:
-            last, run.puts, run.lost = self.last, self.puts, self.lost
+            last, run.lost = self.last, self.lost
             copied = Part(last.taken(), last.batches.copy(), last.marks.copy(), last.epoch)
             run.first, run.last = copied if self.first is last else self.first, copied
-            for part in self.first, *self.first.behind():
-                mark = part.mark()
-                if mark is not None and mark.part is last:
-                    mark.part = copied
+            run.puts = run.given() + run.held()
         return run
 
     def held(self) -> int:
@@ -133,8 +134,7 @@ class Run(Generic[T]):
 
     def advance(self, state: State | None) -> None:
         """Take over the progress of a state that an action has returned."""
-        assert state is not None
-        self.progress = state[PROGRESS:]
+        self.progress = progress_after(state)
 
     def is_under_way(self, limits: Limits) -> bool:
         """Whether the next pull is neither the first of its pass nor the last of its epoch."""
@@ -146,9 +146,9 @@ class Run(Generic[T]):
         """How many batches were taken since the stream was made."""
         return self.first.taken() + self.lost
 
-    def end(self, mark: Mark, state: State, epoch: int) -> None:
-        """Put a mark behind the epoch of this number. In this state the puller goes on, or not."""
-        last, goes_on = self.last, state[PROGRESS + BEGUN]
+    def end(self, mark: Mark, goes_on: bool, epoch: int) -> None:
+        """Put a mark behind the epoch of this number. The puller goes on behind it, or not."""
+        last = self.last
         mark.part = Part(self.puts - self.lost, epoch=epoch + 1) if goes_on else None
         last.epoch = None if mark.part is None else epoch
         last.marks.append(mark)
@@ -179,6 +179,16 @@ class Run(Generic[T]):
         if state is not None or error is not None:
             self.snapshots.append(Snapshot(self.puts, state, error))
 
+    def owed(self) -> Mark | None:
+        """The end that belongs behind the last batch of an epoch, if its puller died in between."""
+        if self.hand is None:
+            return None
+        _, number, mark = self.hand
+        if mark is None or mark.error is None or number != self.given() + self.held():
+            return None
+        is_put = any(part.mark() is mark for part in (self.first, *self.first.behind()))
+        return None if is_put else Mark(StopIteration())  # the puller may still write to its own
+
     def is_used(self) -> bool:
         """Whether a pull was begun, or a state was loaded."""
         return bool(self.starts or self.marks) or self.progress != INITIAL[PROGRESS:]
@@ -187,9 +197,15 @@ class Run(Generic[T]):
         """Go on in this state and epoch, with this pass."""
         self.progress = state[PROGRESS:]
         if state[MARK] == "ended":
-            self.end(Mark(StopIteration()), state, epoch)
+            self.end(Mark(StopIteration()), self.progress[BEGUN], epoch)
         if resume.in_pass:
             self.starts.append(Start(-resume.in_pass, resume.epoch))
             self.resumes = resume
         if resume.state is not None:
             self.snapshots.append(Snapshot(-resume.skip, resume.state))
+
+
+def progress_after(state: State | None) -> Progress:
+    """The progress in a state that an action has returned."""
+    assert state is not None
+    return state[PROGRESS:]

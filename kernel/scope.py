@@ -111,13 +111,25 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
         f"A pull from the source of {core.label} has not returned for "
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
-    while True:  # until no mark came meanwhile: a mark comes behind its batches
-        last, rest = run.last, run.follower(whole=True)
-        if run.last is last and len(run.last.marks) == len(rest.last.marks):
+    while True:  # until nothing was put meanwhile
+        last, hand, rest = run.last, run.hand, run.follower(whole=True)
+        if run.last is last and run.hand is hand and len(last.marks) == len(rest.last.marks):
             break
+    for part in run.first, *run.first.behind():
+        mark = part.mark()
+        if mark is not None and mark.part is last:
+            mark.part = rest.last
     rest.worker, rest.progress = entry, run.progress
+    has_put = hand is not None and hand[1] == rest.puts
+    if hand is not None and has_put:
+        rest.progress, rest.hand = hand[0], hand
+        owed, rest.hand = rest.owed(), None
+        if owed is not None:
+            rest.end(owed, False, core.epoch(rest))
     entry.claim = None
     core.run = rest
+    if has_put:
+        core.did("Enqueue")
     core.did("Die")
     core.bell.put(None)
     if failure is None:

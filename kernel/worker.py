@@ -45,7 +45,7 @@ def live(
         entry.death = error
     core = core_ref()
     if core is not None:
-        if entry.death is not None:
+        if entry.death is not None and entry.claim is not None:  # else `give_up` has said so
             core.did("Die")
         answer(core, core.run)
     for leaver in entry.leavers:

@@ -96,7 +96,7 @@ PLANTED = {
     "a mark is put before its batch": Planted(
         "pull.put",
         "    run.last.batches.append(batch)\n",
-        "    if mark is not None:\n        run.end(mark, put, core.epoch(run))\n"
+        "    if mark is not None:\n        run.end(mark, False, core.epoch(run))\n"
         "        mark = None\n"
         "    run.last.batches.append(batch)\n",
         "epochs-of-one",

@@ -27,6 +27,10 @@ WATCHED: dict[type, tuple[str, ...]] = {
 """Attributes that are written after their holder was made. A test says that these are all."""
 
 
+QUIET = ("told",)
+"""Attributes that are written together with others: CPython lets nobody in between."""
+
+
 def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
     """An attribute with points in front of it."""
     place = f"{kind.__name__}.{name}"
@@ -37,7 +41,7 @@ def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
 
     def put(holder: Any, value: Any) -> None:
         if name in holder.__dict__:  # else it is being made, and nobody else has it
-            control().touch(place, write=True)
+            (control().note if name in QUIET else control().touch)(place, write=True)
         holder.__dict__[name] = value
 
     return property(get, put)

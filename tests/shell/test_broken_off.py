@@ -1,0 +1,265 @@
+"""Rules 8, 10 and 13: what is broken off half-way, twice or by a reader, leaves a right place.
+
+Each line of ours is struck. A stream that goes on from the place shows whether that is right.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import kernel
+from kernel import StreamWrapper, WorkerDied
+from kernel.buffer import Part
+from kernel.run import Run
+
+from ..support.processes import needs_fork
+from ..support.sources import LONG, Source, epoch
+from ..support.states import alone
+from ..support.traces import judge
+
+OURS = str(Path(kernel.__file__).parent)
+MORE = 8  # events that are compared
+
+
+def strike(number: int, act: Callable[[], object], where: str) -> Callable[[], bool]:
+    """Act once at a "line" or a "call" of ours, behind so many others.
+
+    Returns what ends that, and says whether it acted.
+    """
+    left = count(number, -1)
+    acted = []
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        if event == where and next(left) == 0:
+            sys.settrace(None)
+            acted.append(True)
+            act()
+        return trace
+
+    def end() -> bool:
+        sys.settrace(None)
+        return bool(acted)
+
+    sys.settrace(trace)
+    return end
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def event(stream: Any) -> Any:
+    """The next batch, or the name of what is raised."""
+    try:
+        return next(stream)
+    except BaseException as error:
+        return type(error).__name__
+
+
+def struck(
+    stream: Any, number: int, act: Callable[[], object] = interrupt, where: str = "line"
+) -> tuple[Any, bool]:
+    """An event, with the strike behind so many; and whether there were so many."""
+    end = strike(number, act, where)
+    try:
+        return event(stream), end()
+    finally:
+        end()
+
+
+def counted() -> Iterator[int]:
+    return iter(range(1000))
+
+
+def goes_on_right(stream: Any, make: Callable[[], Any]) -> None:
+    """A new stream goes on from the place as this one does, and no epoch outgrows its size.
+
+    The first call afterwards settles a pull that was broken off; a lost batch is given until then.
+    """
+    with stream:
+        event(stream)
+    other = make()
+    other.load_state_dict(json.loads(json.dumps(stream.state_dict())))
+    with stream, other:
+        rest = [event(stream) for _ in range(MORE)]
+        assert [event(other) for _ in range(MORE)] == rest
+    ends = [place for place, what in enumerate(rest) if what == "StopIteration"]
+    assert ends[0] <= 3
+    assert ends[1] - ends[0] == 4
+
+
+@pytest.mark.parametrize("lookahead", [False, True])
+def test_rule_10_two_interrupts_in_own_pulls(lookahead: bool) -> None:
+    """Rule 10: at any line of the call that ends an epoch, and at any line of the next call."""
+    make = lambda: StreamWrapper(counted, 0, 3, lookahead=lookahead)  # noqa: E731
+    pairs = 0
+    for first in range(0, 1000, 2):
+        for second in count():
+            stream = make()
+            assert [event(stream), event(stream)] == [0, 1]
+            _, again = struck(stream, first)
+            _, once_more = struck(stream, second)
+            goes_on_right(stream, make)
+            pairs += 1
+            if not once_more:
+                break
+        if not again:
+            break
+    assert pairs > 500
+
+
+@pytest.mark.parametrize("lookahead", [False, True])
+def test_rule_13_a_handler_reports_the_end_that_is_being_reported(lookahead: bool) -> None:
+    """Rule 13: one that reads, at any call in the `next` that reports an end.
+
+    CPython lets a signal in there, and not at each line.
+    """
+    make = lambda: StreamWrapper(counted, 8, 3, lookahead=lookahead)  # noqa: E731
+    for call in count():
+        stream, read = make(), []
+        with stream, stream.allow_buffering:
+            assert [event(stream) for _ in range(3)] == [0, 1, 2]
+            act = lambda: read.append(event(stream))  # noqa: B023, E731
+            found, acted = struck(stream, call, act, "call")
+        assert sorted(map(str, [*read, found])) == ["3", "StopIteration"][1 - acted :]
+        goes_on_right(stream, make)
+        if not acted:
+            break
+    assert call > 5
+
+
+class Hanging:
+    """An iterator that hangs when it is asked for its state behind its third batch."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.hangs = threading.Event()
+        self.goes = threading.Event()
+
+    def __iter__(self) -> Hanging:
+        return self
+
+    def __next__(self) -> int:
+        self.given += 1
+        return self.given
+
+    def state_dict(self) -> dict[str, int]:
+        if self.given == 3:
+            self.hangs.set()
+            self.goes.wait(LONG)
+        return {"given": self.given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.given = state["given"]
+
+
+@pytest.mark.parametrize("lookahead", [False, True])
+def test_rule_8_an_end_comes_though_its_worker_is_given_up(lookahead: bool) -> None:
+    """Rule 8: given up just behind the last batch of an epoch, which is followed by its end."""
+    source = Hanging()
+    stream = StreamWrapper(lambda: source, 8, 3, lookahead=lookahead, stop_timeout=0)
+    stream.__enter__()
+    with stream.allow_buffering:
+        assert source.hangs.wait(LONG)
+    thread: Any = stream._core.entry
+    with pytest.raises(TimeoutError):
+        stream.__exit__(None, None, None)
+    found = [event(stream) for _ in range(5)]
+    source.goes.set()
+    thread.thread.join(LONG)
+    assert found == [1, 2, 3, "StopIteration", "WorkerDied"]
+
+
+@needs_fork
+@pytest.mark.parametrize("lookahead", [False, True])
+def test_rule_8_an_end_comes_though_its_worker_stays_behind(lookahead: bool) -> None:
+    """Rule 8: a fork at the same instant."""
+    source = Hanging()
+    with StreamWrapper(lambda: source, 8, 3, lookahead=lookahead) as stream:
+        with stream.allow_buffering:
+            assert source.hangs.wait(LONG)
+
+        def read() -> None:
+            found = [event(stream) for _ in range(5)]
+            assert found == [1, 2, 3, "StopIteration", "WorkerDied"]
+
+        status = alone(read)
+        source.goes.set()
+        assert status == 0
+        assert epoch(stream) == [1, 2, 3]
+
+
+def test_a_record_has_one_death() -> None:
+    """A pull that returns when its worker was given up: the record is a behaviour all the same."""
+    source, file = Source([0, 1], held=True), io.StringIO()
+    stream = StreamWrapper(source, 8, stop_timeout=0, record=file)
+    source.go()
+    stream.__enter__()
+    with stream.allow_buffering:
+        source.await_start()
+        source.await_start()
+    thread: Any = stream._core.entry
+    with pytest.raises(TimeoutError):
+        stream.__exit__(None, None, None)
+    source.free()
+    thread.thread.join(LONG)
+    assert [event(stream), event(stream), event(stream)] == [0, "WorkerDied", 0]
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [line["action"] for line in lines[1:]].count("Die") == 1
+    assert judge(lines)[0] == 0
+
+
+def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules 8 and 16: what is put while the buffer is copied is copied once more, and is found."""
+    source = Source([0], [1], [2, 3], held=True)
+    stream = StreamWrapper(source, 8, lookahead=True, stop_timeout=0)
+    follower = Run.follower
+
+    def late(run: Run[Any], whole: bool = False) -> Run[Any]:
+        copied = follower(run, whole)
+        if whole and not source._free:
+            last = run.last
+            source.free()
+            while run.last is last or run.hand is not None:
+                pass
+        return copied
+
+    source.go(3)
+    stream.__enter__()
+    with stream.allow_buffering:
+        for _ in range(4):
+            source.await_start()
+    thread: Any = stream._core.entry
+    monkeypatch.setattr(Run, "follower", late)
+    with pytest.raises(TimeoutError):
+        stream.__exit__(None, None, None)
+    thread.thread.join(LONG)
+    assert [event(stream) for _ in range(4)] == [0, "StopIteration", 1, "StopIteration"]
+    with pytest.raises(WorkerDied):
+        next(stream)
+
+
+def test_an_old_epoch_keeps_no_buffer() -> None:
+    """An `epoch()` that is kept keeps nothing of the epochs behind it."""
+    with StreamWrapper(lambda: range(10), 4, 2, lookahead=True) as stream:
+        kept = stream.epoch()
+        assert list(kept) == [0, 1]
+        for _ in range(50):
+            with stream.allow_buffering:
+                assert len(list(stream.epoch())) == 2
+        gc.collect()
+        assert sum(type(thing) is Part for thing in gc.get_objects()) < 20
+    assert list(kept) == []
