@@ -33,7 +33,7 @@ class Mark:
 class Part(Generic[T]):
     """A part of the buffer: batches, and the mark behind them.
 
-    With lookahead each epoch has its own. Otherwise all use the same.
+    With lookahead the puller puts what follows an end to a new one. Otherwise all use the same.
     """
 
     __slots__ = ("_before", "_counter", "batches", "epoch", "marks", "taking")
@@ -49,8 +49,8 @@ class Part(Generic[T]):
         self._before = taken
         self._counter = repeat(True, maxsize)
         self.taking = compress(starmap(self.batches.popleft, repeat(())), self._counter)
-        """Takes the oldest batch and counts it in one step, by taking one of the counter. Raises
-        IndexError if there is none, and counts nothing."""
+        """Takes the oldest batch and counts it, in one step: `compress` takes a batch, then one
+        item of the counter, both in C. It raises IndexError before the counter moves."""
         self.marks: deque[Mark] = deque(marks)
         """The mark behind the batches, if there is one. It is put after them: a thread that sees
         the mark, and then no batch, has seen all."""
@@ -76,7 +76,7 @@ class Part(Generic[T]):
         return found
 
     def taken(self) -> int:
-        """How many batches of the stream were taken, once those of the parts before are."""
+        """How many batches of the stream were taken, if all parts before this one are empty."""
         return self._before + maxsize - length_hint(self._counter)
 
 

@@ -147,7 +147,7 @@ def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
 
 
 def drop(core: Core[Any], run: Run[Any]) -> None:
-    """End a caller's own pull that an interrupt has left behind. The next puller does this."""
+    """Finish or drop a caller's pull that an interrupt broke off. The next puller calls this."""
     if not run.progress[FETCHING]:
         return
     # Another interrupt may strike here: until the last stores all this can be done once more.

@@ -38,7 +38,7 @@ class Entry:
         """The worker sleeps so briefly that the opening of a gate need not ring."""
 
     def halted_as_garbage(self) -> bool:
-        """Whether its wrapper was garbage. A finaliser may use the wrapper all the same."""
+        """Whether it stopped because its wrapper was garbage. A finaliser may still read that."""
         alarmed = bool(self.over) and type(self.over[0]) is weakref.ReferenceType
         return alarmed and self.death is None
 
@@ -84,7 +84,7 @@ class Core(Generic[T]):
         self.requests: list[Claim] = []  # the role of the waiting consumer
         self.resets: list[Claim] = []  # the role of the thread that closes or starts over
         self.gates: list[object] = []  # one object for each open gate
-        self.sleeps = 0  # of consumers so far; the last one may still go on, or be about to begin
+        self.sleeps = 0  # of consumers so far, each counted before it begins
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.told = Told(None, Place(), Place())  # the last mark that was reported
         self.loaded: Any = None  # a source that was, and how its pass went on
@@ -95,8 +95,8 @@ class Core(Generic[T]):
     def state(self, run: Run[T]) -> State:
         """The state of the protocol, as this thread sees it.
 
-        The buffer is read before the request. A consumer withdraws its request before it takes a
-        batch, so an empty buffer and then a request mean that the consumer waits. The scope is read
+        The worker reads an empty buffer, then a request: that request still waits, because a
+        consumer withdraws it before it takes a batch. The scope is read
         last: a gate or a request that comes after a stop permits nothing.
         """
         first = run.first

@@ -24,8 +24,8 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
     Returns False if the worker was refused because another thread pulls.
     """
     bell: SimpleQueue[Any] = SimpleQueue()
-    # The interpreter itself calls these when the wrapper is garbage, the last one first. Nothing
-    # comes between the two, and no code of ours is interrupted.
+    # The interpreter itself calls these when the wrapper is garbage, in reverse order: first `over`
+    # is set, then the bell rings. Nothing comes between the two.
     calls: tuple[Any, ...] = entry.bell.put, entry.over.append
     alarms = [weakref.ref(wrapper, call) for call in calls]
     work = live, weakref.ref(core), entry, entering, bell, alarms

@@ -32,9 +32,9 @@ class Variables(NamedTuple):
     # The buffer: the puller adds, callers take.
     buffered: int  # batches held, of the epoch that the consumer is in
     mark: Mark  # behind them: the end of that epoch, or an error
-    later: Later  # behind that: each later epoch's batches and mark; the last one may be open
+    later: Later  # for each later epoch a pair: its batches and its mark, none while it is open
     # Written by the puller: the worker or, where that is absent, a waiting caller.
-    worker: Worker  # the prefetching thread; absent also means that callers pull for themselves
+    worker: Worker  # the prefetching thread; where it is absent, callers pull for themselves
     fetching: bool  # a pull is in flight
     begun: bool  # an epoch is being pulled for
     count: int  # type: ignore[assignment]  # hides tuple.count; batches put in this epoch; stays 0 where an epoch is a pass
@@ -194,7 +194,7 @@ def Dequeue(limits: Limits, state: State) -> State | None:
 def EndEpoch(limits: Limits, state: State) -> State | None:
     """`next` reports the end of the epoch. The next one begins with a request, or by entering.
 
-    With lookahead it has begun already.
+    With lookahead it may have begun already.
     """
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
     if mark != "ended" or buffered > 0 or (scope == "new" and limits.capacity > 0):

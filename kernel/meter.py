@@ -1,8 +1,8 @@
 """The counters behind `stats()`.
 
 Callers write their counters and the puller its own, so no lock is needed. A worker that runs ahead
-takes no action for each batch and does not count each. It counts what is there when it looks for
-room, when it falls asleep, and when it wakes.
+takes no action for each batch and does not count each. `run_ahead` samples the fill when it looks
+for room, and the worker does when it falls asleep and when it wakes.
 """
 
 from __future__ import annotations

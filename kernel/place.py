@@ -22,7 +22,7 @@ VERSION = 1
 
 
 class Place(NamedTuple):
-    """Where the consumer's epoch began; also its pass, unless a later pass has begun."""
+    """Where the consumer's epoch began, and where its first pass began."""
 
     epoch: int = 0  # ends and errors that were reported
     epoch_start: int = 0  # batches given before

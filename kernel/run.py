@@ -1,7 +1,7 @@
 """The puller's side of a stream: the pass, its progress, and what it has put.
 
-The puller is the worker or, where there is none, a caller in `next`. It alone writes a `Run`.
-Callers take from the buffer.
+The puller is the worker or, where there is none, a caller in `next`. It alone writes a `Run`, but
+for two attributes that say otherwise. Callers take from the buffer.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Run(Generic[T]):
         self.last = self.first
         """The part to which the puller puts."""
         self.puts = given
-        """How many batches were put since the stream was made; stale while a worker runs ahead."""
+        """How many batches were put since the stream was made; too few during `run_ahead`."""
         self.lost = 0
         """How many batches of callers' own pulls an interrupt has lost. They count as given."""
         self.starts: list[Start] = []
@@ -86,7 +86,7 @@ class Run(Generic[T]):
         self.hand: tuple[Progress, int, Mark | None] | None = None
         """While a batch is put: the progress after it, its number, and the mark behind it."""
         self.parked = 0
-        """How often the worker has parked. A parked worker looks once more, and then sleeps."""
+        """How often the worker has announced that it will sleep. It looks once more first."""
         self.rung = 0
         """The last parking for which a caller has rung. Callers write this after the ring."""
         self.answered = 0
@@ -147,7 +147,7 @@ class Run(Generic[T]):
         return self.first.taken() + self.lost
 
     def end(self, mark: Mark, goes_on: bool, epoch: int) -> None:
-        """Put a mark behind the epoch of this number. The puller goes on behind it, or not."""
+        """Put a mark behind the epoch of this number. `goes_on`: the puller puts more behind it."""
         last = self.last
         mark.part = Part(self.puts - self.lost, epoch=epoch + 1) if goes_on else None
         last.epoch = None if mark.part is None else epoch

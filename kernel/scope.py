@@ -21,7 +21,7 @@ from .run import BEGUN, FETCHING
 from .worker import GATE
 
 GIVEN_UP: Final = object()
-"""Says that `restart` or `close` has left a `with`. An interrupt may come before their end."""
+"""Says that `restart` or `close` has left a `with`. If it is interrupted, leaving is no error."""
 
 
 def enter(core: Core[Any], wrapper: object) -> None:

@@ -114,7 +114,7 @@ class StreamWrapper(Generic[T]):
         return Gate(self._core)
 
     def __reduce__(self) -> NoReturn:
-        """A thread and its lock cannot be copied. Raises TypeError."""
+        """A thread cannot be copied. Raises TypeError."""
         raise TypeError(f"{self._core.label} can be neither copied nor pickled.")
 
     def __enter__(self) -> StreamWrapper[T]:

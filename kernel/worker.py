@@ -101,6 +101,8 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
     run = core.run
     parked = False
     while True:
+        # First whether the starter is still entering, and then whether it has entered. The look in
+        # front spares both, as a rule.
         has_entered = core.entry is entry or entering.in_force() or core.entry is entry
         if entry.over or not has_entered:
             halted = Halt(core.limits, core.state(run))

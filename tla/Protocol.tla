@@ -27,9 +27,9 @@ VARIABLES
     \* The buffer: the puller adds, callers take.
     buffered,  \* batches held, of the epoch that the consumer is in
     mark,      \* behind them: "none", "ended" (the epoch), "failed" (an error)
-    later,     \* behind that: each later epoch's batches and mark; the last one may be open
+    later,     \* for each later epoch a pair: its batches and its mark, "none" while it is open
     \* Written by the puller: the worker or, where that is absent, a waiting caller.
-    worker,    \* "absent", "running", "dead"; absent also means that callers pull for themselves
+    worker,    \* "absent", "running", "dead"; where it is absent, callers pull for themselves
     fetching,  \* a pull is in flight
     begun,     \* an epoch is being pulled for
     count,     \* batches put in this epoch; stays 0 where an epoch is a pass
@@ -73,11 +73,11 @@ Open == later # <<>> /\ later[Len(later)][2] = "none"
 Size == IF Open THEN later[Len(later)][1] ELSE 0
 Closed == IF Open THEN SubSeq(later, 1, Len(later) - 1) ELSE later
 
-\* How many marks are held, and the last word on the last epoch.
+\* How many marks are held, and the mark of the last epoch held.
 Marks == (IF mark = "none" THEN 0 ELSE 1) + Len(Closed)
 LastMark == IF later = <<>> THEN mark ELSE later[Len(later)][2]
 
-\* The buffer with one more batch or none, and behind it a mark or none.
+\* Put so many batches (0 or 1), then the mark, or "none", at the end of the buffer.
 Put(batches, word) ==
     IF mark = "none"
       THEN buffered' = buffered + batches /\ mark' = word /\ UNCHANGED later
@@ -137,7 +137,7 @@ Dequeue ==
     /\ UNCHANGED <<callers, mark, later, puller>>
 
 \* `next' reports the end of the epoch. The next one begins with a request, or by entering. With
-\* lookahead it has begun already.
+\* lookahead it may have begun already.
 EndEpoch ==
     /\ mark = "ended"
     /\ buffered = 0
@@ -410,8 +410,8 @@ LifeCycle ==
 PullStarts == ~fetching /\ fetching'
 WorkerStarts == worker # "running" /\ worker' = "running"
 
-\* A worker begins an epoch when it starts, unless a mark is left. Later only a request does. With
-\* lookahead an epoch begins with the end of the one before, unless that is of an empty pass.
+\* A worker begins an epoch when it starts, unless a mark is left. After that a request begins an
+\* epoch. With lookahead it begins when the one before ends, unless that ended by an empty pass.
 EpochBegins ==
     [][/\ ~begun /\ begun' =>
             \/ WorkerStarts /\ mark = "none"

@@ -8,9 +8,9 @@
 (* thread is at certain places, so any interrupt ends it.                  *)
 (*                                                                         *)
 (* The worker reads length and mark, then gates and request, and the scope *)
-(* last. From the gates on that is one step here: a scope that is inside   *)
-(* at the end was inside before. A caller's look at `parked' and its ring  *)
-(* are one step as well.                                                   *)
+(* last. Reading gates, request and scope is one step here: if the scope   *)
+(* is inside when read last, it was inside all along. A caller's look at   *)
+(* `parked' and its ring are one step as well.                             *)
 (***************************************************************************)
 EXTENDS Naturals, FiniteSets
 
@@ -48,7 +48,7 @@ vars == <<callers, puller, batches, rung>>
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 Threads == 1..Consumers
 
-Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: before a last batch's mark
+Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: batch put, mark not yet
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
 Sleeps(c) == call[c] \in {"again", "ring", "asleep"}
@@ -87,8 +87,7 @@ Start ==
          ELSE /\ at' = "await" /\ parked' = "yes" /\ begun' = (begun \/ mark = "none")
               /\ UNCHANGED <<held, ringer, rung>>
     /\ UNCHANGED <<callers, mark, count, yielded, batches>>
-\* The worker looks whether the thread that started it is still entering, and only then whether that
-\* has entered.
+\* The worker first looks whether its starter is still entering, then whether it has entered.
 Await ==
     /\ \/ /\ at = "await" /\ (scope = "inside" \/ owner \notin {"starting", "write"})
           /\ Goto("orphan") /\ UNCHANGED rung
