@@ -142,12 +142,7 @@ class Claim:
 
 def holder(role: list[Claim]) -> Claim | None:
     """The claim that has the role."""
-    try:
-        if (first := role[0]).in_force():
-            return first
-    except IndexError:
-        return None
-    for claim in role[1:]:
+    for claim in role[:] if role else ():  # one look: a leftover in front may be removed meanwhile
         if claim.in_force():
             return claim
     return None

@@ -42,14 +42,17 @@ def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
     while holder(core.requests) is None:
-        if core.limits.capacity == 0 or core.run.worker is not None:
+        worker = core.run.worker
+        if worker is not None and worker is not entry and worker.lives():
+            let_go(core)  # one that an interrupted entry has left begins only now
+        elif core.limits.capacity == 0 or worker is not None:
             if Enter(core.limits, core.state(core.run)) is None:
-                break
+                continue  # it was dead, and a consumer has buried it
             core.entry = entry  # last: until then the worker waits, and halts if this ends
             core.did("Enter")
             claim.give_back(core.entering)
             return
-        if not start(core, entry, claim, wrapper):
+        elif not start(core, entry, claim, wrapper):
             let_go(core)  # refused, by a worker that has halted or was about to begin
     raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
