@@ -293,8 +293,12 @@ PLANTED = {
     ),
     "entering does not wait for an interrupted stop": Planted(
         "scope._enter",
-        "    let_go(core)\n    while holder",
-        "    while holder",
+        "    let_go(core)\n    while holder(core.requests) is None:\n"
+        "        worker = core.run.worker\n"
+        "        if worker is not None and worker is not entry and worker.lives():\n",
+        "    while holder(core.requests) is None:\n"
+        "        worker = core.run.worker\n"
+        "        if False:\n",
         "interrupted-stop",
         "leaked thread",
     ),
