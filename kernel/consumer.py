@@ -95,8 +95,7 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
 
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it lasts as long as this runs."""
-    if claim.take(core.requests) is not None:
-        await_turn(core, claim, limit)
+    await_turn(core, claim, limit)
     core.did(Request.__name__)
     while not (run := core.run).first.batches and not run.first.marks:
         puller = holder(run.pullers)
@@ -151,7 +150,7 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
     if not run.progress[FETCHING]:
         return
     # Another interrupt may strike here: until the last stores all this can be done once more.
-    run.last = [run.first, *run.first.behind()][-1]  # `Run.end` may not have come to this
+    run.last = run.parts()[-1]  # `Run.end` may not have come to this
     if run.hand is not None:  # the batch was put, or is lost
         progress, run.puts, mark = run.hand
         run.lost += run.puts - run.given() - len(run.batches)
@@ -188,7 +187,7 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, claim: Claim, limit: Li
 def bury(core: Core[Any], run: Run[Any]) -> None:
     """The puller is gone: the consumer gets an error, and the pass is dropped."""
     entry = run.worker
-    owed = run.owed()
+    owed = run.owed(run.hand)
     if owed is not None:
         run.end(owed, False, core.epoch(run))
         run.hand = None

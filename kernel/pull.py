@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .buffer import Mark
 from .errors import NotAnEnd, reported
 from .machine import Enqueue, Exhaust, Fail
-from .run import BEGUN, MARK, PROGRESS, Resume, Run
+from .run import BEGUN, MARK, Resume, Run, progress_after
 
 if TYPE_CHECKING:
     from .core import Core
@@ -36,7 +36,7 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     put = Enqueue(core.limits, run.own_state())
     assert put is not None
     mark = Mark(StopIteration()) if put[MARK] == "ended" else None
-    progress = put[PROGRESS:]
+    progress = progress_after(put)
     run.hand = progress, run.puts + 1, mark
     run.last.batches.append(batch)
     run.puts += 1
@@ -55,8 +55,7 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
     assert exhausted is not None
     run.iterator = None
     if exhausted[MARK] == "ended":
-        progress = exhausted[PROGRESS:]
-        run.end(Mark(StopIteration()), progress[BEGUN], core.epoch(run))
+        run.end(Mark(StopIteration()), progress_after(exhausted)[BEGUN], core.epoch(run))
     run.advance(exhausted)
     core.did("Exhaust", run)
 

@@ -29,6 +29,7 @@ BEGUN: Final = 1
 COUNT: Final = 2
 
 Progress: TypeAlias = tuple[bool, bool, int, bool]
+Hand: TypeAlias = tuple[Progress, int, Mark | None]
 
 
 class Resume(NamedTuple):
@@ -83,7 +84,7 @@ class Run(Generic[T]):
         self.progress: Progress = INITIAL[PROGRESS:]
         self.iterator: Iterator[T] | None = None
         """The pass. None during a pull, which may turn out to be its last."""
-        self.hand: tuple[Progress, int, Mark | None] | None = None
+        self.hand: Hand | None = None
         """While a batch is put: the progress after it, its number, and the mark behind it."""
         self.parked = 0
         """How often the worker has announced that it will sleep. It looks once more first."""
@@ -102,6 +103,11 @@ class Run(Generic[T]):
             run.first, run.last = copied if self.first is last else self.first, copied
             run.puts = run.given() + run.held()
         return run
+
+    def parts(self) -> list[Part[T]]:
+        """The parts of the buffer, oldest first: of one look at the first, which callers move."""
+        first = self.first
+        return [first, *first.behind()]
 
     def held(self) -> int:
         """How many batches are held. A caller may take some meanwhile: so many, or fewer."""
@@ -179,14 +185,14 @@ class Run(Generic[T]):
         if state is not None or error is not None:
             self.snapshots.append(Snapshot(self.puts, state, error))
 
-    def owed(self) -> Mark | None:
-        """The end that belongs behind the last batch of an epoch, if its puller died in between."""
-        if self.hand is None:
+    def owed(self, hand: Hand | None) -> Mark | None:
+        """The end that belongs behind the last batch, if its puller died with this in hand."""
+        if hand is None:
             return None
-        _, number, mark = self.hand
+        _, number, mark = hand
         if mark is None or mark.error is None or number != self.given() + self.held():
             return None
-        is_put = any(part.mark() is mark for part in (self.first, *self.first.behind()))
+        is_put = any(part.mark() is mark for part in self.parts())
         return None if is_put else Mark(StopIteration())  # the puller may still write to its own
 
     def is_used(self) -> bool:
@@ -195,7 +201,7 @@ class Run(Generic[T]):
 
     def resume(self, state: State, epoch: int, resume: Resume) -> None:
         """Go on in this state and epoch, with this pass."""
-        self.progress = state[PROGRESS:]
+        self.advance(state)
         if state[MARK] == "ended":
             self.end(Mark(StopIteration()), self.progress[BEGUN], epoch)
         if resume.in_pass:

@@ -118,15 +118,14 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
         last, hand, rest = run.last, run.hand, run.follower(whole=True)
         if run.last is last and run.hand is hand and len(last.marks) == len(rest.last.marks):
             break
-    for part in run.first, *run.first.behind():
+    for part in run.parts():
         mark = part.mark()
         if mark is not None and mark.part is last:
             mark.part = rest.last
     rest.worker, rest.progress = entry, run.progress
     has_put = hand is not None and hand[1] == rest.puts
     if hand is not None and has_put:
-        rest.progress, rest.hand = hand[0], hand
-        owed, rest.hand = rest.owed(), None
+        rest.progress, owed = hand[0], rest.owed(hand)
         if owed is not None:
             rest.end(owed, False, core.epoch(rest))
     entry.claim = None

@@ -80,7 +80,7 @@ def marks(now: Now) -> int:
 
 
 def last_mark(now: Now) -> str:
-    """The last word on the last epoch."""
+    """The mark of the last epoch held."""
     later = now.vars.later
     return later[-1][1] if later else now.vars.mark
 
