@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .buffer import later, word
 from .claims import Claim, holder
@@ -21,6 +21,9 @@ from .record import Record
 from .run import Run
 
 T = TypeVar("T")
+
+LIGHT: Final = 0.005
+"""Seconds of a light sleep: as long as CPython lets a thread have the interpreter."""
 
 
 class Entry:
@@ -84,7 +87,7 @@ class Core(Generic[T]):
         self.requests: list[Claim] = []  # the role of the waiting consumer
         self.resets: list[Claim] = []  # the role of the thread that closes or starts over
         self.gates: list[object] = []  # one object for each open gate
-        self.sleeps = 0  # of consumers so far, each counted before it begins
+        self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.told = Told(None, Place(), Place())  # the last mark that was reported
         self.loaded: Any = None  # a source that was, and how its pass went on

@@ -90,7 +90,7 @@ class Run(Generic[T]):
         """How often the worker has announced that it will sleep. It looks once more first."""
         self.rung = 0
         """The last parking for which a caller has rung. Callers write this after the ring."""
-        self.answered = 0
+        self.answered: object = None
         """The last sleep of a consumer for which the worker has rung."""
 
     def follower(self, whole: bool = False) -> Run[T]:

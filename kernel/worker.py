@@ -14,14 +14,11 @@ from typing import Any, Final
 
 from .claims import Claim
 from .consumer import drop
-from .core import Core, Entry
+from .core import LIGHT, Core, Entry
 from .machine import Fetch, Halt, Start
 from .meter import SOURCE
 from .pull import exhaust, fail, pull
 from .run import COUNT, Run
-
-LIGHT: Final = 0.005
-"""Seconds of a light sleep: as long as CPython lets a thread have the interpreter."""
 
 LIGHT_SLEEPS: Final = 20
 
@@ -131,13 +128,13 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             parked = True
 
 
-def answer(core: Core[Any], run: Run[Any]) -> int:
+def answer(core: Core[Any], run: Run[Any]) -> object:
     """Something was put: wake the consumer if it may sleep and no ring was for that sleep yet."""
-    sleeps = core.sleeps
-    if sleeps != run.answered:
+    sleep = core.sleep
+    if sleep is not run.answered:
         core.bell.put(None)
-        run.answered = sleeps
-    return sleeps
+        run.answered = sleep
+    return sleep
 
 
 def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
@@ -148,37 +145,35 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     worker has parked in front of a full buffer.
     """
     capacity, epoch_size, _ = core.limits
-    meter = core.meter
-    gates, over, iterator = core.gates, entry.over, run.iterator
-    assert iterator is not None
-    part = run.last
+    gates, over, meter, part = core.gates, entry.over, core.meter, run.last
     batches = part.batches
-    append = batches.append
+    append, iterator = batches.append, run.iterator
+    assert iterator is not None
     first = at = run.progress[COUNT]
-    answered = run.answered
     last = epoch_size - 1 if epoch_size else sys.maxsize
     run.progress = True, True, at, True
+    answered = run.answered
     failure: BaseException | None = None
     parked = False
     try:
         while at < last:
-            held = len(batches) if run.first is part else run.held()
-            stop = min(at + capacity - held, last)
-            if meter is not None and at < stop:
+            stop = at + capacity - (len(batches) if run.first is part else run.held())
+            if stop <= at:
+                if parked:
+                    return not over
+                run.parked += 1
+                parked = True
+                continue
+            if meter is not None:
                 meter.turns(SOURCE, run)
-            for at in range(at, stop):  # noqa: B007, B020  # it goes on where it stopped
+            parked = False
+            for at in range(at, stop if stop < last else last):  # noqa: B007, B020  # it goes on
                 if not gates or over:  # in this order: a gate may be opened after the stop
                     return False
                 append(next(iterator))
-                if core.sleeps != answered:
+                if core.sleep is not answered:
                     answered = answer(core, run)
-            if at < stop:
-                at, parked = stop, False
-            elif parked:
-                return not over
-            else:
-                run.parked += 1
-                parked = True
+            at += 1
     except BaseException as error:
         failure = error
     finally:

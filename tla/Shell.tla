@@ -52,7 +52,7 @@ Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: batch put, 
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
 Sleeps(c) == call[c] \in {"again", "ring", "asleep"}
-SomeoneSleeps == \E c \in Threads : Sleeps(c)
+SomeoneSleeps == \E c \in Threads : Sleeps(c) \/ call[c] \in {"doze", "drowsy", "dozing"}
 Pulls(c) == call[c] \in {"claimed", "own", "inHand"}
 Waits(c) == Sleeps(c) \/ Pulls(c)
     \/ call[c] \in {"wait", "worker", "nobody", "pull", "served", "ending"}
@@ -182,18 +182,29 @@ Rest == Keep /\ UNCHANGED rung
 Frame == UNCHANGED <<scope, gates, owner, gate, garbage, held, parked, ringer>>
 \* A batch is popped in one step. If there is none, this thread must be the only consumer. It looks
 \* for a mark, and behind a mark for batches once more: the mark came after them.
+Claims(place) == IF \E d \in Threads : IsConsumer(d) THEN "user" ELSE place
 Pop(c, from) ==
     IF batches > 0
       THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>
-      ELSE Step(c, from, IF \E d \in Threads : IsConsumer(d) THEN "user" ELSE "ask") /\ Rest
+      ELSE Step(c, from, Claims("ask")) /\ Rest
 Begin(c) == (scope # "new" \/ Capacity = 0) /\ ~garbage /\ Pop(c, "user") /\ Frame
 Reads(c) ==
     \/ Pop(c, "pop")
     \/ /\ Step(c, "took", "user") /\ Keep
-       /\ Ring("worker", gates > 0 /\ batches <= LowWater /\ parked # "no")
-    \/ Step(c, "ask", IF mark # "none" THEN "marked" ELSE "wait") /\ Rest
+       /\ \E waited \in BOOLEAN :
+              Ring("worker", gates > 0 /\ (waited \/ batches <= LowWater) /\ parked # "no")
+    \/ Step(c, "ask", CASE mark # "none" -> "marked"
+                       [] mark = "none" /\ gates > 0 /\ begun /\ Alive -> "doze"
+                       [] OTHER -> "wait") /\ Rest
     \/ Step(c, "marked", IF batches > 0 THEN "pop" ELSE "take") /\ Rest
     \/ Step(c, "take", "user") /\ mark' = "none" /\ UNCHANGED <<batches, rung>>
+\* An open gate permits what a request would. So the consumer first sleeps without one, but lightly.
+\* It passes the ring on to a thread with a request.
+Dozing(c) ==
+    \/ Step(c, "doze", "drowsy") /\ RingWorker /\ Keep
+    \/ Step(c, "drowsy", IF Something THEN "pop" ELSE "dozing") /\ Rest
+    \/ /\ Step(c, "dozing", IF Something THEN "pop" ELSE Claims("wait")) /\ Keep
+       /\ rung' = (rung \ {"consumer"}) \union {bell \in {"consumer"} : \E d \in Threads : Waits(d)}
 \* The consumer waits. It reads the puller's claim first, then the buffer. If a worker lives, the
 \* consumer announces its sleep, looks once more, rings, and sleeps. If the worker is dead, the
 \* consumer buries it. If no thread pulls, the consumer claims the pull.
@@ -225,7 +236,7 @@ Answered(c) ==
     /\ call[c] = "own" /\ UNCHANGED <<at, batches, rung>> /\ Frame
     /\ \/ Yields /\ CallTo(c, "inHand") /\ mark' = IF Last THEN "ended" ELSE mark
        \/ (Fails \/ Exhausts) /\ CallTo(c, "wait")
-Goes(c) == (Reads(c) \/ Waiting(c) \/ Bury(c) \/ OwnPull(c)) /\ Frame
+Goes(c) == (Reads(c) \/ Dozing(c) \/ Waiting(c) \/ Bury(c) \/ OwnPull(c)) /\ Frame
 \* An interrupt ends the call. A pull of the caller's own counts as an error raised already.
 Strike(c) ==
     /\ Interrupts = 1 /\ call[c] # "user" /\ Frame /\ Rest /\ UNCHANGED at

@@ -123,20 +123,23 @@ a request outlives its interrupted caller, and refuses for ever: Returns, Interr
 two consumers look for a mark at once: Implements, Consumers = 2, EpochSize = 1
 - IsConsumer(c) == Waits(c) \/ call[c] \in {"ask", "marked", "take"}
 + IsConsumer(c) == Waits(c)
-- Step(c, "ask", IF mark # "none" THEN "marked" ELSE "wait")
-+ Step(c, "ask", IF mark # "none" THEN "marked" ELSE
-+                    IF \E d \in Threads : Waits(d) THEN "user" ELSE "wait")
+- [] OTHER -> "wait") /\ Rest
++ [] OTHER -> IF \E d \in Threads : Waits(d) THEN "user" ELSE "wait") /\ Rest
 
 a light sleeper is not rung by a request: NoLostWakeUp, Lights = 1
 - Step(c, "ring", "asleep") /\ RingWorker
 + Step(c, "ring", "asleep") /\ Ring("worker", parked = "yes")
+
+who slept lightly waits without a claim: OnePuller, Consumers = 2, MaxPermits = 1
+- Step(c, "dozing", IF Something THEN "pop" ELSE Claims("wait"))
++ Step(c, "dozing", IF Something THEN "pop" ELSE "wait")
 
 no ring for a request: NoLostWakeUp
 - Step(c, "ring", "asleep") /\ RingWorker
 + Step(c, "ring", "asleep") /\ UNCHANGED rung
 
 no ring at low water: NoLostWakeUp, Capacity = 2, MaxPermits = 1, LowWater = 1
-- gates > 0 /\ batches <= LowWater /\ parked # "no"
+- gates > 0 /\ (waited \/ batches <= LowWater) /\ parked # "no"
 + FALSE
 
 a gate that opens does not ring: NoLostWakeUp, MaxPermits = 1

@@ -76,8 +76,21 @@ PLANTED = {
         "consumer.sleep",
         "if not run.first.batches and not run.first.marks and puller.in_force():",
         "if puller.in_force():",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
+    ),
+    "asleep lightly beside a batch": Planted(
+        "consumer.doze",
+        "if not run.first.batches and not run.first.marks:",
+        "if True:",
         "restart",
         "lost wake-up",
+    ),
+    "a light sleep is not announced": Planted(
+        "consumer.doze", "core.sleep = object()", "pass", "restart", "lost wake-up"
+    ),
+    "who slept lightly keeps the ring of another": Planted(
+        "consumer.doze", "if core.requests:", "if False:", "two-consumers", "lost wake-up", 2
     ),
     "asleep although the worker has gone": Planted(
         "consumer.sleep",
@@ -142,7 +155,7 @@ PLANTED = {
     ),
     "running ahead without room": Planted(
         "worker.run_ahead",
-        "at + capacity - held",
+        "at + capacity - (len(batches) if run.first is part else run.held())",
         "at + capacity",
         "restart",
         "observation",
@@ -161,7 +174,7 @@ PLANTED = {
         "observation",
     ),
     "running ahead, it wakes nobody": Planted(
-        "worker.run_ahead", "if core.sleeps != answered:", "if False:", "restart", "lost wake-up"
+        "worker.run_ahead", "if core.sleep is not answered:", "if False:", "restart", "lost wake-up"
     ),
     "asleep without a second look": Planted(
         "worker.work",
@@ -221,21 +234,25 @@ PLANTED = {
     ),
     "a sleep is announced after the look": Planted(
         "consumer.sleep",
-        "    core.sleeps += 1\n    run.ring()\n"
+        "    core.sleep = object()\n    run.ring()\n"
         "    if not run.first.batches and not run.first.marks and puller.in_force():\n",
         "    run.ring()\n"
         "    if not run.first.batches and not run.first.marks and puller.in_force():\n"
-        "        core.sleeps += 1\n",
+        "        core.sleep = object()\n",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
         "lost wake-up",
     ),
     "a sleep is not announced": Planted(
-        "consumer.sleep", "core.sleeps += 1", "pass", "restart", "lost wake-up"
+        "consumer.sleep",
+        "core.sleep = object()",
+        "pass",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "lost wake-up",
     ),
     "the sleep that was answered is read anew": Planted(
         "worker.answer",
-        "run.answered = sleeps",
-        "run.answered = core.sleeps",
+        "run.answered = sleep",
+        "run.answered = core.sleep",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
         "lost wake-up",
     ),
@@ -251,7 +268,7 @@ PLANTED = {
         "        role.append(self)\n",
         "        if not role:\n            role.append(self)\n            return None\n"
         "        role.append(self)\n",
-        "two-consumers",
+        "two-consumers-shut",
         "lost wake-up",
     ),
     "a request is not given back": Planted(
@@ -305,6 +322,10 @@ PLANTED = {
 }
 
 HARMLESS: dict[str, Planted] = {
+    # A worker that sleeps then was rung for already, or sleeps lightly: it comes, if later.
+    "who sleeps lightly does not ring": Planted(
+        "consumer.doze", "run.ring()", "pass", "errors", "none"
+    ),
     # Whoever leaves rings after that, and a ring is not lost.
     "sleeps beside a stop": Planted(
         "worker.run_ahead", "return not over", "return True", "restart", "none"

@@ -258,9 +258,20 @@ class Run:
             raise self.wrong
         if actor.error is not None:
             raise Wrong("observation", f"{actor.error!r} in {actor.ident}") from actor.error
-        sleeps = any(user.wants and user.actor.operation == "queue.get" for user in self.users)
-        if sleeps and self.held and all(map(self.rests, self.control.actors)):
+        if (
+            any(map(self.sleeps, self.users))
+            and self.held
+            and all(map(self.rests, self.control.actors))
+        ):
             raise Wrong("lost wake-up", "a consumer sleeps beside a batch")
+
+    def sleeps(self, user: User) -> bool:
+        """Whether the user waits for a batch, and has to be woken for it.
+
+        Who sleeps lightly need not be, if there is another consumer, which may take the ring.
+        """
+        light = user.actor.sleeps_lightly and len(self.users) > 1
+        return user.wants and user.actor.operation == "queue.get" and not light
 
     def rests(self, actor: Actor) -> bool:
         """Whether the actor may go on late or never: it waits, or is in a pull."""

@@ -16,7 +16,7 @@ from kernel.run import Run
 from .control import Control
 
 WATCHED: dict[type, tuple[str, ...]] = {
-    Core: ("entry", "run", "sleeps", "told", "closed", "waiting", "loaded"),
+    Core: ("entry", "run", "sleep", "told", "closed", "waiting", "loaded"),
     Run: (
         *("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
         *("puts", "lost", "resumes", "stateful", "starts", "snapshots", "last", "first"),
