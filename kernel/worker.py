@@ -118,7 +118,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             core.did("Fetch")
             pull(core, run)
             answer(core, run)
-            if not core.gates:  # most likely this was all: park first, and then look
+            if not core.gates or run.last.marks:  # most likely this was all: park, and then look
                 run.parked += 1
                 parked = True
         elif parked:
