@@ -13,7 +13,8 @@ from .buffer import Mark
 from .claims import holder
 from .errors import described
 from .machine import INITIAL, resumed
-from .run import FETCHING, Resume, Run, Start
+from .passes import Resume, Start
+from .run import FETCHING, Run
 
 if TYPE_CHECKING:
     from .core import Core

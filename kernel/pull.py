@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .buffer import Mark
 from .errors import NotAnEnd, reported
 from .machine import Enqueue, Exhaust, Fail
-from .run import BEGUN, MARK, Resume, Run, progress_after
+from .passes import Resume
+from .run import BEGUN, MARK, Run, progress_after
 
 if TYPE_CHECKING:
     from .core import Core

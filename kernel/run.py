@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from .buffer import Mark, Part
 from .claims import Claim
 from .machine import INITIAL, Limits, State, Worker
+from .passes import Resume, Snapshot, Start
 
 if TYPE_CHECKING:
     from .core import Entry
@@ -30,30 +31,6 @@ COUNT: Final = 2
 
 Progress: TypeAlias = tuple[bool, bool, int, bool]
 Hand: TypeAlias = tuple[Progress, int, Mark | None]
-
-
-class Resume(NamedTuple):
-    """How the first pass of a resumed stream goes on."""
-
-    in_pass: int  # batches of the pass that were given
-    skip: int  # how many of these are pulled again, and skipped
-    state: Any  # the source's own state before those, or None
-    epoch: int  # in which the pass was begun
-
-
-class Start(NamedTuple):
-    """Where a pass began: after so many batches, in this epoch."""
-
-    number: int
-    epoch: int
-
-
-class Snapshot(NamedTuple):
-    """The source's own state after so many batches, or the error of asking for it."""
-
-    number: int
-    state: Any
-    error: Exception | None = None
 
 
 class Run(Generic[T]):

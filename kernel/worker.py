@@ -13,8 +13,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from .claims import Claim
-from .consumer import drop
 from .core import LIGHT, Core, Entry
+from .gone import drop
 from .machine import Fetch, Halt, Start
 from .meter import SOURCE
 from .pull import exhaust, fail, pull

@@ -22,7 +22,10 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 ROOT = Path(__file__).parents[2]
-SHELL = "claims run pull worker launch limit consumer scope core place epoch reset arguments stream"
+SHELL = (
+    "claims passes run pull gone worker launch limit consumer scope "
+    "core place epoch reset arguments stream"
+)
 FILES = tuple(f"kernel/{name}.py" for name in ("machine", *SHELL.split()))
 
 

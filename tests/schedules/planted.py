@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernel import buffer, claims, consumer, core, launch, pull, run, scope, stream, worker
+from kernel import buffer, claims, consumer, core, gone, launch, pull, run, scope, stream, worker
 
 from ..support.mutants import mutate
 from .programs import Program
 
 MODULES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (buffer, claims, run, pull, core, consumer, worker, launch, scope, stream)
+    for module in (buffer, claims, run, pull, core, gone, consumer, worker, launch, scope, stream)
 }
 
 

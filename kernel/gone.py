@@ -1,0 +1,61 @@
+"""Pullers that are gone: a worker that has died, and a caller whose pull was broken off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import place
+from .buffer import Mark
+from .errors import WorkerDied
+from .machine import Bury, Drop
+from .run import BEGUN, FETCHING, Run, progress_after
+
+if TYPE_CHECKING:
+    from .core import Core
+
+
+def bury(core: Core[Any], run: Run[Any]) -> None:
+    """The puller is gone: the consumer gets an error, and the pass is dropped."""
+    entry = run.worker
+    owed = run.owed(run.hand)
+    if owed is not None:
+        run.end(owed, False, core.epoch(run))
+        run.hand = None
+        return
+    rest = run.follower()
+    if entry is None:
+        error = WorkerDied(f"The thread that read {core.label} is not in this process.")
+    else:
+        error = WorkerDied(f"The worker of {core.label} ended unexpectedly.")
+        error.__cause__ = entry.death
+        buried = Bury(core.limits, core.state(run))
+        if buried is not None:
+            rest.progress = progress_after(buried)
+    rest.last.marks.append(Mark(error))
+    core.run = rest
+    run.iterator = None  # the error's traceback may hold the run
+    if entry is not None:
+        entry.death = None  # last: until here an interrupt leaves the error to be reported
+    core.did("Bury")
+
+
+def drop(core: Core[Any], run: Run[Any]) -> None:
+    """Finish or drop a caller's pull that an interrupt broke off. The next puller calls this."""
+    if not run.progress[FETCHING]:
+        return
+    # Another interrupt may strike here: until the last stores all this can be done once more.
+    run.last = run.parts()[-1]  # `Run.end` may not have come to this
+    if run.hand is not None:  # the batch was put, or is lost
+        progress, run.puts, mark = run.hand
+        run.lost += run.puts - run.given() - len(run.batches)
+        if mark is not None and mark is not core.told.mark and not run.marks:
+            run.end(mark, progress[BEGUN], core.epoch(run))  # it was not reported yet
+        run.progress, run.hand = progress, None
+        core.did("Enqueue", run)
+    else:
+        run.iterator = run.last.epoch = None
+        told = place.ended(core, None)
+        after = progress_after(Drop(core.limits, core.state(run)))
+        # No call from here on: an interrupt finds both done or neither.
+        run.progress, core.told = after, told
+        core.did("Drop")

@@ -1,0 +1,29 @@
+"""What the puller notes about passes, for `state_dict` and for a stream that is resumed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Resume(NamedTuple):
+    """How the first pass of a resumed stream goes on."""
+
+    in_pass: int  # batches of the pass that were given
+    skip: int  # how many of these are pulled again, and skipped
+    state: Any  # the source's own state before those, or None
+    epoch: int  # in which the pass was begun
+
+
+class Start(NamedTuple):
+    """Where a pass began: after so many batches, in this epoch."""
+
+    number: int
+    epoch: int
+
+
+class Snapshot(NamedTuple):
+    """The source's own state after so many batches, or the error of asking for it."""
+
+    number: int
+    state: Any
+    error: Exception | None = None
