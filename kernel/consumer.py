@@ -107,8 +107,8 @@ def doze(core: Core[Any], run: Run[Any]) -> bool:
     if run.worker is None or not run.progress[BEGUN]:
         return False
     core.sleep = object()
-    run.ring()
     if not run.first.batches and not run.first.marks:
+        run.ring()
         try:  # noqa: SIM105  # `suppress` costs several times as much
             core.bell.get(True, LIGHT)
         except Empty:
@@ -121,6 +121,7 @@ def doze(core: Core[Any], run: Run[Any]) -> bool:
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it lasts as long as this runs."""
     await_turn(core, claim, limit)
+    claim.take(core.requests)  # now: one that is refused never permits a pull
     core.did(Request.__name__)
     while not (run := core.run).first.batches and not run.first.marks:
         puller = holder(run.pullers)
@@ -131,15 +132,16 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
         elif not run.batches and not run.marks:  # the puller may have put something, and be gone
             pull(core, claim, run)
     claim.give_back(core.requests)
+    claim.give_back(core.turns)
 
 
 def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> bool:
-    """Take the role of the waiting consumer. False: this is a handler, and its thread has the role.
+    """Take the role of the one consumer. False: this is a handler, and its thread has the role.
 
     Raises RuntimeError if another thread waits. A thread that waited for a cancelled task of an
     event loop does not count: it is about to go, or in a pull of its own.
     """
-    while (first := claim.take(core.requests)) is not None:
+    while (first := claim.take(core.turns)) is not None:
         if first.is_mine():
             return False
         if core.is_source():
@@ -178,8 +180,8 @@ def sleep(core: Core[Any], run: Run[Any], puller: Claim, claim: Claim, limit: Li
         # a handler interrupts the entering thread, for which the worker waits
         raise RuntimeError(f"{core.label} is read while it is entered.")
     core.sleep = object()
-    run.ring()
     if not run.first.batches and not run.first.marks and puller.in_force():
+        run.ring()  # after the look: another thread may have taken what the worker has put
         seconds = core.glance if limit is None else limit(core.glance)
         try:  # noqa: SIM105  # `suppress` costs several times as much
             core.bell.get(True, seconds)

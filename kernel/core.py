@@ -84,7 +84,8 @@ class Core(Generic[T]):
         """A worker that found the buffer full is woken when only so many batches are left."""
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of the entering thread
-        self.requests: list[Claim] = []  # the role of the waiting consumer
+        self.turns: list[Claim] = []  # the role of the one consumer, where it has to wait
+        self.requests: list[Claim] = []  # and of its request, which permits pulls
         self.resets: list[Claim] = []  # the role of the thread that closes or starts over
         self.gates: list[object] = []  # one object for each open gate
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins

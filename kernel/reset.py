@@ -47,7 +47,7 @@ def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
         time.sleep(0.001)  # another thread does it: too seldom for a bell
     with suppress(RuntimeError):  # another thread waits: it gets an error, as the stream is closed
         if await_turn(core, claim):
-            claim.give_back(core.requests)
+            claim.give_back(core.turns)
     _give_up(core, claim, ended)
     claim.give_back(core.resets)
 
@@ -59,7 +59,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
         core.record.end("the stream was restarted")
     _give_up(core, claim, ended)
     claim.give_back(core.resets)
-    claim.give_back(core.requests)
+    claim.give_back(core.turns)
 
 
 def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:

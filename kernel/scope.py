@@ -41,7 +41,7 @@ def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None
     if claim.take(core.entering) is not None or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
-    while holder(core.requests) is None:
+    while holder(core.turns) is None:
         worker = core.run.worker
         if worker is not None and worker is not entry and worker.lives():
             let_go(core)  # one that an interrupted entry has left begins only now

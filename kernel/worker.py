@@ -18,7 +18,7 @@ from .gone import drop
 from .machine import Fetch, Halt, Start
 from .meter import SOURCE
 from .pull import exhaust, fail, pull
-from .run import COUNT, Run
+from .run import BEGUN, COUNT, Run
 
 LIGHT_SLEEPS: Final = 20
 
@@ -111,7 +111,12 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
         plain = core.gates and core.record is None and core.entry is entry
         if plain and run.is_under_way(core.limits) and run_ahead(core, run, entry):
             return True
-        fetched = Fetch(core.limits, core.state(run))
+        # What is there serves any request, and only an open gate can permit a pull then. This look
+        # spares most of the others.
+        part = run.first
+        served = part.batches or part.marks
+        refused = served and not (core.gates and run.progress[BEGUN])
+        fetched = None if refused else Fetch(core.limits, core.state(run))
         if fetched is not None:
             parked = False
             run.advance(fetched)

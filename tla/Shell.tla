@@ -201,8 +201,8 @@ Reads(c) ==
 \* An open gate permits what a request would. So the consumer first sleeps without one, but lightly.
 \* It passes the ring on to a thread with a request.
 Dozing(c) ==
-    \/ Step(c, "doze", "drowsy") /\ RingWorker /\ Keep
-    \/ Step(c, "drowsy", IF Something THEN "pop" ELSE "dozing") /\ Rest
+    \/ Step(c, "doze", IF Something THEN "pop" ELSE "drowsy") /\ Rest
+    \/ Step(c, "drowsy", "dozing") /\ RingWorker /\ Keep
     \/ /\ Step(c, "dozing", IF Something THEN "pop" ELSE Claims("wait")) /\ Keep
        /\ rung' = (rung \ {"consumer"}) \union {bell \in {"consumer"} : \E d \in Threads : Waits(d)}
 \* The consumer waits. It reads the puller's claim first, then the buffer. If a worker lives, the

@@ -68,7 +68,7 @@ class NeverWithdraws(StreamWrapper[Any]):
         claim = Claim()
 
         def waits() -> None:
-            claim.take(self._core.requests)
+            claim.take(self._core.turns)
             started.set()
             threading.Event().wait()
 

@@ -199,17 +199,6 @@ PLANTED = {
         "observation",
         preemptions=2,
     ),
-    "a request is read before the buffer": Planted(
-        "core.Core.state",
-        "        held, mark = len(first.batches), word(first.mark())\n"
-        "        behind = later(first.behind()) if self.limits.lookahead else ()\n"
-        "        permits, waits = len(self.gates), holder(self.requests) is not None\n",
-        "        permits, waits = len(self.gates), holder(self.requests) is not None\n"
-        "        held, mark = len(first.batches), word(first.mark())\n"
-        "        behind = later(first.behind()) if self.limits.lookahead else ()\n",
-        Program(1, 0, ("Enter", "Next"), (1, 2)),
-        "observation",
-    ),
     "the scope is read first": Planted(
         "core.Core.state",
         """\
@@ -229,14 +218,14 @@ PLANTED = {
         return (
             scope,
 """,
-        "closed-while-waiting",
+        Program(1, 0, ("Enter", "Interrupted", "Allow"), (1, 2)),
         "step",
+        preemptions=2,
     ),
     "a sleep is announced after the look": Planted(
         "consumer.sleep",
-        "    core.sleep = object()\n    run.ring()\n"
+        "    core.sleep = object()\n"
         "    if not run.first.batches and not run.first.marks and puller.in_force():\n",
-        "    run.ring()\n"
         "    if not run.first.batches and not run.first.marks and puller.in_force():\n"
         "        core.sleep = object()\n",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
@@ -271,9 +260,9 @@ PLANTED = {
         "two-consumers-shut",
         "lost wake-up",
     ),
-    "a request is not given back": Planted(
+    "a turn is not given back": Planted(
         "consumer._wait",
-        "claim.give_back(core.requests)",
+        "claim.give_back(core.turns)",
         "pass",
         Program(1, 0, ("Enter", "Exit", "Next", "Enter"), (1, 2)),
         "observation",
@@ -310,10 +299,10 @@ PLANTED = {
     ),
     "entering does not wait for an interrupted stop": Planted(
         "scope._enter",
-        "    let_go(core)\n    while holder(core.requests) is None:\n"
+        "    let_go(core)\n    while holder(core.turns) is None:\n"
         "        worker = core.run.worker\n"
         "        if worker is not None and worker is not entry and worker.lives():\n",
-        "    while holder(core.requests) is None:\n"
+        "    while holder(core.turns) is None:\n"
         "        worker = core.run.worker\n"
         "        if False:\n",
         "interrupted-stop",
@@ -322,6 +311,18 @@ PLANTED = {
 }
 
 HARMLESS: dict[str, Planted] = {
+    # `work` has looked before, and found the buffer empty: only the worker itself can fill it.
+    "a request is read before the buffer": Planted(
+        "core.Core.state",
+        "        held, mark = len(first.batches), word(first.mark())\n"
+        "        behind = later(first.behind()) if self.limits.lookahead else ()\n"
+        "        permits, waits = len(self.gates), holder(self.requests) is not None\n",
+        "        permits, waits = len(self.gates), holder(self.requests) is not None\n"
+        "        held, mark = len(first.batches), word(first.mark())\n"
+        "        behind = later(first.behind()) if self.limits.lookahead else ()\n",
+        Program(1, 0, ("Enter", "Next"), (1, 2)),
+        "none",
+    ),
     # A worker that sleeps then was rung for already, or sleeps lightly: it comes, if later.
     "who sleeps lightly does not ring": Planted(
         "consumer.doze", "run.ring()", "pass", "errors", "none"

@@ -123,6 +123,7 @@ def test_rule_14_wait_for(size: int) -> None:
         asyncio.run(main(stream))
     assert source.most_active == 1
     assert stream._core.bell.qsize() <= 2
+    assert len(stream._core.turns) <= 1
     assert len(stream._core.requests) <= 1
 
 

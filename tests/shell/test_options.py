@@ -139,6 +139,7 @@ def test_get_again_and_again_grows_nothing() -> None:
         more = tracemalloc.get_traced_memory()[0] - before
         tracemalloc.stop()
         assert more < 20_000
+        assert len(stream._core.turns) <= 1
         assert len(stream._core.requests) <= 1
         assert stream._core.bell.qsize() <= 1
         source.free()
