@@ -260,6 +260,24 @@ PLANTED = {
         "two-consumers-shut",
         "lost wake-up",
     ),
+    "a request is made before its turn": Planted(
+        "consumer._wait",
+        "    await_turn(core, claim, limit)\n    claim.take(core.requests)",
+        "    claim.take(core.requests)\n    await_turn(core, claim, limit)",
+        "two-consumers-shut",
+        "lost wake-up",
+    ),
+    "a request rings before it looks": Planted(
+        "consumer.sleep",
+        "    if not run.first.batches and not run.first.marks and puller.in_force():\n"
+        "        run.ring()",
+        "    run.ring()\n"
+        "    if not run.first.batches and not run.first.marks and puller.in_force():\n"
+        "        pass",
+        "two-consumers-shut",
+        "lost wake-up",
+        preemptions=2,
+    ),
     "a turn is not given back": Planted(
         "consumer._wait",
         "claim.give_back(core.turns)",
