@@ -79,7 +79,7 @@ def test_broken_resume_is_refuted(name: str) -> None:
 def test_solvers_agree_on_a_broken_resume() -> None:
     """cvc5 finds places of its own, which Python confirms too."""
     rules = broken_resume(MUTANTS["a pending end is forgotten"])
-    for obligation in obligations(rules):
+    for obligation in (o for o in obligations(rules) if o.property in (RESUMABLE, "Refines")):
         one, other = (decide(obligation, (solver,), rules=rules) for solver in (Z3, CVC5))
         assert one.word == other.word
 
