@@ -23,7 +23,7 @@ SAMPLE = (
     'Raise: mark = "failed" -> TRUE',
     "Fetch: buffered = 0 -> TRUE",
 )
-"""Of a guard negated and dropped; the last is refused in the fourth model that is asked."""
+"""One with a guard negated, two with a guard dropped."""
 
 
 @pytest.mark.parametrize("lookahead", [False, True])
