@@ -169,10 +169,6 @@ def forge(found: Lines, forgery: traces.Forgery) -> Lines:
             return forged
 
 
-pytestmark = pytest.mark.xdist_group("records")
-"""They are made, and judged by TLC, in one process."""
-
-
 @pytest.fixture(scope="module")
 def records(once: Once) -> dict[str, Lines]:
     """Records of real threads, sound and broken and forged."""
