@@ -17,13 +17,8 @@ from specs.history import Now, advance, marks
 from specs.properties import ENABLEDNESS, INVARIANTS, STEPS, Refines
 
 from ..support.resumes import MUTANTS, broken_resume
-
-SELDOM = {"Leave", "Allow", "Disallow", "Request", "Halt", "Die", "Drop"}
-"""Steps that lead nowhere if there are many of them."""
-
-
-class Boom(Exception):
-    """What the source raises, or a death."""
+from ..support.sources import Boom
+from ..support.walks import SELDOM, replay
 
 
 class Equal:
@@ -74,14 +69,6 @@ class Equal:
     def replay(self, first: int = 0) -> list[Iterator[Any]]:
         """The passes from one on, as what `stream_fn` gives."""
         return [replay(items) for items in self.passes[first:]]
-
-
-def replay(items: list[Any]) -> Iterator[Any]:
-    """A pass that gives these, and raises those that are exceptions."""
-    for item in items:
-        if isinstance(item, Exception):
-            raise item
-        yield item
 
 
 class Run:

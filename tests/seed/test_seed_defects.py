@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -10,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from ..support.processes import needs_fork
 from ..support.sources import LONG, SHORT, Aside, Boom, Source, epoch, take
+from ..support.states import alone
 
 BY_RULES = {
     4: "test_rule_2_empty_source",
@@ -92,20 +93,17 @@ def test_defect_3_error_while_the_consumer_was_away(wrapper: Any) -> None:
             next(stream)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+@needs_fork
 def test_defect_9_forked_child(wrapper: Any) -> None:
     """Rule 8: a forked child does not wait for a thread that it does not have."""
     with wrapper(Source(range(3)), 2) as stream:
         assert next(stream) == 0
-        child = os.fork()
-        if not child:
-            signal.alarm(5)
-            try:
+
+        def read() -> None:
+            with pytest.raises(ChildProcessError):
                 next(stream)
-            except ChildProcessError:
-                os._exit(0)
-            os._exit(1)
-        assert os.waitpid(child, 0)[1] == 0
+
+        assert alone(read) == 0
 
 
 def test_defect_10_no_sleep(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
