@@ -50,9 +50,9 @@ class Model(NamedTuple):
 class Verdict:
     """What the solvers said of an obligation."""
 
-    obligation: Obligation
+    obligation: Any  # of a machine, or of resumes
     said: dict[str, str] = field(default_factory=dict)  # by solver
-    model: Model | None = None  # where it is refuted
+    model: Any = None  # where it is refuted: values for all symbols
 
     @property
     def word(self) -> str:

@@ -30,25 +30,8 @@ LONG = 60.0  # seconds that the programs between two strikes may take
 
 
 def whole(stream: StreamWrapper[Any], seen: list[int], last: int, lost: int) -> str:
-    """Leave, enter and drain by another thread, and say what is wrong, if anything."""
-    wrong: list[str] = []
-    done = threading.Event()
-
-    def finish() -> None:
-        try:
-            with suppress(RuntimeError):
-                stream.__exit__(None, None, None)
-            with stream:
-                seen.extend(stream)
-        except BaseException as error:
-            wrong.append(repr(error))
-        done.set()
-
-    threading.Thread(target=finish, daemon=True).start()
-    if not done.wait(10):
-        return "hung"
-    if wrong:
-        return wrong[0]
+    """Drain it by another thread, and say what is wrong, if anything."""
+    seen.extend(newer.drained(stream, 1)[0])
     if len(set(seen)) < len(seen):
         return "doubled"
     return "lost" if last - len(seen) > lost else "" if seen == sorted(seen) else "reordered"

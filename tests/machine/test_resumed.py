@@ -82,21 +82,6 @@ def test_as_without_a_buffer(size: int, lookahead: bool) -> None:
     assert known == places & small  # and there is one nowhere else
 
 
-def test_no_place_is_the_beginning() -> None:
-    """Nobody was given anything: the wrapper is a new one."""
-    for size in SIZES:
-        assert resumed(Limits(2, size), 0, 0) == INITIAL
-
-
-@pytest.mark.parametrize(
-    ("size", "in_epoch", "in_pass"),
-    [(0, 1, 2), (0, 0, 1), (0, 1, 0), (0, -1, -1), (3, 4, 4), (3, 1, 0), (3, -1, 1), (3, 0, -1)],
-)
-def test_where_no_consumer_can_be(size: int, in_epoch: int, in_pass: int) -> None:
-    """Another epoch than its pass, more than an epoch, a batch of no pass, less than none."""
-    assert resumed(Limits(2, size), in_epoch, in_pass) is None
-
-
 @pytest.mark.parametrize("lookahead", [False, True])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("capacity", range(3))

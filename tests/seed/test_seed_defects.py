@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, SHORT, Aside, Boom, Source, epoch, take
+from ..support.sources import LONG, Aside, Source, epoch
 from ..support.states import alone
 
 BY_RULES = {
+    3: "test_rule_7_error_survives_a_stop",
     4: "test_rule_2_empty_source",
     5: "test_rule_4_after_with",
     6: "test_rule_9_entering_twice",
@@ -78,19 +79,6 @@ def test_defect_2_thread_that_is_still_leaving(wrapper: Any) -> None:
         assert Aside(lambda: next(stream)).result() == 1
         assert time.perf_counter() - start < 2, "stalled as long as the old thread is alive"
         go.set()
-
-
-def test_defect_3_error_while_the_consumer_was_away(wrapper: Any) -> None:
-    """Rule 7: an error raised while nobody waits is delivered, behind what is buffered."""
-    source = Source([1, 2, Boom()])
-    with wrapper(source, 8) as stream, stream.allow_buffering:
-        for _ in range(3):
-            source.await_end()
-        for thread in source.threads:
-            thread.join(SHORT)  # the seed's ends here, by the error
-        assert take(stream, 2) == [1, 2]
-        with pytest.raises(ChildProcessError):
-            next(stream)
 
 
 @needs_fork

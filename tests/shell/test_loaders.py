@@ -28,10 +28,6 @@ def no_thread_is_left() -> Iterator[None]:
     assert not [t for t in threading.enumerate() if t.name.startswith("StreamWrapper")]
 
 
-def plain() -> Iterator[int]:
-    yield from range(6)
-
-
 def rows() -> Iterator[dict[str, int]]:
     for row in range(6):
         yield {"row": row}
@@ -170,7 +166,6 @@ def same(batch: Any) -> Any:
 
 
 LOADERS: list[tuple[Any, Any, int, dict[str, Any]]] = [
-    *((lambda: plain, same, size, {}) for size in (-1, 4)),
     *((hugging_face, row, size, {"snapshot_every": 1 + 2 * (size > 0)}) for size in (-1, 4)),
     (hugging_face_by_the_epoch, row, -1, {"with_epoch": True}),
     *((stateful_data_loader, numbers, size, {}) for size in (-1, 2, 4)),
