@@ -24,10 +24,10 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kernel import StreamWrapper
+from specs.conform import positive
 from specs.epochs import END, FAILURE
 
 from ..support import scene
-from ..support.arguments import positive
 from ..support.scene import Scene, Sweep
 from ..support.striker import Place, monitor, place
 from .sweeps import CONSUMER, WORKER

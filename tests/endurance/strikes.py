@@ -21,8 +21,8 @@ from random import Random
 from typing import Any
 
 from kernel import StreamWrapper
+from specs.conform import positive
 
-from ..support.arguments import positive
 from . import newer
 
 LAST = 200  # batches in a pass of a storm

@@ -87,23 +87,6 @@ class LosesTwo(StreamWrapper[Any]):
             raise
 
 
-class Doubles(StreamWrapper[Any]):
-    """The batch that an interrupted `next` would have given comes twice."""
-
-    again: Any = None
-
-    def __next__(self) -> Any:
-        if self.again is not None:
-            batch, self.again = self.again, None
-            return batch
-        try:
-            return super().__next__()
-        except KeyboardInterrupt:
-            self.again = batch = super().__next__()
-            self._core.run.batches.appendleft(batch)
-            raise
-
-
 class Hangs(StreamWrapper[Any]):
     """After an interrupt every call waits for ever."""
 
@@ -124,7 +107,6 @@ class Hangs(StreamWrapper[Any]):
     [
         (NeverWithdraws, "waits, worker asleep", "RuntimeError"),
         (LosesTwo, "takes, gate shut", "wrong"),
-        (Doubles, "takes, gate shut", "wrong"),
         (Hangs, "takes, gate shut", "hang"),
     ],
 )

@@ -21,10 +21,10 @@ from typing import TextIO
 from rich.console import Console
 
 from kernel import StreamWrapper
+from specs.conform import positive
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Source, Wrapper
-from ..support.arguments import positive
 from ..support.users import Broken, Faulty
 
 
