@@ -87,15 +87,13 @@ class Excuse(NamedTuple):
 
 
 EXCUSES = (
-    Excuse(
-        f"{FAILURE} lost",
-        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
-        "It was taken, and is on its way out. No signal is taken there.",
-    ),
-    Excuse(
-        f"{END} lost",
-        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
-        "It was taken, and is on its way out. No signal is taken there.",
+    *(
+        Excuse(
+            f"{kind} lost",
+            lambda place: (place.file, place.function) == ("consumer.py", "tell"),
+            "It was taken, and is on its way out. No signal is taken there.",
+        )
+        for kind in (FAILURE, END)
     ),
     Excuse(
         "gate open",
