@@ -21,10 +21,12 @@ SUBJECTS = ("kernel", "lookahead", "emloop")
 
 
 LONG = {
+    "test_all_is_proved_by": 2,
     "test_broken_resume_is_refuted": 5,
     "test_contract_on_emloop": 0,
     "test_distributed": 3,
-    "test_formulas_are_the_properties_of_steps": 4,
+    "test_formulas_are_the_properties_of_steps": 0,
+    "test_formulas_are_the_properties_of_what_can_be_done": 2,
     "test_graph_differs_from_broken_lookahead": 0,
     "test_graph_is_the_machines": 6,
     "test_history_is_that_of_the_machine": 3,

@@ -96,8 +96,9 @@ def held(names: list[str]) -> set[str]:
         while left and len(running) < TOGETHER:
             name = left.pop()
             running[start(name)] = name
-        child, status = os.wait()
-        name = running.pop(child)
+        child, name = next(iter(running.items()))  # the oldest
+        _, status = os.waitpid(child, 0)
+        del running[child]
         assert status in (0, 1 << 8), (name, status)
         found |= {name} if status == 0 else set()
     return found
