@@ -19,7 +19,6 @@ from .rules import RULES
 
 PAGE = Path(__file__).with_name("PEERS.md")
 PART = "peers"
-HEADS = "peer", "rule", "program: source; sizes; steps", "expected; observed"
 
 
 class Peer(NamedTuple):

@@ -137,7 +137,7 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     return shown
 
 
-def resumed(console: Console, verdicts: list[resume.Verdict]) -> bool:
+def resumed(console: Console, verdicts: list[Verdict]) -> bool:
     """Print what is proved of a wrapper that goes on from another's place. Whether any is not."""
     columns = [INIT, *resume.SEEN, resume.RESUME]
     found = {v.obligation[:2]: CELLS[v.word] for v in verdicts}

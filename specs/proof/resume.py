@@ -36,7 +36,7 @@ from .moments import (
 )
 from .obligations import INIT, RESTS, invariant, invariants, said
 from .sequences import interval
-from .solve import ASK, REFUTED, UNKNOWN, Z3, plain, python
+from .solve import ASK, REFUTED, Z3, Verdict, plain, python
 from .solve import read as read_model
 from .symbolic import Number, Term, Truth, formula, paths, tree
 
@@ -77,20 +77,6 @@ class Model(NamedTuple):
 
 
 SYMBOLS = Model(LIMITS, NOW, PLACE, Truth(z3.Bool("unseen")))
-
-
-class Verdict(NamedTuple):
-    """What the solvers said of an obligation."""
-
-    obligation: Obligation
-    said: dict[str, str]  # by solver
-    model: Model | None = None  # where it is refuted
-
-    @property
-    def word(self) -> str:
-        """Proved only if all who were asked say so; unknown too if they disagree."""
-        words = set(self.said.values())
-        return words.pop() if len(words) == 1 else UNKNOWN
 
 
 def begun(limits: Limits, place: Place) -> Reading:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import z3
@@ -21,7 +21,7 @@ from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, is_fair
 from . import TIMEOUT
 from .laws import LEMMAS, MEASURES, Refines, helps
 from .moments import KINDS, LIMITS, NAMES, NOW, SEQUENCES, TRUTHS, Moment, build, flat, go
-from .obligations import CAN, INIT, PROPERTIES, RESTS, Obligation, came, invariant, obligations
+from .obligations import CAN, INIT, PROPERTIES, Obligation, came, invariant, obligations
 from .sequences import SORT, Epochs, interval, parsed, throughout
 from .sequences import plain as plain_epochs
 from .symbolic import Number, Term, number
@@ -50,9 +50,9 @@ class Model(NamedTuple):
 class Verdict:
     """What the solvers said of an obligation."""
 
-    obligation: Obligation
+    obligation: Any  # of a machine, or of resumes
     said: dict[str, str] = field(default_factory=dict)  # by solver
-    model: Model | None = None  # where it is refuted
+    model: Any = None  # where it is refuted: values for all symbols
 
     @property
     def word(self) -> str:
@@ -300,16 +300,3 @@ def _first(formulas: Iterable[Term], timeout: float) -> Model | None:
         if word == REFUTED:
             return read(values)
     return None
-
-
-@lru_cache
-def proved() -> frozenset[str]:
-    """The properties that are proved of the machine for all sizes, by z3.
-
-    None is if the invariant is not inductive, since all rest on it.
-    """
-    verdicts = list(prove())
-    failed = {v.obligation.property for v in verdicts if v.word != PROVED}
-    if failed & RESTS or None in instances().values():
-        return frozenset()
-    return frozenset(PROPERTIES) - LEMMAS.keys() - failed

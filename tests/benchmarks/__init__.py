@@ -1,1 +1,1 @@
-"""Speed and memory against what a user would pick instead. See `__main__` for the command."""
+"""Speed against what a user would pick instead. See `__main__` for the command."""

@@ -95,10 +95,7 @@ def questions(measure: str, subjects: Sequence[str], number: int) -> list[tuple[
     """
     asked = MEASURES[measure]
     order = subjects if number % 2 == 0 else subjects[::-1]
-    if asked.compares_cases:
-        pairs = [(case, subject) for subject in order for case in asked.cases]
-    else:
-        pairs = [(case, subject) for case in asked.cases for subject in order]
+    pairs = [(case, subject) for case in asked.cases for subject in order]
     return [(case, subject) for case, subject in pairs if asked.asks(SUBJECTS[subject], case)]
 
 
@@ -113,8 +110,6 @@ def measure(
     results = Results()
     for number in range(rounds):
         for position, name in enumerate(measures):
-            if name == "memory" and number > 0:  # which has no chance in it
-                continue
             for case, subject in questions(name, subjects, number):
                 keys = [Key(name, part, subject) for part in MEASURES[name].names(case)]
                 if keys[0] in results.words:

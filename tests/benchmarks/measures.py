@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import functools
-import gc
 import math
 import os
 import signal
 import statistics
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
-from .subjects import SUBJECTS, Ideal, NoPrefetch, PrefetchGenerator, Queue, Subject, Wrapper
+from .subjects import SUBJECTS, Ideal, NoPrefetch, PrefetchGenerator, Subject
 from .work import IDLE, Effort, Work, calibrate, spin, timed, works
 
 PIECES = 5  # of a consumer's Python work
 
 Answer = tuple[float, ...]
-"""Seconds, or bytes where memory is measured: one for each part of the measure, or no number."""
+"""Seconds, one for each part of the measure, or no number."""
 
 
 # Hand-off: null source, null consumer.
@@ -225,61 +223,6 @@ def stop(subject: type[Subject], size: int, effort: Effort, _: Work) -> Answer:
     return statistics.median(stops), statistics.median(restarts)
 
 
-# Memory.
-
-
-class Held(NamedTuple):
-    """When memory is looked at: with a full buffer of some size, at the start or after a run."""
-
-    size: int
-    after_run: bool
-
-
-def memory(subject: type[Subject], held: Held, effort: Effort, _: Work) -> Answer:
-    """Bytes allocated by the subject, by tracemalloc; the batches themselves weigh nothing."""
-    read = effort.run if held.after_run else 1
-    total = read + 2 * held.size + 64
-    source = Watched()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        with subject(lambda: islice(source(), total), held.size).reading() as iterator:
-            for _ in islice(iterator, read):
-                pass
-            source.settle()
-            gc.collect()
-            allocated, _peak = tracemalloc.get_traced_memory()
-            if "stop" not in subject.CAN:  # its worker would wait for ever
-                for _ in iterator:
-                    pass
-    finally:
-        tracemalloc.stop()
-    return (float(allocated),)
-
-
-# Scaling.
-
-
-class Run(NamedTuple):
-    """A hand-off of some length; epochs of -1 are passes."""
-
-    size: int = 16
-    epoch_size: int = -1
-    batches: int = 100_000
-
-
-def scaling(subject: type[Subject], run: Run, _effort: Effort, _work: Work) -> Answer:
-    """Seconds a batch, ends of epochs and all."""
-    reader = subject(lambda: repeat(0, run.batches), run.size, run.epoch_size)
-    epochs = run.batches // run.epoch_size if run.epoch_size > 0 else 1
-    with reader.reading() as iterator:
-        start = time.perf_counter()
-        for _ in range(epochs):
-            for _ in iterator:
-                pass
-        return ((time.perf_counter() - start) / run.batches,)
-
-
 # All of them.
 
 SIZES = (1, 4, 16, 64, 256)
@@ -297,7 +240,6 @@ class Measure(NamedTuple):
     cases: dict[str, Any]
     asks: Callable[[type[Subject], str], bool]
     parts: tuple[str, ...] = ("",)
-    compares_cases: bool = False  # of a subject; else subjects in a case
 
     def names(self, case: str) -> list[str]:
         """The names of a case's figures."""
@@ -311,12 +253,6 @@ def _real(subject: type[Subject], _: str) -> bool:
 def _interferes(subject: type[Subject], _: str) -> bool:
     """Those with a gate; of those without, which are alike, one; and what is without prefetch."""
     return "gate" in subject.CAN or subject in (PrefetchGenerator, NoPrefetch)
-
-
-def _scales(subject: type[Subject], case: str) -> bool:
-    if case.startswith("epoch"):
-        return "epochs" in subject.CAN and not subject.SLOW
-    return subject in (Wrapper, PrefetchGenerator, Queue)
 
 
 MEASURES: dict[str, Measure] = {
@@ -334,21 +270,6 @@ MEASURES: dict[str, Measure] = {
     ),
     "stop": Measure(
         stop, {"": 16}, lambda subject, case: "stop" in subject.CAN, ("stop", "restart")
-    ),
-    "memory": Measure(
-        memory,
-        {"16": Held(16, False), "1024": Held(1024, False), "1024 run": Held(1024, True)},
-        lambda subject, case: _real(subject, case) and not subject.SLOW,
-    ),
-    "scaling": Measure(
-        scaling,
-        {
-            **{f"buffer {size}": Run(size=size) for size in (16, 1024, 16_384)},
-            **{f"epoch {size}": Run(epoch_size=size) for size in (-1, 100, 10_000)},
-            **{f"length {size}": Run(batches=size) for size in (10_000, 100_000, 1_000_000)},
-        },
-        _scales,
-        compares_cases=True,
     ),
 }
 

@@ -110,50 +110,6 @@ def stops(results: Results) -> Iterator[Table]:
     )
 
 
-def memories(results: Results) -> Iterator[Table]:
-    """Bytes a buffered batch, and what a run leaves."""
-
-    def held(case: str, name: str) -> float:
-        return results.median("memory", case, name)
-
-    def figure(column: str, name: str) -> str:
-        if column == "a batch":
-            return f"{(held('1024', name) - held('16', name)) / (1024 - 16):.0f}"
-        if column == "buffer of 16":
-            return f"{held('16', name):.0f}"
-        return f"{held('1024 run', name) - held('1024', name):+.0f}"
-
-    yield _table(
-        results,
-        "memory",
-        "Memory, bytes by tracemalloc, of the buffer alone: its batches weigh nothing",
-        {"buffer of 16": "16", "a batch": "1024", "more after a run": "1024 run"},
-        figure,
-    )
-
-
-def scalings(results: Results) -> Iterator[Table]:
-    """Nanoseconds a batch, and the ratio to the first of its kind."""
-    kinds: dict[str, list[str]] = {}
-    for case in MEASURES["scaling"].cases:
-        kinds.setdefault(case.split()[0], []).append(case)
-
-    def figure(first: str, case: str, name: str) -> str:
-        nanoseconds = 1e9 * results.median("scaling", case, name)
-        ratio = results.ratio(("scaling", case, name), ("scaling", first, name))
-        return f"{nanoseconds:.0f} · {ratio:.2f}"
-
-    for cases in kinds.values():
-        yield _table(
-            results,
-            "scaling",
-            "Cost of a batch in ns · times that of the first column",
-            {case: case for case in cases},
-            lambda case, name, first=cases[0]: figure(first, case, name),
-            caption="Unless said: buffer 16, epochs are passes (-1), 100,000 batches.",
-        )
-
-
 def _table(
     results: Results,
     measure: str,
@@ -192,8 +148,6 @@ TABLES: dict[str, Callable[[Results], Iterator[Table]]] = {
     "overlap": overlaps,
     "interference": interferences,
     "stop": stops,
-    "memory": memories,
-    "scaling": scalings,
 }
 
 

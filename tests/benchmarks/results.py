@@ -35,7 +35,7 @@ class Missing(Exception):
 
 
 class Results:
-    """Values by key, one a round, in seconds or bytes; and words for those that are missing."""
+    """Values by key, one a round, in seconds; and words for those that are missing."""
 
     def __init__(self) -> None:
         self.values: dict[Key, list[float]] = {}
@@ -68,8 +68,7 @@ class Results:
         shared["missing"] = json.dumps([[*key, word] for key, word in self.words.items()])
 
         def run(key: Key) -> pyperf.Run:
-            unit = "byte" if key.measure == "memory" else "second"
-            metadata = {**shared, "name": "/".join(key), "unit": unit}
+            metadata = {**shared, "name": "/".join(key), "unit": "second"}
             return pyperf.Run(self.values[key], metadata=metadata, collect_metadata=False)
 
         suite = pyperf.BenchmarkSuite([pyperf.Benchmark([run(key)]) for key in self.values])

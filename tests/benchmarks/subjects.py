@@ -31,8 +31,8 @@ class Subject:
     """One stream of batches, read through a buffer.
 
     CAN says what there is beside the iterator: "stop" a worker that has more to do; "restart", to
-    go on from there; a "gate"; "epochs" of fixed size. Raises ModuleNotFoundError when it is built
-    without its package, which INSTALL gives.
+    go on from there; a "gate". Raises ModuleNotFoundError when it is built without its package,
+    which INSTALL gives.
     """
 
     NAME: ClassVar[str]
@@ -41,10 +41,9 @@ class Subject:
     SLOW: ClassVar[bool] = False  # tens of milliseconds a batch
     LIMIT: ClassVar[bool] = False
 
-    def __init__(self, source: Source, size: int, epoch_size: int = -1) -> None:
+    def __init__(self, source: Source, size: int) -> None:
         self.source = source
         self.size = size
-        self.epoch_size = epoch_size
 
     def start(self) -> Iterator[Any]:
         """Start the worker; the iterator of batches."""
@@ -72,10 +71,10 @@ class Wrapper(Subject):
     """Ours."""
 
     NAME = "StreamWrapper"
-    CAN = frozenset({"stop", "restart", "gate", "epochs"})
+    CAN = frozenset({"stop", "restart", "gate"})
 
-    def __init__(self, source: Source, size: int, epoch_size: int = -1) -> None:
-        self.stream = self.wrapper()(source, size, epoch_size)
+    def __init__(self, source: Source, size: int) -> None:
+        self.stream = self.wrapper()(source, size)
 
     @staticmethod
     def wrapper() -> Any:
@@ -259,51 +258,23 @@ class Queue(Subject):
 
 
 class SlotTokens(Subject):
-    """Two C queues: one of batches, one of tokens for free slots."""
+    """Two C queues: one of batches, one of tokens, each for a share of the free slots."""
 
     NAME = "limit: slot tokens"
     LIMIT = True
+    SHARE: ClassVar[Callable[[int], int]] = staticmethod(lambda size: 1)
 
     def start(self) -> Iterator[Any]:
         full: queue.SimpleQueue[Any] = queue.SimpleQueue()
         free: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(self.size):
-            free.put(None)
-
-        def produce() -> None:
-            take, put = free.get, full.put
-            for batch in self.source():
-                take()
-                put(batch)
-            put(END)
-
-        def consume() -> Iterator[Any]:
-            get, give = full.get, free.put
-            while (batch := get()) is not END:
-                give(None)
-                yield batch
-
-        threading.Thread(target=produce, daemon=True).start()
-        return consume()
-
-
-class Credits(Subject):
-    """Two C queues: one of batches, one of credits, each for half of the buffer."""
-
-    NAME = "limit: half-buffer credits"
-    LIMIT = True
-
-    def start(self) -> Iterator[Any]:
-        full: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        free: queue.SimpleQueue[None] = queue.SimpleQueue()
-        half = max(1, self.size // 2)
+        share = self.SHARE(self.size)
 
         def produce() -> None:
             take, put, slots = free.get, full.put, self.size
             for batch in self.source():
                 if slots == 0:
                     take()
-                    slots = half
+                    slots = share
                 slots -= 1
                 put(batch)
             put(END)
@@ -312,13 +283,20 @@ class Credits(Subject):
             get, give, taken = full.get, free.put, 0
             while (batch := get()) is not END:
                 taken += 1
-                if taken == half:
+                if taken == share:
                     taken = 0
                     give(None)
                 yield batch
 
         threading.Thread(target=produce, daemon=True).start()
         return consume()
+
+
+class Credits(SlotTokens):
+    """A token is for half of the buffer."""
+
+    NAME = "limit: half-buffer credits"
+    SHARE = staticmethod(lambda size: max(1, size // 2))
 
 
 class RawLocks(Subject):

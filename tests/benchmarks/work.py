@@ -26,10 +26,9 @@ class Effort(NamedTuple):
     blocks: int = 8  # of an interference
     steps: int = 25  # of each of them
     cycles: int = 10  # of stop and restart
-    run: int = 20_000  # batches after which memory is compared
 
 
-QUICK = Effort(seconds=0.05, batches=40, blocks=2, steps=20, cycles=3, run=5_000)
+QUICK = Effort(seconds=0.05, batches=40, blocks=2, steps=20, cycles=3)
 
 
 class Work(NamedTuple):

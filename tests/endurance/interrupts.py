@@ -24,10 +24,10 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kernel import StreamWrapper
+from specs.conform import positive
 from specs.epochs import END, FAILURE
 
 from ..support import scene
-from ..support.arguments import positive
 from ..support.scene import Scene, Sweep
 from ..support.striker import Place, monitor, place
 from .sweeps import CONSUMER, WORKER
@@ -87,15 +87,13 @@ class Excuse(NamedTuple):
 
 
 EXCUSES = (
-    Excuse(
-        f"{FAILURE} lost",
-        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
-        "It was taken, and is on its way out. No signal is taken there.",
-    ),
-    Excuse(
-        f"{END} lost",
-        lambda place: (place.file, place.function) == ("consumer.py", "tell"),
-        "It was taken, and is on its way out. No signal is taken there.",
+    *(
+        Excuse(
+            f"{kind} lost",
+            lambda place: (place.file, place.function) == ("consumer.py", "tell"),
+            "It was taken, and is on its way out. No signal is taken there.",
+        )
+        for kind in (FAILURE, END)
     ),
     Excuse(
         "gate open",

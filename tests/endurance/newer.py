@@ -1,16 +1,13 @@
-"""Signals of a timer at random instants of what issue 13 has added (rules 10 and 13 to 15).
+"""Signals of a timer in states, epochs, limits of time, restarts, closes, and forks between them.
 
-`python -m tests.endurance.newer` strikes each kind in turn: states, epochs, limits of time,
-starting over, closing, and forks between them. Passes count, so that whatever was lost but for the
-batch in hand, doubled or reordered is seen.
+`strikes` has the command. Passes count, so that whatever is lost but for the batch in hand, is
+doubled or reordered, is seen.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -360,40 +357,21 @@ def others(strikes: Strikes, random: Random) -> Wrong:
     return f"{seen}" if wrong else ""
 
 
+def struck(kind: Callable[[Strikes, Random], Wrong]) -> Callable[[int, Random], Wrong]:
+    """Try it until it was struck so often. Returns what is wrong first."""
+
+    def tried(number: int, random: Random) -> Wrong:
+        strikes = Strikes(random)
+        for _ in range(99 * number):
+            said = kind(strikes, random)
+            if said or strikes.count >= number:
+                return said
+        return "hardly struck at all"
+
+    return tried
+
+
 KINDS = {
-    kind.__name__: kind
+    kind.__name__: struck(kind)
     for kind in (states, epochs, limits, restarts, closes, forks, handlers, others)
 }
-
-
-def main() -> int:
-    """Strike so many times of each kind. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.endurance.newer", description=__doc__)
-    parser.add_argument("--strikes", type=int, default=3000, metavar="N")
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--kind", choices=KINDS)
-    options = parser.parse_args()
-    random = Random(options.seed)
-    strikes = Strikes(random)
-    failures = 0
-    for name in [options.kind] if options.kind else KINDS:
-        first, trials = strikes.count, 0
-        wrong: list[str] = []
-        while (
-            strikes.count - first < options.strikes
-            and len(wrong) < 3
-            and trials < 99 * options.strikes
-        ):
-            trials += 1
-            said = KINDS[name](strikes, random)
-            if said:
-                wrong.append(said)
-        failures += len(wrong)
-        done = f"{strikes.count - first} strikes in {trials} trials"
-        print(f"{name}: {done}, {wrong or 'whole'}", flush=True)  # noqa: T201  # a command prints
-    sys.stdout.flush()
-    os._exit(int(failures > 0))
-
-
-if __name__ == "__main__":
-    main()

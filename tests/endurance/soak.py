@@ -25,8 +25,8 @@ from rich.table import Table
 
 from kernel import StreamWrapper
 from specs.epochs import BATCH, END, FAILURE
+from specs.proof import seconds
 
-from ..support.arguments import seconds
 from ..support.users import Broken, RandomUser
 
 SLACK = 128 * 1024  # bytes

@@ -46,7 +46,7 @@ class LeaksInside(StreamWrapper[Any]):
 
 def test_soak() -> None:
     """A short soak finds nothing, and does what it should do."""
-    figures = soak.soak(4, 1)
+    figures = soak.soak(2, 1)
     for what in ("batch", "end", "failure", "stops", "restarts", "gates", "abandoned"):
         assert figures.counts[what] > 0, what
     assert figures.actions > 1000

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import array
+import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,69 +25,6 @@ def kinds(report: Report) -> list[str]:
 class Example:
     image: Any
     label: int
-
-
-# Sources in pairs: how the finding is called, one that has it, one that is sound.
-
-
-def overwritten(copy: bool) -> Any:
-    """The classic: one array allocated before the loop."""
-
-    def stream() -> Iterator[Any]:
-        out = np.zeros((2, 3))
-        for number in range(30):
-            out[:] = number
-            yield out.copy() if copy else out
-
-    return stream
-
-
-def shared_in_dict(copy: bool) -> Any:
-    """Only one of the arrays is shared."""
-
-    def stream() -> Iterator[Any]:
-        mask = np.zeros(4, dtype=bool)
-        for number in range(30):
-            mask[number % 4] ^= True
-            yield {"images": np.full(3, number), "mask": mask.copy() if copy else mask}
-
-    return stream
-
-
-def ring(size: int) -> Any:
-    """A ring of buffers: too few for what waits, or enough."""
-
-    def stream() -> Iterator[Any]:
-        buffers = [bytearray(8) for _ in range(size)]
-        for number in range(40):
-            buffer = buffers[number % size]
-            buffer[0] = number
-            yield buffer
-
-    return stream
-
-
-def mapped(path: Path, copy: bool) -> Any:
-    """Slices of a memory-mapped file, which the source decodes in place."""
-
-    def stream() -> Iterator[Any]:
-        np.save(path, np.arange(12).reshape(6, 2))
-        mapping = np.load(path, mmap_mode="r+")
-        for rows in np.split(mapping, 3):
-            mapping[:2] += 1
-            yield rows.copy() if copy else rows
-
-    return stream
-
-
-def in_dataclass(copy: bool) -> Any:
-    def stream() -> Iterator[Any]:
-        image = array.array("d", [0, 0])
-        for label in range(5):
-            image[1] = label
-            yield Example(array.array("d", image) if copy else image, label)
-
-    return stream
 
 
 class Tensor:
@@ -115,52 +53,88 @@ class Tensor:
         return self.values
 
 
-def tensor(copy: bool) -> Any:
+# Sources in pairs: one that goes on to write in what it has yielded, and one that yields copies.
+
+
+def source(batch: Any, change: Callable[[Any, int], object], copied: bool) -> Any:
+    """The classic: what a batch is made of is allocated before the loop."""
+
     def stream() -> Iterator[Any]:
-        out = np.zeros(3)
         for number in range(5):
-            out[:] = number
-            yield [Tensor(out.copy() if copy else out), number]
+            change(batch, number)
+            yield copy.deepcopy(batch) if copied else batch
 
     return stream
 
 
-def rows(copy: bool) -> Any:
-    """Rows of a table in one list that is filled again and again, as a whole part of a batch."""
-
-    def stream() -> Iterator[Any]:
-        table = [["", 0] for _ in range(100)]
-        for number in range(5):
-            table[70][1] = number
-            yield {"table": [list(row) for row in table] if copy else table}
-
-    return stream
+def mapped(path: Path) -> np.ndarray[Any, Any]:
+    """A memory-mapped file."""
+    np.save(path, np.arange(6).reshape(2, 3))
+    return np.load(path, mmap_mode="r+")  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(
-    ("make", "part"),
-    [
-        (overwritten, "the batch (ndarray of float64 of shape (2, 3))"),
-        (shared_in_dict, "['mask'] (ndarray of bool of shape (4,))"),
-        (in_dataclass, ".image (array)"),
-        (tensor, "[0] (Tensor of float64 of shape (3,))"),
-        (rows, "['table'] (list)"),
-    ],
-)
-def test_changed(make: Any, part: str) -> None:
+def fill(array: Any, number: int) -> None:
+    array[:] = number
+
+
+CHANGED: dict[str, tuple[Any, Callable[[Any, int], object]]] = {
+    "the batch (ndarray of float64 of shape (2, 3))": (np.zeros((2, 3)), fill),
+    "['mask'] (ndarray of bool of shape (4,))": (
+        {"images": np.zeros(3), "mask": np.zeros(4, dtype=bool)},
+        lambda batch, number: fill(batch["mask"], number % 2),
+    ),
+    ".image (array)": (
+        Example(array.array("d", [0, 0]), 0),
+        lambda batch, number: batch.image.__setitem__(1, number),
+    ),
+    "[0] (Tensor of float64 of shape (3,))": (
+        [Tensor(np.zeros(3)), 1],
+        lambda batch, number: fill(batch[0].values, number),
+    ),
+    "['table'] (list)": (
+        {"table": [["", 0] for _ in range(100)]},
+        lambda batch, number: batch["table"][70].__setitem__(1, number),
+    ),
+}
+"""How the part is told that is changed, a batch, and how it is changed."""
+
+
+@pytest.mark.parametrize("part", CHANGED)
+def test_changed(part: str) -> None:
     """A batch that the source changes later is found, with the part; a copy is not accused."""
-    (finding,) = check_source(make(copy=False)).findings
+    (finding,) = check_source(source(*CHANGED[part], copied=False)).findings
     assert (finding.kind, finding.where) == ("changed", "pass 1, batch 0")
     assert f"when batch 1 of pass 1 was pulled: {part} has other contents" in finding.message
-    assert ("the very same object" in finding.message) == (make is overwritten)
-    assert check_source(make(copy=True)).ok
+    assert "the very same object" in finding.message
+    assert check_source(source(*CHANGED[part], copied=True)).ok
 
 
 def test_changed_view_of_a_mapped_file(tmp_path: Path) -> None:
     """Slices of a file that is mapped are found to change; copies of them are not accused."""
-    (finding,) = check_source(mapped(tmp_path / "a.npy", copy=False)).findings
+
+    def stream(copied: bool) -> Iterator[Any]:
+        rows = mapped(tmp_path / "a.npy")
+        for row in rows:
+            rows[0] += 1
+            yield row.copy() if copied else row
+
+    (finding,) = check_source(lambda: stream(False)).findings
     assert (finding.kind, finding.where) == ("changed", "pass 1, batch 0")
-    assert check_source(mapped(tmp_path / "b.npy", copy=True)).ok
+    assert "the very same object" not in finding.message
+    assert check_source(lambda: stream(True)).ok
+
+
+def ring(size: int) -> Any:
+    """A ring of buffers: too few for what waits, or enough."""
+
+    def stream() -> Iterator[Any]:
+        buffers = [bytearray(8) for _ in range(size)]
+        for number in range(40):
+            buffer = buffers[number % size]
+            buffer[0] = number
+            yield buffer
+
+    return stream
 
 
 @pytest.mark.parametrize("buffer_size", [1, 2, 7])

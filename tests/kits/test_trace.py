@@ -17,7 +17,7 @@ from specs import tlc, trace
 from specs.__main__ import main
 from specs.trace import judging, ordering
 from specs.trace.judging import Verdict, module
-from specs.trace.lines import FORMAT, Line, Malformed, read_line, read_trace
+from specs.trace.lines import Line, read_line, read_trace
 from specs.trace.ordering import linearize
 
 from ..conftest import Once
@@ -209,7 +209,7 @@ def test_order_of_a_sound_file_stays() -> None:
     assert linearize(Limits(2, 3), lines) == lines
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(15))
 def test_late_lines_are_put_in_order(seed: int) -> None:
     """Lines that are late by a little come where the machine accepts them, each thread's in order.
 
@@ -264,12 +264,12 @@ def test_search_for_an_order_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_long_file_is_put_in_order_in_linear_time() -> None:
-    """100,000 lines, of which many are late, take some seconds."""
+    """30,000 lines, of which many are late, take some seconds."""
     limits = Limits(3, 7)
-    lines = traces.late(traces.walk(limits, 100_000, 7, recorded=0.0), 7)
+    lines = traces.late(traces.walk(limits, 30_000, 7, recorded=0.0), 7)
     began = time.perf_counter()
     found = as_found(lines)
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 3
     assert traces.judge(found)[0] == 0
 
 
@@ -318,112 +318,12 @@ cut.jsonl: 15 actions, 1.0 s: a behaviour of the protocol, which begins in its i
 none.jsonl: cannot be read: No such file or directory
 """
 
-RANGE = "must be a number from 0 to 2147483647, not"
-HEADER = json.dumps(EXAMPLE[0])
-ENTER = '{"action": "Enter", "thread": "consumer"}'
-
-
-def changed(**changes: Any) -> str:
-    """A header that is changed."""
-    return json.dumps({**EXAMPLE[0], **changes})
-
-
-MALFORMED = {
-    "": "line 1: there is no header, since the file is empty",
-    "hello\n": "line 1: not JSON at column 1: Expecting value",
-    HEADER[:-3]: "line 1: not JSON at column ",
-    f"{ENTER}\n": f'line 1: the header must say "format": "{FORMAT}", not None',
-    changed(format="a trace"): f'line 1: the header must say "format": "{FORMAT}", not \'a trace\'',
-    changed(capacity=-1): f'line 1: "capacity" {RANGE} -1',
-    changed(epoch_size=True): f'line 1: "epoch_size" {RANGE} True',
-    changed(epoch_size=2**31): f'line 1: "epoch_size" {RANGE} 2147483648',
-    changed(lookahead=1): 'line 1: "lookahead" must be true or false, not 1',
-    changed(size=3): 'line 1: "size" is unknown',
-    changed(state=[]): 'line 1: "state" must be an object, not []',
-    changed(
-        state={}
-    ): 'line 1: "state" must have all variables, and lacks scope, permits, consumer,',
-    f'{{"format": "{FORMAT}"}}\n': 'line 1: lacks "capacity"',
-    f"{HEADER}\n{ENTER}\n\n{ENTER}\n": "line 3: not JSON at column 1: Expecting value",
-    f"{HEADER}\n{ENTER}\n{ENTER[:-5]}\n": "line 3: not JSON at column ",
-    f"{HEADER}\n[]": "line 2: must be a JSON object, not []",
-    f"{HEADER}\n" + ENTER.replace("Enter", "Exit"): (
-        "line 2: \"action\" must be an action of the protocol, not 'Exit'"
-    ),
-    f"{HEADER}\n" + ENTER.replace('"Enter"', "[1]"): (
-        'line 2: "action" must be an action of the protocol, not [1]'
-    ),
-    f"{HEADER}\n" + ENTER.replace('"consumer"', "1"): 'line 2: "thread" must be a string, not 1',
-    f'{HEADER}\n{{"thread": "consumer"}}\n': 'line 2: lacks "action"',
-    f'{HEADER}\n{{"action": "Enter"}}\n': 'line 2: lacks "thread"',
-    f"{HEADER}\n" + ENTER.replace("}", ', "stat": {}}'): 'line 2: "stat" is unknown',
-    f"{HEADER}\n" + ENTER.replace("}", ', "action": "Leave"}'): "line 2: says something twice",
-    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"size": 1}}'): 'line 2: "size" is unknown',
-    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"scope": "in"}}'): (
-        "line 2: \"scope\" must be one of new, inside, outside, not 'in'"
-    ),
-    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"scope": null}}'): (
-        'line 2: "scope" must be one of new, inside, outside, not None'
-    ),
-    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"count": false}}'): (
-        'line 2: "count" must be a number, not False'
-    ),
-    **{
-        f"{HEADER}\n" + ENTER.replace("}", f', "state": {{"later": {json.dumps(later)}}}}}'): (
-            'line 2: "later" must be a list of pairs, a number and one of none, ended, failed, '
-            f"not {later!r}"
-        )
-        for later in ("ended", [1], [[1]], [["ended", 1]], [[True, "none"]], [[1, "over"]])
-    },
-    f"{HEADER}\n" + ENTER.replace("}", ', "state": {"fetching": 1}}'): (
-        'line 2: "fetching" must be true or false, not 1'
-    ),
-}
-
-
-@pytest.mark.parametrize("text", MALFORMED)
-def test_malformed_file_is_refused(text: str, tmp_path: Path) -> None:
-    """It is said in which line a file is no trace, and why."""
-    path = tmp_path / "run.jsonl"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(Malformed) as caught:
-        read_trace(path)
-    assert str(caught.value).startswith(MALFORMED[text])
-
-
-def test_older_file_has_no_lookahead(tmp_path: Path) -> None:
-    """A record from before there was lookahead is one of a stream without it."""
-    state = {name: value for name, value in EXAMPLE[0]["state"].items() if name != "later"}
-    first = {name: value for name, value in EXAMPLE[0].items() if name != "lookahead"}
-    read = read_trace(write(tmp_path / "old.jsonl", [{**first, "state": state}, *EXAMPLE[1:]]))
-    assert read == read_trace(write(tmp_path / "new.jsonl", EXAMPLE))
-    assert (read.limits, read.first) == (Limits(2, 3), INITIAL)
-
-
-def test_epochs_behind_the_mark_are_read(tmp_path: Path) -> None:
-    """What is read is what was written."""
-    read = read_trace(write(tmp_path / "run.jsonl", AHEAD))
-    assert read.limits == Limits(4, 2, True)
-    assert [line.state for line in read.lines] == [tuple(s["state"].values()) for s in AHEAD[1:]]
-    assert '<<<<2, "ended">>, <<1, "none">>>>' in module(read.first, read.lines)
-
 
 def test_malformed_bytes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is no text is told as such, with the exit status of what cannot be read."""
     path = tmp_path / "run.jsonl"
-    path.write_bytes(HEADER.encode() + b'\n{"action": "\xff"}\n')
+    path.write_bytes(json.dumps(EXAMPLE[0]).encode() + b'\n{"action": "\xff"}\n')
     assert command(monkeypatch, path) == 2
     assert capsys.readouterr().out.endswith("run.jsonl: line 2: not UTF-8 at byte 13\n")
-
-
-def test_truncated_line_is_no_action(tmp_path: Path) -> None:
-    """A last line that was cut off anywhere is named as such; one without its end is whole."""
-    whole = f"{HEADER}\n{ENTER}\n{ENTER}"
-    path = tmp_path / "run.jsonl"
-    for cut in range(len(ENTER) + 1):
-        path.write_text(whole[: len(whole) - cut], encoding="utf-8")
-        read = read_trace(path)
-        assert len(read.lines) == (1 if cut else 2)
-        assert read.truncated is (0 < cut < len(ENTER))

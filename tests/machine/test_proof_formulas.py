@@ -43,7 +43,7 @@ from specs.properties import ENABLEDNESS, FAIR, INVARIANTS, STEPS
 
 from ..support.mutants import MUTANTS, broken_actions
 
-SIZED = [Limits(0, 2), Limits(1, 2), Limits(2, 0), Limits(1, 0, True)]
+SIZED = [Limits(0, 2), Limits(1, 0, True)]
 
 Term = Any
 
@@ -190,7 +190,7 @@ def test_paths_are_the_machines_in_large_states() -> None:
             same_step(action, values, action(limits, state))
 
 
-RUNS = [Limits(0, 3), Limits(64, 0), Limits(64, 100), Limits(64, 0, True), Limits(9, 2, True)]
+RUNS = [Limits(0, 3), Limits(64, 100), Limits(9, 2, True)]
 
 
 @pytest.mark.parametrize("limits", RUNS, ids=str)
@@ -200,7 +200,7 @@ def test_history_is_that_of_the_machine(limits: Limits) -> None:
     now = FIRST
     fired = set()
     real = Now(FIRST.now.state)
-    for number in range(400):
+    for number in range(250):
         enabled = [a for a in ACTIONS if a(limits, now.now.state) is not None]
         new = [a for a in enabled if a.__name__ not in fired]
         rare = [a for a in enabled if a.__name__ != "Die"] if random.random() < 0.9 else enabled

@@ -82,21 +82,6 @@ def test_as_without_a_buffer(size: int, lookahead: bool) -> None:
     assert known == places & small  # and there is one nowhere else
 
 
-def test_no_place_is_the_beginning() -> None:
-    """Nobody was given anything: the wrapper is a new one."""
-    for size in SIZES:
-        assert resumed(Limits(2, size), 0, 0) == INITIAL
-
-
-@pytest.mark.parametrize(
-    ("size", "in_epoch", "in_pass"),
-    [(0, 1, 2), (0, 0, 1), (0, 1, 0), (0, -1, -1), (3, 4, 4), (3, 1, 0), (3, -1, 1), (3, 0, -1)],
-)
-def test_where_no_consumer_can_be(size: int, in_epoch: int, in_pass: int) -> None:
-    """Another epoch than its pass, more than an epoch, a batch of no pass, less than none."""
-    assert resumed(Limits(2, size), in_epoch, in_pass) is None
-
-
 @pytest.mark.parametrize("lookahead", [False, True])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("capacity", range(3))
@@ -104,17 +89,14 @@ def test_properties_from_every_place(capacity: int, size: int, lookahead: bool) 
     """The properties of states and steps hold from every place, wherever the machine goes."""
     limits = Limits(capacity, size, lookahead)
     history = {"Conservation", "OnePuller", "ErrorIsNotAnEnd"}
-    for place in {(e, p) for e in range(size + 3) for p in range(3)}:
-        first = resumed(limits, *place)
-        if first is None:
-            continue
-        edges = explore(limits, 1, ACTIONS, begin=first)
-        for before, name, after in edges:
-            steps = [law for law in STEPS if law not in history]
-            wrong = [law for law in steps if not STEPS[law](Now(before), Now(after), limits)]
-            assert wrong == [], (place, before, name, after)
-        for state in {first} | {state for _, _, state in edges}:
-            now = Now(state)
-            laws = {name: law for name, law in INVARIANTS.items() if name not in history}
-            broken = [n for n, law in {**laws, **ENABLEDNESS}.items() if not law(now, limits)]
-            assert broken == [], (place, state)
+    places = [(e, p) for e in range(size + 3) for p in range(3)]
+    firsts = {state for place in places if (state := resumed(limits, *place)) is not None}
+    edges = {edge for first in firsts for edge in explore(limits, 1, ACTIONS, begin=first)}
+    for before, name, after in edges:
+        steps = [law for law in STEPS if law not in history]
+        wrong = [law for law in steps if not STEPS[law](Now(before), Now(after), limits)]
+        assert wrong == [], (before, name, after)
+    for state in firsts | {state for _, _, state in edges}:
+        laws = {name: law for name, law in INVARIANTS.items() if name not in history}
+        wrong = [n for n, law in {**laws, **ENABLEDNESS}.items() if not law(Now(state), limits)]
+        assert wrong == [], state

@@ -75,6 +75,12 @@ class PureMachine(RuleBasedStateMachine):
             assert self.walk.refines(self.limits)
 
 
+REFUSED = (
+    *("MarkIsLast", "GateRespected", "Refines"),
+    *("Exhaust looks past an empty pass", "Enqueue goes on counting in the next epoch"),
+)
+
+
 @pytest.mark.parametrize("ahead", [False, True])
 def test_pure_machine(ahead: bool) -> None:
     """Random runs of the machine keep every property; every action fires.
@@ -92,12 +98,9 @@ def test_pure_machine(ahead: bool) -> None:
     assert set(PureMachine.fired) == {action.__name__ for action in ACTIONS}
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "name", ["MarkIsLast", "EpochBegins", "GateRespected", "Refines", *LOOKAHEAD]
-)
+@pytest.mark.parametrize("name", REFUSED)
 def test_pure_machine_refuses_mutants(name: str) -> None:
-    """The same runs find what is wrong with a broken machine."""
+    """The same runs find what is wrong with a machine: by each kind of property, of each kind."""
 
     class Broken(PureMachine):
         actions = broken_actions({**MUTANTS, **LOOKAHEAD}[name])

@@ -71,10 +71,6 @@ LAYERS = {
             "tests/shell/test_stats.py",
             "tests/shell/test_stall.py",
             "tests/endurance/test_interrupts.py",  # the slowest
-            # by chance:
-            "--deselect=tests/endurance/test_interrupts.py::test_rule_10_interrupts_by_a_timer",
-            # a checker:
-            "--deselect=tests/endurance/test_interrupts.py::test_a_lock_that_is_kept_is_found",
         ),
         150,
     ),

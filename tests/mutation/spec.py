@@ -112,13 +112,13 @@ def mutated(mutant: Mutant) -> str:
 # The actions of the module, evaluated.
 
 TO_PYTHON = (
+    (r"(\w+) = <<>>", r"(not \1)"),  # which symbols can be asked, whatever their length
     (r"/\\", " and "),
     (r"\\/", " or "),
     (r"\\in", " in "),
     (r"~", " not "),
     (r"#", "!="),
     (r"(?<![<>!=])=(?![=>])", "=="),
-    (r"<<>>", "()"),
     (r"\bTRUE\b", "True"),
     (r"\bFALSE\b", "False"),
     (r"(\w+)'", r"after['\1']"),

@@ -1,7 +1,7 @@
 """The seed's counterexamples as TLC gave them, so that tests of the report need not wait for it.
 
-`python -m tests.report.stored` asks TLC again. A test compares some of them with TLC, and all of
-them with what the .cfg files expect.
+`python -m tests.report.stored` asks TLC again. A test compares what is stored with that, and with
+what the .cfg files expect.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from .stored import SEEDS, load, packed
 
 RUNS = load()
 LANES = {name: swimlane(SEEDS[name], RUNS[name]) for name in RUNS}
-FRESH = ("Seed_12_PullWhileShut", "Seed_20_UnbufferedEmptyPassSkipped")
 
 
 def test_stored_runs_are_those_that_are_expected() -> None:
@@ -30,10 +29,12 @@ def test_stored_runs_are_those_that_are_expected() -> None:
         assert len(RUNS[name].steps) == model.counterexample
 
 
-@pytest.mark.parametrize("name", FRESH)
+@pytest.mark.parametrize("name", RUNS)
 def test_stored_run_is_what_tlc_finds(name: str) -> None:
-    """The file says what TLC says today."""
-    assert packed(check(SEEDS[name])) == packed(RUNS[name])
+    """The file says what TLC says today; how a run goes on for ever is chance."""
+    result = check(SEEDS[name])
+    assert result.differences(SEEDS[name]) == []
+    assert result.then or packed(result) == packed(RUNS[name])
 
 
 def test_every_defect_has_a_story() -> None:

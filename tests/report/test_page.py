@@ -66,10 +66,6 @@ class Read(HTMLParser):
             self.runs[self.run]["text"] += data  # type: ignore[operator]
 
 
-pytestmark = pytest.mark.xdist_group("page")
-"""It is made in one process."""
-
-
 @pytest.fixture(scope="module")
 def html() -> str:
     """The page with the seed's runs, a graph, and a schedule of hostile text."""

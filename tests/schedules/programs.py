@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..support.scene import rows
+
 ANSWERS = ("batch", "exhausted", "raised")
 
 
@@ -30,122 +32,49 @@ class Program(NamedTuple):
         return self.calls if isinstance(self.calls, int) else (*self.calls, "Next", "Next")
 
 
-PROGRAMS = {
-    "restart": Program(
-        2,
-        0,
-        ("Enter", "Allow", "Next", "Exit", "Enter", "Next", "Next", "Disallow", "Exit", "Next"),
-        (1, 2, "exhausted"),
-    ),
-    "stop-at-a-boundary": Program(
-        3,
-        2,
-        ("Enter", "Allow", "Exit", "Enter", "Next", "Next", "Next", "Exit", "Enter", "Next"),
-        (1, 2, 3, "exhausted"),
-    ),
-    "gate": Program(
-        1,
-        3,
-        ("Enter", "Allow", "Allow", "Disallow", "Next", "Disallow", "Next", "Next", "Next", "Exit"),
-        (1, "exhausted", 2, 3, 4, "exhausted"),
-    ),
-    "errors": Program(
-        2,
-        2,
-        ("Enter", "Next", "Allow", "Next", "Next", "Exit", "Next", "Enter", "Next", "Next", "Exit"),
-        (1, "raised", 2, "raised", "exhausted", 3, "exhausted"),
-    ),
-    "prefetch": Program(
-        2, 0, ("Enter", "Allow", "Prefetched", "Next", "Prefetched", "Exit", "Next"), (1, 2, 3, 4)
-    ),
-    "epochs-of-one": Program(
-        2, 1, ("Enter", "Allow", "Next", "Next", "Exit", "Enter", "Next", "Next"), (1, "exhausted")
-    ),
-    "empty-passes": Program(
-        2,
-        3,
-        ("Enter", "Allow", "Next", "Next", "Next", "Exit", "Next"),
-        ("exhausted", 1, "exhausted"),
-    ),
-    "interrupted-stop": Program(
-        2, 2, ("Enter", "Allow", "Next", "Interrupted", "Enter", "Next", "Next", "Exit"), (1, 2, 3)
-    ),
-    "death": Program(
-        2,
-        2,
-        ("Enter", "Allow", "Next", "Exit", "EnterDead", "Next", "Next", "Next", "Exit", "Next"),
-        (1, 2, 3, "exhausted"),
-    ),
-    "lookahead": Program(
-        2,
-        1,
-        ("Enter", "Allow", "Prefetched", "Next", "Next", "Exit", "Next", "Enter", "Next", "Next"),
-        (1, 2, "exhausted", 3, "raised"),
-        lookahead=True,
-    ),
-    "lookahead-by-passes": Program(
-        2,
-        0,
-        ("Enter", "Allow", "Next", "Next", "Next", "Next", "Disallow", "Next", "Exit", "Next"),
-        (1, "exhausted", 2, "exhausted", "exhausted"),
-        lookahead=True,
-    ),
-    "lookahead-interrupted": Program(
-        1,
-        1,
-        ("Enter", "Allow", "NextInterrupted", "Interrupted", "Enter", "NextInterrupted", "Exit"),
-        (1, 2, "exhausted"),
-        lookahead=True,
-    ),
-    "misuse": Program(
-        1,
-        0,
-        ("Enter", "Enter", "Allow", "Next", "Next", "Exit", "Next", "Next"),
-        (None, 1, "exhausted"),
-    ),
-    "unbuffered": Program(
-        0,
-        2,
-        ("Next", "Next", "Next", "Enter", "Next", "Exit", "Next"),
-        (1, "exhausted", "raised", 2),
-    ),
-    "interrupted-next": Program(
-        1,
-        2,
-        ("Enter", "NextInterrupted", "Allow", "NextInterrupted", "Exit", "NextInterrupted"),
-        (1, "exhausted", 2, "raised"),
-    ),
-    "two-consumers": Program(
-        1,
-        2,
-        ("Enter", "Allow", "Start", "Next", "Join", "Exit"),
-        (1, 2, "exhausted"),
-        ("Next", "Next"),
-    ),
-    "two-consumers-shut": Program(
-        1, 0, ("Enter", "Start", "Next", "Join"), (1, "raised"), ("Next",)
-    ),
-    "two-consumers-outside": Program(
-        1, 0, ("Enter", "Exit", "Start", "Next", "Join"), (1, "exhausted"), ("Next", "Next")
-    ),
-    "closed-by-another": Program(
-        1,
-        0,
-        ("Enter", "Allow", "Start", "Next", "Join", "Enter"),
-        (1, "exhausted"),
-        ("Exit",),
-    ),
-    "entered-by-another": Program(
-        1,
-        0,
-        ("Enter", "Allow", "Exit", "Start", "Next", "Join"),
-        (1, 2),
-        ("Enter", "Exit"),
-    ),
-    "left-by-two": Program(
-        1, 0, ("Enter", "Start", "Exit", "Enter", "Next", "Join"), (1, "raised"), ("Exit",)
-    ),
-    "closed-while-waiting": Program(
-        1, 0, ("Enter", "Start", "Next", "Next", "Join"), (1, "raised"), ("Exit",)
-    ),
-}
+_PROGRAMS = """
+restart | 2 0 | Enter Allow Next Exit Enter Next Next Disallow Exit Next | 1 2 exhausted
+stop-at-a-boundary | 3 2 | Enter Allow Exit Enter Next Next Next Exit Enter Next | 1 2 3 exhausted
+gate | 1 3 | Enter Allow Allow Disallow Next Disallow Next Next Next Exit | 1 exhausted 2 3 4 exhausted
+errors | 2 2 | Enter Next Allow Next Next Exit Next Enter Next Next Exit | 1 raised 2 raised exhausted 3 exhausted
+prefetch | 2 0 | Enter Allow Prefetched Next Prefetched Exit Next | 1 2 3 4
+epochs-of-one | 2 1 | Enter Allow Next Next Exit Enter Next Next | 1 exhausted
+empty-passes | 2 3 | Enter Allow Next Next Next Exit Next | exhausted 1 exhausted
+interrupted-stop | 2 2 | Enter Allow Next Interrupted Enter Next Next Exit | 1 2 3
+death | 2 2 | Enter Allow Next Exit EnterDead Next Next Next Exit Next | 1 2 3 exhausted
+lookahead | 2+ 1 | Enter Allow Prefetched Next Next Exit Next Enter Next Next | 1 2 exhausted 3 raised
+lookahead-by-passes | 2+ 0 | Enter Allow Next Next Next Next Disallow Next Exit Next | 1 exhausted 2 exhausted exhausted
+lookahead-interrupted | 1+ 1 | Enter Allow NextInterrupted Interrupted Enter NextInterrupted Exit | 1 2 exhausted
+misuse | 1 0 | Enter Enter Allow Next Next Exit Next Next | None 1 exhausted
+unbuffered | 0 2 | Next Next Next Enter Next Exit Next | 1 exhausted raised 2
+interrupted-next | 1 2 | Enter NextInterrupted Allow NextInterrupted Exit NextInterrupted | 1 exhausted 2 raised
+two-consumers | 1 2 | Enter Allow Start Next Join Exit | 1 2 exhausted | Next Next
+two-consumers-shut | 1 0 | Enter Start Next Join | 1 raised | Next
+two-consumers-outside | 1 0 | Enter Exit Start Next Join | 1 exhausted | Next Next
+closed-by-another | 1 0 | Enter Allow Start Next Join Enter | 1 exhausted | Exit
+entered-by-another | 1 0 | Enter Allow Exit Start Next Join | 1 2 | Enter Exit
+left-by-two | 1 0 | Enter Start Exit Enter Next Join | 1 raised | Exit
+closed-while-waiting | 1 0 | Enter Start Next Next Join | 1 raised | Exit
+"""  # noqa: E501  # a line a program
+
+
+def answer(word: str) -> Any:
+    """A batch is a number, or None."""
+    return int(word) if word.isdecimal() else None if word == "None" else word
+
+
+def program(sizes: str, calls: str, answers: str, other: str = "") -> Program:
+    """The program of a row. A capacity that ends in + is with lookahead."""
+    capacity, epoch_size = sizes.split()
+    return Program(
+        int(capacity.rstrip("+")),
+        int(epoch_size),
+        tuple(calls.split()),
+        tuple(map(answer, answers.split())),
+        tuple(other.split()),
+        capacity.endswith("+"),
+    )
+
+
+PROGRAMS = {name: program(*row) for name, *row in rows(_PROGRAMS)}
+"""A row is the name, capacity and epoch size, calls, answers, and calls of a second user."""

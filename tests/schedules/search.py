@@ -21,7 +21,7 @@ from typing import NamedTuple
 from .control import Actor
 from .programs import Program
 from .repeats import Chain, Sleeper
-from .schedules import Run, shell
+from .schedules import Run
 from .shell import Shell
 from .users import Wrong
 
@@ -338,12 +338,3 @@ def result_is_longer(result: Result, steps: int) -> bool:
     if steps > MOST:
         raise Wrong("livelock", f"no end after {MOST} steps")
     return result.found is not None and steps >= result.found.steps
-
-
-def search(program: Program, bound: Bound, **options: bool) -> Result:
-    """All schedules of the program within the bound."""
-    with shell() as stage:
-        searching = Search(program, bound, stage, **options)  # type: ignore[arg-type]
-        while searching.advance(1000):
-            pass
-    return searching.result

@@ -7,8 +7,7 @@ anything else) there is nothing to compare, and the tests are not collected.
 from __future__ import annotations
 
 import inspect
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
+import os
 
 import pytest
 
@@ -20,7 +19,6 @@ from ..shell import (
     test_contract_reading,
     test_contract_worker,
 )
-from ..support.processes import python
 from . import test_seed_defects
 
 TESTS = [
@@ -33,8 +31,9 @@ TESTS = [
         test_seed_defects,
     )
     for name, _ in inspect.getmembers(module, inspect.isfunction)
-    if name.startswith("test_")
+    if name.startswith("test_") and name != "test_rule_1_same_as_unbuffered"
 ]
+"""All but one: emloop takes long for it, and fails it now and then, as its defect 2 has it."""
 
 HOLDS = {
     "test_rule_10_interrupt_of_a_start_that_handles_an_error",
@@ -67,18 +66,42 @@ def test_every_rule_can_be_failed() -> None:
     for rule in range(1, 13):
         assert any(name.startswith(f"test_rule_{rule}_") for name in failed), rule
     for defect in range(1, 22):
-        assert any(name.startswith(f"test_defect_{defect}_") for name in failed), defect
+        told = test_seed_defects.BY_RULES.get(defect, f"test_defect_{defect}_")
+        assert any(name.startswith(told) for name in failed), defect
 
 
-def holds(name: str) -> bool:
-    """Whether emloop passes the test, in a process of its own; one that hangs does not."""
-    words = ["--subject", "emloop", "-x", "-q", "-p", "no:cacheprovider", "-W", "default"]
-    try:
-        done = python("-m", "pytest", name, *words, timeout=12)
-    except subprocess.TimeoutExpired:
-        return False
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    return done.returncode == 0
+WORDS = ["--subject=emloop", "-x", "-q", "-n0", "-pno:cacheprovider", "-Wdefault"]
+LIMIT = ["--timeout=8", "--timeout-method=thread"]  # one that hangs ends its process, and fails
+TOGETHER = 4
+
+
+def start(name: str) -> int:
+    """Have a child run the test: a fork, which need not import what it runs."""
+    child = os.fork()
+    if not child:
+        status = 2
+        try:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+            os.dup2(1, 2)
+            status = pytest.main([name, *WORDS, *LIMIT])
+        finally:
+            os._exit(status)
+    return child
+
+
+def held(names: list[str]) -> set[str]:
+    """Which of the tests emloop passes."""
+    left, running, found = list(names), dict[int, str](), set[str]()
+    while left or running:
+        while left and len(running) < TOGETHER:
+            name = left.pop()
+            running[start(name)] = name
+        child, status = os.wait()
+        if child in running:  # else it is one that another test has left behind
+            name = running.pop(child)
+            assert status in (0, 1 << 8), (name, status)
+            found |= {name} if status == 0 else set()
+    return found
 
 
 if find_emloop():
@@ -86,7 +109,5 @@ if find_emloop():
     @pytest.mark.timeout(400)
     def test_contract_on_emloop() -> None:
         """Emloop breaks the rules that it is recorded to break, and keeps the others."""
-        with ThreadPoolExecutor(4) as pool:
-            found = dict(zip(TESTS, pool.map(holds, TESTS), strict=True))
-        assert len(found) > 30
-        assert {name.partition("::")[2] for name, held in found.items() if held} == HOLDS
+        assert len(TESTS) > 30
+        assert {name.partition("::")[2] for name in held(TESTS)} == HOLDS

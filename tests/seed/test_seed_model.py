@@ -22,11 +22,10 @@ from typing import Any
 import pytest
 
 from specs import tlc
-from specs.tlc import TLA, Step, check, jar, read_step, runtime
+from specs.tlc import TLA, Step, jar, read_step, runtime
 
 from ..conftest import find_emloop, load
 from ..report.stored import load as stored
-from ..report.stored import packed
 from ..schedules.control import Actor, Control, Queue
 from ..schedules.programs import Program
 from ..schedules.schedules import run
@@ -321,12 +320,9 @@ if find_emloop():
     @pytest.mark.parametrize("name", MODELS)
     def test_counterexample_on_emloop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """The published code takes each step of the counterexample, and is where the model is."""
-        model = MODELS[name]
-        result = check(model)
-        assert result.differences(model) == []
-        assert result.then or packed(result) == packed(COUNTEREXAMPLES[name])  # else by chance
-        code = Emloop(model.constants["Capacity"], model.constants["EpochSize"], monkeypatch)
-        replay(behaviour(result.steps), code)
+        constants = MODELS[name].constants
+        code = Emloop(constants["Capacity"], constants["EpochSize"], monkeypatch)
+        replay(behaviour(COUNTEREXAMPLES[name].steps), code)
         code.control.close()
 
     @pytest.mark.parametrize(("capacity", "epoch_size"), [(0, 0), (0, 2), (1, 0), (1, 2), (2, 1)])

@@ -21,10 +21,10 @@ from typing import TextIO
 from rich.console import Console
 
 from kernel import StreamWrapper
+from specs.conform import positive
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Source, Wrapper
-from ..support.arguments import positive
 from ..support.users import Broken, Faulty
 
 
@@ -57,9 +57,9 @@ def record(file: TextIO, actions: int, seed: int, user: type[Faulty] = Faulty) -
 class Recorded(Wrapper):
     """Our wrapper, recorded."""
 
-    def __init__(self, source: Source, size: int, epoch_size: int = -1) -> None:
+    def __init__(self, source: Source, size: int) -> None:
         file = tempfile.TemporaryFile("w")  # noqa: SIM115  # it lives as long as the stream
-        self.stream = StreamWrapper(source, size, epoch_size, record=file)
+        self.stream = StreamWrapper(source, size, record=file)
 
 
 def cost(batches: int = 50_000, size: int = 16) -> tuple[float, float]:

@@ -13,6 +13,8 @@ from typing import Any
 from kernel import SourceError, StreamWrapper
 from specs.epochs import BATCH, END, FAILURE, epochs
 
+from ..support.walks import replay
+
 Event = tuple[str, Any]
 
 MOST = 40  # events of a program
@@ -51,7 +53,7 @@ class Drawn:
         if isinstance(chosen, Boom):
             raise chosen
         if self.kind == "generator":
-            return given(chosen)
+            return replay(chosen)
         return Counted(chosen) if self.kind == "iterable" else Cursor(chosen)
 
     def whole(self, epoch_size: int) -> Iterator[Event]:
@@ -61,13 +63,6 @@ class Drawn:
         for kind, value in epochs(begin, epoch_size):
             epoch += kind != BATCH
             yield kind, value
-
-
-def given(items: list[Any]) -> Iterator[Any]:
-    for item in items:
-        if isinstance(item, Boom):
-            raise item
-        yield item
 
 
 class Cursor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,9 @@ import pytest
 
 from kernel import StreamWrapper
 
+from ..support.processes import needs_fork
 from ..support.sources import LONG, Aside, Finally, Source, epoch, take
+from ..support.states import alone
 from .resume_programs import Boom
 
 SIZES = [0, 1, 4]
@@ -260,27 +261,24 @@ def test_close_and_restart_at_a_pull_that_hangs() -> None:
         worker.join(LONG)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+@needs_fork
 @pytest.mark.parametrize("call", ["close", "restart"])
 def test_close_and_restart_in_a_fork(call: str) -> None:
     """A child may do both to what it does not have a worker of; the parent goes on."""
     source = Source(range(6))
     with StreamWrapper(source, 2) as stream, stream.allow_buffering:
         assert next(stream) == 0
-        child = os.fork()
-        if child == 0:
-            status = 1
-            with suppress(BaseException):
-                getattr(stream, call)()
-                if call == "restart":
-                    assert take(stream, 6) == list(range(6))
-                status = 0
-            os._exit(status)
-        assert os.waitpid(child, 0)[1] == 0
+
+        def act() -> None:
+            getattr(stream, call)()
+            if call == "restart":
+                assert take(stream, 6) == list(range(6))
+
+        assert alone(act) == 0
         assert epoch(stream) == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which POSIX has")
+@needs_fork
 def test_close_in_a_fork_out_of_a_pull() -> None:
     """A generator that runs in the parent cannot be closed in the child, nor is it tried."""
     held, started = threading.Event(), threading.Event()
@@ -293,14 +291,7 @@ def test_close_in_a_fork_out_of_a_pull() -> None:
 
     with StreamWrapper(source, 8) as stream, stream.allow_buffering:
         assert started.wait(LONG)
-        child = os.fork()
-        if child == 0:
-            status = 1
-            with suppress(BaseException):
-                stream.close()
-                status = 0
-            os._exit(status)
-        assert os.waitpid(child, 0)[1] == 0
+        assert alone(stream.close) == 0
         held.set()
         assert epoch(stream) == [0, 1, 2, 3]
 

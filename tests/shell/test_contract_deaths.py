@@ -128,7 +128,7 @@ def test_rule_8_waiting_is_sleeping(wrapper: Any) -> None:
         spent = time.process_time()
         waiting = Aside(call)
         assert waiting.waits
-        assert time.process_time() - spent < SHORT / 4
+        assert time.process_time() - spent < SHORT / 2
         source.go()
         waiting.result()
 

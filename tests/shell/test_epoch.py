@@ -71,20 +71,6 @@ def test_rule_14_batched(make: Any) -> None:
         assert list(itertools.batched(stream.epoch(), 2)) == [(0, 1), (2, 3), (4,)]  # type: ignore[attr-defined]  # mypy reads 3.10
 
 
-def test_rule_14_packages_that_count(make: Any) -> None:
-    """Rule 14: more_itertools and tqdm, where they are installed."""
-    more_itertools = pytest.importorskip("more_itertools")
-    tqdm = pytest.importorskip("tqdm")
-    tqdm.tqdm.monitor_interval = 0  # no thread of its own
-    stream = make(range(5), epoch_size=5)
-    assert list(more_itertools.chunked(stream.epoch(), 2)) == [[0, 1], [2, 3], [4]]
-    assert more_itertools.ilen(stream.epoch()) == 5
-    assert list(more_itertools.peekable(stream.epoch())) == [0, 1, 2, 3, 4]
-    with tqdm.tqdm(stream.epoch(), disable=True) as bar:
-        assert list(bar) == [0, 1, 2, 3, 4]
-    assert tqdm.tqdm(stream.epoch(), file=open("/dev/null", "w")).total == 5  # noqa: SIM115  # nothing to close
-
-
 def test_rule_14_length() -> None:
     """Rule 14: batches from here, or from its first read on; an iterator is true all the same."""
     stream = StreamWrapper(Source(range(7)), 0, 4)

@@ -1,10 +1,9 @@
-"""Memory that ends, a source that calls back, another thread that leaves, a stack that ends."""
+"""Memory that ends, a source that calls back, a stack that ends."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from kernel import StreamWrapper, pull
-from kernel.machine import Enqueue, Variables
+from kernel.machine import Enqueue
 from specs.epochs import BATCH, FAILURE
 
 from ..support.processes import python
@@ -127,50 +126,6 @@ def test_rule_9_source_calls_back(call: str, mode: str) -> None:
     (message,) = refused
     assert "'self'" in message
     assert "by its own source" in message or "without having been entered" in message
-
-
-# Closed by another thread.
-
-
-def scope(wrapped: Any) -> str:
-    """Whether it is entered."""
-    core = wrapped._core
-    return Variables(*core.state(core.run)).scope
-
-
-@pytest.mark.parametrize("size", [0, 1, 3])
-def test_rule_9_closed_while_it_is_read(size: int) -> None:
-    """Rules 1 and 9: another thread enters and leaves as it likes, and nothing of it is seen."""
-    source = Source(range(3000))
-    wrapped = StreamWrapper(source, size)
-    wrapped.__enter__()
-    over = threading.Event()
-
-    def close() -> int:
-        turns = 0
-        while not over.is_set():
-            try:
-                wrapped.__exit__(None, None, None)
-                turns += 1
-                wrapped.__enter__()
-            except RuntimeError:  # entered while the reader waits: once more
-                while scope(wrapped) != "inside" and not over.is_set():
-                    try:
-                        wrapped.__enter__()
-                    except RuntimeError:
-                        continue
-        return turns
-
-    closer = Aside(close)
-    reader = Aside(lambda: epoch(wrapped, 3000))
-    try:
-        assert reader.result() == list(range(3000))
-    finally:
-        over.set()
-    assert closer.result() > 0
-    if scope(wrapped) == "inside":
-        wrapped.__exit__(None, None, None)
-    assert source.most_active == 1
 
 
 # A stack that ends.

@@ -114,24 +114,6 @@ def test_rule_8_forked_by_another_thread(size: int) -> None:
 
 
 @needs_fork
-def test_rule_8_forked_by_a_signal_handler() -> None:
-    """Rule 8: a handler that forks, blocks nobody."""
-    program = """
-        def fork(number, frame):
-            child = os.fork()
-            if not child:
-                os._exit(0)
-            os.waitpid(child, 0)
-
-        signal.signal(signal.SIGUSR1, fork)
-        stream = StreamWrapper(lambda: range(3))
-        signal.raise_signal(signal.SIGUSR1)
-        print(*stream)
-    """
-    assert run(program) == "0 1 2"
-
-
-@needs_fork
 def test_rule_13_fork_after_reload_and_another_fork() -> None:
     """Rule 13: after a reload of any module, and in a child's child, reading goes on."""
     program = """
@@ -166,39 +148,6 @@ def test_rule_13_fork_after_reload_and_another_fork() -> None:
                 if len(children) > 1 or not last:
                     os._exit(0)
                 assert list(stream) == list(range(1, 9))
-        print("end")
-    """
-    assert run(program) == "end"
-
-
-@needs_fork
-def test_rule_13_fork_with_a_slow_record() -> None:
-    """Rule 13: a child forked while the worker writes to a slow record file can go on."""
-    program = """
-        import io, time
-
-        class Slow(io.StringIO):
-            def write(self, text):
-                time.sleep(0.002)
-                return super().write(text)
-
-        stream = StreamWrapper(lambda: range(10 ** 6), 3, record=Slow())
-        with stream, stream.allow_buffering:
-            for position in range(10):
-                assert next(stream) == position
-                child = os.fork()
-                if not child:
-                    signal.alarm(10)
-                    try:
-                        for _ in range(9):
-                            next(stream)
-                    except ChildProcessError:
-                        stream.__exit__()
-                        with stream:
-                            assert next(stream) == 0
-                        os._exit(0)
-                    os._exit(2)
-                assert os.waitpid(child, 0)[1] == 0
         print("end")
     """
     assert run(program) == "end"

@@ -68,22 +68,6 @@ def test_rule_4_thread_that_is_slow_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert not any(isinstance(thread, Slow) for thread in threading.enumerate())
 
 
-def test_rule_8_worker_that_ends_by_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 8: an error in the worker's own lines is told as the cause, and reading can go on."""
-    error = MemoryError()
-
-    def pull(core: object, run: object) -> None:
-        raise error
-
-    with StreamWrapper(Source(range(3)), 2) as stream:
-        with monkeypatch.context() as patch:
-            patch.setattr("kernel.worker.pull", pull)
-            with pytest.raises(ChildProcessError) as caught:
-                next(stream)
-        assert caught.value.__cause__ is error
-        assert epoch(stream) == [0, 1, 2]
-
-
 def test_rule_8_pass_that_uses_its_stream_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 8: the pass of a dead worker is let go where its last words may touch the stream."""
     ended = []

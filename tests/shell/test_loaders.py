@@ -18,7 +18,6 @@ from kernel import SourceError, StreamWrapper
 from ..support.sources import epoch, take
 from .resume_programs import resume
 
-BUFFERS = [0, 1, 4]
 PLACES = range(9)
 
 
@@ -27,10 +26,6 @@ def no_thread_is_left() -> Iterator[None]:
     """No worker is left; Hugging Face leaves threads of its own."""
     yield
     assert not [t for t in threading.enumerate() if t.name.startswith("StreamWrapper")]
-
-
-def plain() -> Iterator[int]:
-    yield from range(6)
 
 
 def rows() -> Iterator[dict[str, int]]:
@@ -60,49 +55,6 @@ def check(stream_fn: Any, read: Any, buffer_size: int, epoch_size: int, **option
             with stream, stream.allow_buffering:
                 seen += events(stream, count)
         assert seen == whole, place
-
-
-@pytest.mark.parametrize("buffer_size", BUFFERS)
-@pytest.mark.parametrize("epoch_size", [-1, 4])
-def test_rule_15_plain_generator(buffer_size: int, epoch_size: int) -> None:
-    check(lambda: plain, lambda batch: batch, buffer_size, epoch_size)
-
-
-# Hugging Face.
-
-
-def row(batch: Any) -> Any:
-    return batch and batch["row"]
-
-
-@pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("buffer_size", BUFFERS)
-@pytest.mark.parametrize("epoch_size", [-1, 4])
-def test_rule_15_hugging_face(buffer_size: int, epoch_size: int, every: int) -> None:
-    """Rule 15: a new data set for each pass; its own state stands beside the batches."""
-    datasets = pytest.importorskip("datasets")
-
-    def stream_fn() -> Any:
-        return datasets.IterableDataset.from_generator(rows).map(lambda row: row)
-
-    check(lambda: stream_fn, row, buffer_size, epoch_size, snapshot_every=every)
-
-
-@pytest.mark.parametrize("buffer_size", BUFFERS)
-def test_rule_15_hugging_face_by_the_epoch(buffer_size: int) -> None:
-    """Rule 15: one data set that is shuffled anew for each epoch, as it is told of these."""
-    datasets = pytest.importorskip("datasets")
-
-    def stream_fn() -> Any:
-        data = datasets.IterableDataset.from_generator(rows).shuffle(seed=3, buffer_size=1)
-
-        def of_epoch(number: int) -> Any:
-            data.set_epoch(number)
-            return data
-
-        return of_epoch
-
-    check(stream_fn, row, buffer_size, -1, with_epoch=True)
 
 
 @pytest.mark.parametrize("given", [2, 6])
@@ -154,49 +106,78 @@ def test_rule_15_source_that_stays_where_it_was_loaded(given: int, restarts: boo
         next(stream)
 
 
-# torchdata.
+# Each makes a `stream_fn`, which gives an equal source again.
+
+
+def row(batch: Any) -> Any:
+    return batch and batch["row"]
 
 
 def numbers(batch: Any) -> Any:
     return batch is not None and batch.tolist()
 
 
-@pytest.mark.parametrize("buffer_size", BUFFERS)
-@pytest.mark.parametrize("epoch_size", [-1, 2, 4])
-def test_rule_15_stateful_data_loader(buffer_size: int, epoch_size: int) -> None:
-    """Rule 15: one loader for all passes, whose batches are in order."""
+def hugging_face() -> Any:
+    """A new data set for each pass; its own state stands beside the batches."""
+    datasets = pytest.importorskip("datasets")
+    return lambda: datasets.IterableDataset.from_generator(rows).map(lambda row: row)
+
+
+def hugging_face_by_the_epoch() -> Any:
+    """One data set that is shuffled anew for each epoch, as it is told of these."""
+    datasets = pytest.importorskip("datasets")
+    data = datasets.IterableDataset.from_generator(rows).shuffle(seed=3, buffer_size=1)
+
+    def of_epoch(number: int) -> Any:
+        data.set_epoch(number)
+        return data
+
+    return of_epoch
+
+
+def stateful_data_loader() -> Any:
+    """One loader for all passes, whose batches are in order."""
     loader = pytest.importorskip("torchdata.stateful_dataloader")
-
-    def stream_fn() -> Any:
-        data = loader.StatefulDataLoader(list(range(6)), batch_size=2)
-        return lambda: data
-
-    check(stream_fn, numbers, buffer_size, epoch_size)
+    data = loader.StatefulDataLoader(list(range(6)), batch_size=2)
+    return lambda: data
 
 
-@pytest.mark.parametrize("buffer_size", BUFFERS)
-def test_rule_15_stateful_data_loader_that_shuffles(buffer_size: int) -> None:
-    """Rule 15: one loader for each pass, of which the order is told by the epoch."""
+def stateful_data_loader_that_shuffles() -> Any:
+    """One loader for each pass, of which the order is told by the epoch."""
     loader = pytest.importorskip("torchdata.stateful_dataloader")
     torch = pytest.importorskip("torch")
-
-    def stream_fn(number: int) -> Any:
-        generator = torch.Generator().manual_seed(number)
-        return loader.StatefulDataLoader(
-            list(range(6)), batch_size=2, shuffle=True, generator=generator
-        )
-
-    check(lambda: stream_fn, numbers, buffer_size, 2, with_epoch=True, save=pickle)
+    return lambda number: loader.StatefulDataLoader(
+        list(range(6)),
+        batch_size=2,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(number),
+    )
 
 
-@pytest.mark.parametrize("buffer_size", BUFFERS)
-@pytest.mark.parametrize("epoch_size", [-1, 4])
-def test_rule_15_nodes(buffer_size: int, epoch_size: int) -> None:
-    """Rule 15: torchdata's nodes, behind their Loader."""
+def nodes() -> Any:
+    """Torchdata's nodes, behind their Loader."""
     nodes = pytest.importorskip("torchdata.nodes")
+    node = nodes.Loader(nodes.Batcher(nodes.IterableWrapper(range(6)), 2))
+    return lambda: node
 
-    def stream_fn() -> Any:
-        node = nodes.Loader(nodes.Batcher(nodes.IterableWrapper(range(6)), 2))
-        return lambda: node
 
-    check(stream_fn, lambda batch: batch, buffer_size, epoch_size)
+def same(batch: Any) -> Any:
+    return batch
+
+
+LOADERS: list[tuple[Any, Any, int, dict[str, Any]]] = [
+    *((hugging_face, row, size, {"snapshot_every": 1 + 2 * (size > 0)}) for size in (-1, 4)),
+    (hugging_face_by_the_epoch, row, -1, {"with_epoch": True}),
+    *((stateful_data_loader, numbers, size, {}) for size in (-1, 2, 4)),
+    (stateful_data_loader_that_shuffles, numbers, 2, {"with_epoch": True, "save": pickle}),
+    *((nodes, same, size, {}) for size in (-1, 4)),
+]
+
+
+@pytest.mark.parametrize("buffer_size", [0, 1, 4])
+@pytest.mark.parametrize(("stream_fn", "read", "epoch_size", "options"), LOADERS)
+def test_rule_15_loader(
+    stream_fn: Any, read: Any, epoch_size: int, options: dict[str, Any], buffer_size: int
+) -> None:
+    """Rule 15: a resume at each place gives the rest, whatever loads the batches."""
+    check(stream_fn, read, buffer_size, epoch_size, **options)

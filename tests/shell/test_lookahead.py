@@ -16,11 +16,8 @@ from typing import Any
 import pytest
 
 from kernel import SourceError, StreamWrapper, WorkerDied
-from kernel.machine import Fetch, Limits
 
-from ..support.processes import needs_fork
 from ..support.sources import LONG, Aside, Boom, Source, epoch
-from ..support.states import alone
 
 EPOCH_SIZES = [-1, 1, 2, 3, 5]
 
@@ -41,14 +38,6 @@ def test_rule_16_pulls_go_on_to_the_bound(epoch_size: int) -> None:
             ends = 3 if epoch_size == -1 else (10 - 1) // 3
             fill(source, 10 + ends)
         assert [epoch(stream) for _ in range(8)] == [epoch(expected) for _ in range(8)]
-
-
-@pytest.mark.parametrize("epoch_size", EPOCH_SIZES)
-def test_rule_16_default_is_off(epoch_size: int) -> None:
-    """Rule 16: without it the worker stays within the epoch."""
-    source = Source(range(3))
-    with StreamWrapper(source, 10, epoch_size) as stream, stream.allow_buffering:
-        fill(source, {-1: 4, 5: 6}.get(epoch_size, epoch_size))
 
 
 def test_rule_16_needs_a_gate() -> None:
@@ -172,23 +161,6 @@ def test_rule_8_a_dead_worker_with_later_epochs() -> None:
         thread.join(LONG)
 
 
-@needs_fork
-def test_rule_8_a_forked_child_has_the_later_epochs() -> None:
-    """Rules 8 and 16: a child reads all that was buffered, and then hears of its worker."""
-    source = Source(range(2))
-    with StreamWrapper(source, 5, lookahead=True) as stream:
-        with stream.allow_buffering:
-            fill(source, 7)
-
-        def read() -> None:
-            assert [epoch(stream), epoch(stream), next(stream)] == [[0, 1], [0, 1], 0]
-            with pytest.raises(WorkerDied):
-                next(stream)
-
-        assert alone(read) == 0
-        assert [epoch(stream) for _ in range(3)] == [[0, 1]] * 3
-
-
 @pytest.mark.parametrize("call", [StreamWrapper.restart, StreamWrapper.close])
 def test_rule_16_what_is_given_up_goes_with_its_epochs(call: Callable[[Any], None]) -> None:
     """Rule 16: `restart` and `close` drop the epochs that are buffered; no batch is kept alive."""
@@ -235,11 +207,3 @@ def test_rule_16_a_full_buffer_is_filled_again() -> None:
             assert epoch(stream) == [0, 1]
             source.await_start()
             source.await_start()
-
-
-def test_the_bound_is_on_all_epochs() -> None:
-    """The machine counts what is behind the mark."""
-    state = ("inside", 1, "idle", 1, "ended", ((1, "ended"), (1, "none")))
-    for room in (3, 4):
-        fetched = Fetch(Limits(room, 2, True), (*state, "running", False, True, 1, True))
-        assert (fetched is not None) == (room == 4)

@@ -6,7 +6,6 @@ import copy
 import gc
 import math
 import pickle
-import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -191,16 +190,3 @@ def test_rule_7_errors_cross_processes() -> None:
             assert (type(again), str(again)) == (type(error), str(error))
             assert again.errno is None
     assert "FileNotFoundError: [Errno 2] No such file: 'a.npy'" in str(caught.value)
-
-
-def test_rule_8_the_worker_of_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 8: a worker that cannot start is a WorkerDied with the reason as its cause."""
-    stream = StreamWrapper(Source([0]), 2, name="named")
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
-        stream.__enter__()
-    with pytest.raises(WorkerDied, match="worker of StreamWrapper 'named' ended") as caught:
-        next(stream)
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    stream.__exit__(None, None, None)
-    assert epoch(stream) == [0]

@@ -71,64 +71,6 @@ def test_rule_10_interrupt_while_waiting() -> None:
     assert run(program) == "1\ninterrupted\n2 3 4 5"
 
 
-def test_rule_10_interrupt_in_exit() -> None:
-    """Rule 10: Ctrl-C while `with` waits for a pull; leaving, entering and reading go on."""
-    program = """
-        pulling, go = threading.Event(), threading.Event()
-
-        def source():
-            yield 1
-            yield 2
-            pulling.set()
-            go.wait()
-            yield from range(3, 6)
-
-        def interrupt():
-            pulling.wait()
-            while not stream._core.entry.leavers:
-                pass
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-        stream = StreamWrapper(source, 3)
-        threading.Thread(target=interrupt, daemon=True).start()
-        try:
-            with stream, stream.allow_buffering:
-                print(next(stream))
-                pulling.wait()
-        except KeyboardInterrupt:
-            print("interrupted")
-        go.set()
-        with stream:
-            print(next(stream))
-        print(threading.active_count())
-        with stream:
-            print(*stream)
-    """
-    assert run(program) == "1\ninterrupted\n2\n1\n3 4 5"
-
-
-def test_rule_10_interrupt_of_an_own_pull() -> None:
-    """Rule 10: Ctrl-C inside a pull in the caller's thread is the source's error (rule 7)."""
-    program = """
-        source = iter([[1, 2], [3, 4]])
-
-        def passes():
-            for n in next(source):
-                if n == 2:
-                    signal.raise_signal(signal.SIGINT)
-                yield n
-
-        stream = StreamWrapper(passes)
-        print(next(stream))
-        try:
-            next(stream)
-        except KeyboardInterrupt:
-            print("interrupted")
-        print(*stream)
-    """
-    assert run(program) == "1\ninterrupted\n3 4"
-
-
 def test_signal_handlers_are_left_alone() -> None:
     """The library takes no signal, and starts no thread when it is imported."""
     assert run("print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)") == "True"

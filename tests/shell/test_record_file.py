@@ -249,7 +249,7 @@ def test_command_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--actions", "0", "x"], "argument --actions: must be a positive integer, not '0'"),
+        (["--actions", "0", "x"], "argument --actions: must be a number from 1 on, not '0'"),
         ([], "one of the arguments FILE, --cost is required"),
         (["no/such/folder"], "argument FILE: cannot write 'no/such/folder': No such file"),
     ],

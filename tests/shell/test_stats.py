@@ -228,31 +228,6 @@ def spin(seconds: float) -> None:
         pass
 
 
-def slow(seconds: float = 0.01, batches: int = 20) -> Iterator[int]:
-    """A source that waits for something."""
-    for number in range(batches):
-        time.sleep(seconds)
-        yield number
-
-
-def test_a_slow_source_is_found() -> None:
-    """The gate is open all the time, and the consumer fast."""
-    wrapper = StreamWrapper(slow, 4, stats=True)
-    with wrapper, wrapper.allow_buffering:
-        assert len(epoch(wrapper)) == 20
-    assert wrapper.stats().advice.startswith("the source is the bottleneck: ")
-    assert wrapper.stats().fill[0] > 0.5 * wrapper.stats().seconds
-
-
-def test_a_gate_that_is_never_open_is_found() -> None:
-    """The source is as fast as the consumer, and is never asked while that works."""
-    wrapper = StreamWrapper(slow, 4, stats=True)
-    with wrapper:
-        for _ in wrapper:
-            time.sleep(0.02)
-    assert wrapper.stats().advice.startswith("no gate was open: ")
-
-
 def test_a_consumer_that_is_bound_by_the_interpreter_is_found() -> None:
     """The source gives its batches for nothing; Python work takes all the time."""
     wrapper = StreamWrapper(itertools.count, 64, stats=True)

@@ -10,7 +10,7 @@ from typing import Any
 from specs.epochs import BATCH, END, FAILURE
 
 LONG = 20.0  # seconds; what must come is waited for this long, and comes at once
-SHORT = 0.2  # seconds; what must not come is waited for this long
+SHORT = 0.1  # seconds; what must not come is waited for this long
 
 SIZES = [0, 1, 2, 3, 16]
 BUFFERS = [1, 2, 3, 16]

@@ -53,7 +53,7 @@ class Walk:
 
 
 def replay(answers: list[Any]) -> Iterator[Any]:
-    """A pass that answers like this."""
+    """A pass that gives these, and raises those that are exceptions."""
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
