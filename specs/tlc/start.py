@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
-OPTIONS = ("-XX:+UseSerialGC",)
-"""One thread collects, where another run has the other processor."""
+OPTIONS = ("-XX:+UseSerialGC", "-XX:CompileThresholdScaling=3")
+"""One thread collects, where another run has the other processor. Less is compiled, as runs are short."""
 
 SHORT = "-XX:TieredStopAtLevel=1"
 """For runs of seconds: nothing is compiled a second time, and better."""
