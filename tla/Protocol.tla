@@ -443,8 +443,9 @@ StopPreserves ==
         /\ begun' = begun \/ WorkerStarts]_vars
 
 -----------------------------------------------------------------------------
-(* Liveness, under Fairness. `P ~> ~P' is written `[]<>~P', which says the *)
-(* same and costs TLC less.                                                *)
+(* Liveness, under Fairness. `[]<>~P' says the same as `P ~> ~P', and      *)
+(* costs TLC less. No step but the wanted one ends P, by the properties    *)
+(* above.                                                                  *)
 
 \* Entering, starts of workers and interrupts of callers' pulls come to an end.
 Undisturbed == <>[][~Enter /\ ~Start /\ ~Drop]_vars

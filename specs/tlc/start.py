@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 
 OPTIONS = ("-XX:+UseSerialGC", "-XX:CompileThresholdScaling=3")
-"""One thread collects, where another run has the other processor. Less is compiled than in a server."""
+"""One thread collects, where another run has the other processor. A server would compile more."""
 
 SHORT = "-XX:TieredStopAtLevel=1"
 """For runs of seconds: nothing is compiled a second time, and better."""
