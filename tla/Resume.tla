@@ -31,6 +31,9 @@ InEpoch == IF EpochSize = 0 THEN given ELSE got
 InPass == given
 More(n) == (n % S!Numbers) + 1
 
+\* As in Stream.
+View == <<S!View, given, S!From(before)>>
+
 Init == S!Init /\ given = 0 /\ before = 0
 
 \* The consumer is at the beginning of a pass.

@@ -47,15 +47,22 @@ puller == <<mark, progress, at, held, parked, ringer>>
 vars == <<callers, puller, batches, rung>>
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 Threads == 1..Consumers
+\* Consumers are alike: how many are at a place makes a state, and not which.
+View == <<scope, gates, owner, gate, garbage, puller, batches, rung,
+          {<<call[c], Cardinality({d \in Threads : call[d] = call[c]})>> : c \in Threads}>>
+
+\* Sets of places. (TLC works out a set once if it has a name.)
+SleepingPlaces == {"again", "ring", "asleep"}
+PullingPlaces == {"claimed", "own", "inHand"}
+WaitingPlaces == SleepingPlaces \union PullingPlaces
+    \union {"wait", "worker", "nobody", "pull", "served", "ending"}
 
 Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: batch put, mark not yet
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
-Sleeps(c) == call[c] \in {"again", "ring", "asleep"}
-SomeoneSleeps == \E c \in Threads : Sleeps(c) \/ call[c] \in {"doze", "drowsy", "dozing"}
-Pulls(c) == call[c] \in {"claimed", "own", "inHand"}
-Waits(c) == Sleeps(c) \/ Pulls(c)
-    \/ call[c] \in {"wait", "worker", "nobody", "pull", "served", "ending"}
+SomeoneSleeps == \E c \in Threads : call[c] \in SleepingPlaces \union {"doze", "drowsy", "dozing"}
+Pulls(c) == call[c] \in PullingPlaces
+Waits(c) == call[c] \in WaitingPlaces
 IsConsumer(c) == Waits(c) \/ call[c] \in {"ask", "marked", "take"}
 Something == batches > 0 \/ mark # "none"
 
@@ -296,9 +303,9 @@ GateRespected ==
     [][PullStarts => (gates > 0 /\ at = "look") \/ (~Something /\
         \E c \in Threads : Waits(c) /\ (call[c] = "ending" => Interrupts = 1))]_vars
 \* Liveness: a call returns, unless the owner enters and leaves for ever; entering and leaving end.
-Returns == \A c \in Threads : call[c] # "user" ~> call[c] = "user" \/ owner # "user"
-StopEnds == owner # "user" ~> owner = "user"
-AbandonedEnds == garbage ~> ~Alive
+Returns == \A c \in Threads : []<>(call[c] = "user" \/ owner # "user")
+StopEnds == []<>(owner = "user")
+AbandonedEnds == []<>~(garbage /\ Alive)
 P == INSTANCE Protocol WITH
     permits <- gates,
     consumer <- IF \E c \in Threads : Waits(c) THEN "waiting" ELSE "idle",
@@ -311,5 +318,6 @@ P == INSTANCE Protocol WITH
 EnterLate ==
     /\ at = "none" /\ owner = "write" /\ scope' = "inside"
     /\ UNCHANGED <<gates, call, puller, batches>>
-Implements == P!Init /\ [][P!Next \/ EnterLate]_(P!vars)
+\* (Most steps are none of Protocol's. TLC is told to see that first.)
+Implements == P!Init /\ [][UNCHANGED P!vars \/ P!Next \/ EnterLate]_(P!vars)
 =============================================================================

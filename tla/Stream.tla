@@ -32,6 +32,15 @@ Numbers == P!Slots + 2
 
 Abstract == INSTANCE Epochs WITH count <- got
 
+\* The numbers as the consumer sees them, from the batch that it took last. States that are equal in
+\* this view behave alike, since nothing depends on where the numbers began.
+From(number) == (number + Numbers - taken) % Numbers
+View ==
+    <<P!vars, [i \in DOMAIN batches |-> From(batches[i])], From(pulled), pulls,
+      [i \in DOMAIN answers |->
+          IF Len(answers[i]) = 2 THEN Abstract!Numbered(From(answers[i][2])) ELSE answers[i]],
+      got, inPass, seen>>
+
 \* Defined on the empty sequence too: a broken protocol violates a property, and TLC goes on.
 First(sequence) == IF sequence = <<>> THEN 0 ELSE Head(sequence)
 Rest(sequence) == IF sequence = <<>> THEN <<>> ELSE Tail(sequence)

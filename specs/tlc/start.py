@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
-OPTIONS = ("-XX:+UseSerialGC",)
-"""One thread collects, where another run has the other processor."""
+OPTIONS = ("-XX:+UseSerialGC", "-XX:CompileThresholdScaling=3")
+"""One thread collects, where another run has the other processor. A server would compile more."""
 
 SHORT = "-XX:TieredStopAtLevel=1"
 """For runs of seconds: nothing is compiled a second time, and better."""
@@ -25,8 +25,8 @@ SHORT = "-XX:TieredStopAtLevel=1"
 OLDEST = 25
 """The first Java that makes the file and uses it by itself."""
 
-TRAINING = ("stream/Stream_E0_C0.cfg", "Stream.tla")
-"""A small model with properties of each kind; what it loads is kept."""
+TRAINING = ("shell/Shell_E0_C1_TwoConsumers.cfg", "Shell.tla")
+"""A large model; what it loads is kept, and what it calls most."""
 
 _tried: set[Path] = set()
 _lock = Lock()
@@ -56,7 +56,7 @@ def place(java: str, jar: str) -> Path | None:
         found = [(path, path.stat()) for path in (runtime, Path(jar).resolve())]
     except (OSError, RuntimeError):  # no such file, or no home
         return None
-    key = repr([(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found])
+    key = repr([TRAINING, [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found]])
     return folder / "stream-kernel" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.aot"
 
 
@@ -71,7 +71,7 @@ def version(runtime: Path) -> int:
 
 
 def make(file: Path, java: str, jar: str, modules: Path) -> None:
-    """Check a small model, and keep the classes that this needs. If it fails, there is no file."""
+    """Check a model, and keep the classes that this needs. If it fails, there is no file."""
     config, module = TRAINING
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

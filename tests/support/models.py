@@ -29,15 +29,17 @@ def plant(folder: Path, module: str, mutant: Mutant) -> Path:
 
 
 def model(folder: Path, module: str, name: str, constants: dict[str, int]) -> Model:
-    """A model of one property of the module that is in the folder."""
-    known = (m.properties.items() for m in models() if m.module == module)
-    kind = next(kind for found in known for kind, names in found if name in names)
+    """A model of one property of the module that is in the folder, in the same view as ours."""
+    known = [m for m in models() if m.module == module]
+    kinds = (found for m in known for found in m.properties.items())
+    kind = next(kind for kind, names in kinds if name in names)
+    view = any("\nVIEW View\n" in m.config.read_text(encoding="utf-8") for m in known)
     heading = "INVARIANTS\n" if kind == "invariants" else f"PROPERTIES\n    \\* {kind}\n"
     config = folder / f"{module}_Mutant.cfg"
     config.write_text(
         "\\* A mutant.\n\\* expect: holds\n\\* states: 0 generated, 0 distinct\n\nCONSTANTS\n"
         + "".join(f"    {constant} = {tla(value)}\n" for constant, value in constants.items())
-        + f"\nSPECIFICATION Spec\n\n{heading}    {name}\n",
+        + f"\nSPECIFICATION Spec\n{'VIEW View' if view else ''}\n\n{heading}    {name}\n",
         encoding="utf-8",
     )
     return read_model(config)
