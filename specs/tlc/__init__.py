@@ -208,6 +208,7 @@ def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     words = [*runtime(model.generated < MANY), f"-Djava.io.tmpdir={scratch}"]
     words += ["-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
     words += ["-lncheck", "final"]  # and not at times that depend on how fast it is
+    words += ["-fp", "0", "-seed", "0"]  # TLC would draw them: the same counterexample each time
     words += ["-metadir", str(scratch / "meta"), "-config", model.config.name]
     if dump is not None:
         words += ["-dump", "dot,actionlabels", str(dump)]
