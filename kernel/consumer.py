@@ -107,15 +107,17 @@ def doze(core: Core[Any], run: Run[Any]) -> bool:
     if run.worker is None or not run.progress[BEGUN]:
         return False
     core.sleep = object()
-    if not run.first.batches and not run.first.marks:
-        run.ring()
+    part = run.first
+    if not part.batches and not part.marks:
+        if run.parked > run.rung:
+            run.ring()
         try:  # noqa: SIM105  # `suppress` costs several times as much
             core.bell.get(True, LIGHT)
         except Empty:
             pass
         if core.requests:  # of another thread, which may sleep beside this one
             core.bell.put(None)
-    return bool(run.batches or run.marks)
+    return bool(run.first.batches or run.first.marks)
 
 
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:

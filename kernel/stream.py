@@ -153,13 +153,17 @@ class StreamWrapper(Generic[T]):
         core = self._core
         if self._plain:  # as `read`, without a call, for speed
             run = core.run
-            try:
-                batch: T = next(run.first.taking)
-            except IndexError:
-                return read(core, None, True)
-            if run.parked > run.rung and len(run.first.batches) <= core.low_water:
-                took(core, run)
-            return batch
+            part = run.first
+            if part.batches:  # an IndexError would cost more than this look
+                try:
+                    batch: T = next(part.taking)
+                except IndexError:
+                    pass  # another thread took it
+                else:
+                    if run.parked > run.rung and len(part.batches) <= core.low_water:
+                        took(core, run)
+                    return batch
+            return read(core, None, True)
         return self._read()
 
     def get(self, timeout: float | None = None) -> T:

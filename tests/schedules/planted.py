@@ -81,7 +81,7 @@ PLANTED = {
     ),
     "asleep lightly beside a batch": Planted(
         "consumer.doze",
-        "if not run.first.batches and not run.first.marks:",
+        "if not part.batches and not part.marks:",
         "if True:",
         "restart",
         "lost wake-up",
