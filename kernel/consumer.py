@@ -160,7 +160,7 @@ def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
     entry = run.worker
     if entry is not None and not entry.lives() and entry.halted_as_garbage():
         run.worker = None  # a finaliser goes on reading
-    elif entry is not None or (run.pullers and run.pullers[0].is_foreign()):
+    elif entry is not None or any(first.is_foreign() for first in run.pullers[:1]):
         # A worker may have claimed the pull, or halted, since this looked for one.
         if entry is None or (not entry.lives() and run.worker is entry):
             bury(core, run)

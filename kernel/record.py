@@ -60,7 +60,8 @@ class Record:
             while self._lines and self._process:
                 claim = Claim.of_this_thread()
                 claim.hold(self._write, claim)
-                if self._writers and self._writers[0] is not claim and holder(self._writers):
+                first = self._writers[:1]
+                if first and first[0] is not claim and holder(self._writers) is not None:
                     break  # that thread looks for lines once more at its end
         except BaseException:  # a line may be missing, or half of it
             self.end("it was interrupted")
