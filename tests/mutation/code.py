@@ -70,9 +70,18 @@ LAYERS = {
             "tests/shell/test_stop_timeout.py",
             "tests/shell/test_stats.py",
             "tests/shell/test_stall.py",
+            "tests/shell/test_options.py",
+            "tests/shell/test_record.py",
+            "--deselect=tests/shell/test_record.py::test_tlc_says_so_too",
+            "tests/shell/test_close.py",
+            "tests/shell/test_restart.py",
+            "tests/shell/test_resume.py",
+            "tests/shell/test_epoch.py",
+            "tests/shell/test_lookahead.py",
+            "tests/shell/test_broken_off.py",
             "tests/endurance/test_interrupts.py",  # the slowest
         ),
-        150,
+        200,
     ),
     "real threads": Layer(
         ("tests/machine/test_stateful.py::test_real_threads", "--programs=200"), 40
