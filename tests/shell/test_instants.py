@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kernel import StreamWrapper
+from kernel import StreamWrapper, consumer
 
 from ..support.sources import LONG, Aside, Source, epoch
 
@@ -142,3 +142,22 @@ def test_rule_3_a_stop_leaves_nothing_behind() -> None:
         with stream:
             pass
     assert bells() <= before
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_rule_5_a_gate_spares_the_request(monkeypatch: pytest.MonkeyPatch, counted: bool) -> None:
+    """Rule 5: beside an open gate `next` sleeps without a request, unless requests are counted."""
+    monkeypatch.setattr(consumer, "LIGHT", LONG)
+    source = Source(range(3), held=True)
+    stream = StreamWrapper(source, 2, stats=counted)
+    with stream, stream.allow_buffering:
+        source.await_start()
+        before = stream._core.sleep
+        reader = Aside(lambda: next(stream))
+        while stream._core.sleep is before:
+            threading.Event().wait(0.001)
+        assert bool(stream._core.requests) is counted
+        source.free()
+        assert reader.result() == 0
+    if counted:
+        assert stream.stats().found_empty == 1
