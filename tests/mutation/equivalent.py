@@ -13,5 +13,6 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
     ),
     "How many light sleeps there are is a guess: any such number will do.": (
         "kernel/worker.py:module: LIGHT_SLEEPS: Final = 20 -> LIGHT_SLEEPS: Final = 21",
+        "kernel/worker.py:_life: slept = 0 -> slept = 1",
     ),
 }
