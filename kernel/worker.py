@@ -150,9 +150,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     worker has parked in front of a full buffer.
     """
     capacity, epoch_size, _ = core.limits
-    gates, over, meter, part = core.gates, entry.over, core.meter, run.last
-    batches = part.batches
-    append, iterator = batches.append, run.iterator
+    gates, over, meter = core.gates, entry.over, core.meter
+    append, iterator = run.last.batches.append, run.iterator
     assert iterator is not None
     first = at = run.progress[COUNT]
     last = epoch_size - 1 if epoch_size else sys.maxsize
@@ -162,7 +161,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     parked = False
     try:
         while at < last:
-            stop = at + capacity - (len(batches) if run.first is part else run.held())
+            stop = at + capacity - run.held()
             if stop <= at:
                 if parked:
                     return not over

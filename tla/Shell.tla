@@ -187,9 +187,10 @@ Step(c, from, to) == call[c] = from /\ CallTo(c, to) /\ UNCHANGED <<progress, at
 Keep == UNCHANGED <<mark, batches>>
 Rest == Keep /\ UNCHANGED rung
 Frame == UNCHANGED <<scope, gates, owner, gate, garbage, held, parked, ringer>>
+\* Another thread that is the consumer refuses this one.
+Claims(place) == IF \E d \in Threads : IsConsumer(d) THEN "user" ELSE place
 \* A batch is popped in one step. If there is none, this thread must be the only consumer. It looks
 \* for a mark, and behind a mark for batches once more: the mark came after them.
-Claims(place) == IF \E d \in Threads : IsConsumer(d) THEN "user" ELSE place
 Pop(c, from) ==
     IF batches > 0
       THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>

@@ -155,7 +155,7 @@ PLANTED = {
     ),
     "running ahead without room": Planted(
         "worker.run_ahead",
-        "at + capacity - (len(batches) if run.first is part else run.held())",
+        "at + capacity - run.held()",
         "at + capacity",
         "restart",
         "observation",

@@ -11,7 +11,7 @@ import pytest
 
 from kernel import StreamWrapper, consumer
 
-from ..support.sources import LONG, Aside, Source, epoch
+from ..support.sources import LONG, Aside, Source, epoch, until
 
 
 def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +154,7 @@ def test_rule_5_a_gate_spares_the_request(monkeypatch: pytest.MonkeyPatch, count
         source.await_start()
         before = stream._core.sleep
         reader = Aside(lambda: next(stream))
-        while stream._core.sleep is before:
-            threading.Event().wait(0.001)
+        until(lambda: stream._core.sleep is not before)
         assert bool(stream._core.requests) is counted
         source.free()
         assert reader.result() == 0

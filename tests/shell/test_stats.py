@@ -15,7 +15,7 @@ import pytest
 from kernel import Stats, StreamWrapper, meter
 from kernel.stats import FILLS
 
-from ..support.sources import LONG, Aside, Source, epoch, take
+from ..support.sources import Aside, Source, epoch, take, until
 
 
 class Clock:
@@ -69,15 +69,6 @@ def asleep(wrapper: StreamWrapper[Any]) -> bool:
     """Wait until the worker sleeps."""
     core: Any = wrapper._core
     return until(lambda: core.meter._now[0] in (meter.ROOM, meter.GATE, meter.EPOCH))
-
-
-def until(holds: Any) -> bool:
-    """Wait until it does."""
-    end = time.monotonic() + LONG
-    while not holds():
-        assert time.monotonic() < end, "it never does"
-        time.sleep(0.001)
-    return True
 
 
 @pytest.mark.parametrize(("size", "epoch_size"), [(0, -1), (1, -1), (1, 2), (3, -1), (3, 2)])

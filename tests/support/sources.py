@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -203,6 +204,15 @@ class Aside:
         if kind == "raised":
             raise value
         return value
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Wait until it does."""
+    end = time.monotonic() + LONG
+    while not holds():
+        assert time.monotonic() < end, "it never does"
+        time.sleep(0.001)
+    return True
 
 
 def event(stream: Any) -> tuple[str, Any]:
