@@ -11,7 +11,7 @@ from .core import LIGHT, Core
 from .gone import bury, drop
 from .limit import Limit, watched
 from .machine import Fetch, Request
-from .pull import pull as answer
+from .pull import pull
 from .run import BEGUN, Run
 
 T = TypeVar("T")
@@ -33,17 +33,17 @@ def read(core: Core[T], limit: Limit | None = None, tried: bool = False) -> T:
             else:
                 core.did("Dequeue")
                 if run.parked > run.rung:
-                    took(core, run, waited)
+                    wake_worker(core, run, waited)
                 return batch
         tried = False
         if run.first.marks and (core.entry is not None or core.limits.capacity == 0):
-            tell(core, run)
+            report(core, run)
         else:
             await_something(core, limit)
             waited = True
 
 
-def took(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
+def wake_worker(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
     """A batch was taken while the worker sleeps: wake the worker if there is enough room.
 
     A consumer that had to wait for the batch is the faster of the two, and wakes it at once.
@@ -52,13 +52,13 @@ def took(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
         run.ring()
 
 
-def tell(core: Core[Any], run: Run[Any]) -> None:
+def report(core: Core[Any], run: Run[Any]) -> None:
     """Raise the end or the error of the mark, and remove the mark; not if a batch is before it."""
     part = run.first
     mark = part.mark()
     if mark is None or part.batches:  # in this order: the mark was put behind the batches
         return
-    told = place.ended(core, mark)
+    reported = place.ended(core, mark)
     core.did("EndEpoch" if mark.ended else "Raise")
     # No call from here on: CPython lets neither a signal nor another thread in.
     if mark.error is None and mark.part is not None and run.first is part:
@@ -66,7 +66,7 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
         return
     if not part.marks or part.marks[0] is not mark or mark.error is None:
         return
-    core.told = told
+    core.reported = reported
     try:
         raise mark.error
     finally:
@@ -132,7 +132,7 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
         elif core.closed:
             raise ValueError(f"{core.label} is closed.")
         elif not run.batches and not run.marks:  # the puller may have put something, and be gone
-            pull(core, claim, run)
+            pull_or_bury(core, claim, run)
     claim.give_back(core.requests)
     claim.give_back(core.turns)
 
@@ -155,7 +155,7 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
     return True
 
 
-def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
+def pull_or_bury(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
     """Pull until something is put, unless another thread pulls. Or bury a dead worker."""
     entry = run.worker
     if entry is not None and not entry.lives() and entry.halted_as_garbage():
@@ -170,7 +170,7 @@ def pull(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
             run.hand = None
             run.advance(Fetch(core.limits, core.state(run)))
             core.did("Fetch")
-            answer(core, run)
+            pull(core, run)
         claim.give_back(run.pullers)
 
 

@@ -10,13 +10,13 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TextIO, TypeVar
 
 from .buffer import later, word
 from .claims import Claim, holder
 from .machine import Limits, State
 from .meter import Meter
-from .place import Place, Told
+from .place import Place, Reported
 from .record import Record
 from .run import Run
 
@@ -60,27 +60,29 @@ class Core(Generic[T]):
     def __init__(
         self,
         stream_fn: Callable[..., Iterable[T]],
-        limits: Limits,
-        *,
+        capacity: int,
+        epoch_size: int,
         label: str,
+        *,
         stop_timeout: float | None,
-        record: Record | None,
-        meter: Meter | None,
-        stall_after: float | None,
         numbered: bool,
         snapshot_every: int,
+        lookahead: bool,
+        record: TextIO | None,
+        stats: bool,
+        stall_after: float | None,
     ) -> None:
         self.stream_fn = stream_fn
-        self.limits = limits
+        self.limits = Limits(capacity, epoch_size, lookahead)
         self.label = label
         self.stop_timeout = stop_timeout
-        self.record = record
-        self.meter = meter
-        self.observed = record is not None or meter is not None
-        self.stall_after = stall_after
         self.numbered = numbered  # the source gets the number of the epoch
         self.snapshot_every = snapshot_every
-        self.low_water = limits.capacity - max(1, limits.capacity // 4)
+        self.record = None if record is None else Record(record, self.limits, label)
+        self.meter = Meter(self.limits) if stats else None
+        self.observed = record is not None or stats
+        self.stall_after = stall_after
+        self.low_water = capacity - max(1, capacity // 4)
         """A worker that found the buffer full is woken when only so many batches are left."""
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of the entering thread
@@ -90,7 +92,7 @@ class Core(Generic[T]):
         self.gates: list[object] = []  # one object for each open gate
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
-        self.told = Told(None, Place(), Place())  # the last mark that was reported
+        self.reported = Reported(None, Place(), Place())  # the last mark that was reported
         self.loaded: Any = None  # a source that was, and how its pass went on
         self.closed = False
         self.waiting: object = None  # the last thread that has waited for an event loop
@@ -141,7 +143,7 @@ class Core(Generic[T]):
     def epoch(self, run: Run[T]) -> int:
         """The number of the epoch for which the puller pulls."""
         number = run.last.epoch
-        return self.told.after.epoch if number is None else number
+        return self.reported.after.epoch if number is None else number
 
     def is_source(self) -> bool:
         """Whether this thread is in a pull of this stream, so that its source calls."""

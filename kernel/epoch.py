@@ -32,7 +32,7 @@ class Epoch(Generic[T]):
     def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
         self._core = core
         self._read = read
-        self._place: object = None  # behind the last mark that was reported, as far as this knows
+        self._seen: object = None  # behind the last mark that was reported, as far as this knows
         self._number = 0
         self._passes_over: int | None = None  # an end after so many batches of the stream
         self._length = 0
@@ -59,7 +59,7 @@ class Epoch(Generic[T]):
         """
         if self._core.limits.epoch_size == 0:
             raise TypeError(f"An epoch of {self._core.label} is a pass: it has no length.")
-        return self._length or self._left()
+        return self._length or self._remaining()
 
     def __bool__(self) -> bool:
         """True: an iterator is no container, and an epoch that is a pass has no length."""
@@ -87,25 +87,25 @@ class Epoch(Generic[T]):
     def _is_over(self) -> bool:
         """Whether it has ended. The first call finds out which epoch this is."""
         core = self._core
-        told, run = core.told, core.run
+        reported, run = core.reported, core.run
         is_broken_off = run.worker is None and run.progress[FETCHING]  # a pull, perhaps
-        if self._place is None:
+        if self._seen is None:
             now, given = here(core), core.run.given()
             self._number = now.epoch
             self._passes_over = given if given > now.epoch_start else None
-            self._length = self._left()
-        elif told.after is not self._place or is_broken_off:
+            self._length = self._remaining()
+        elif reported.after is not self._seen or is_broken_off:
             now, end = here(core), self._passes_over
-            is_end = told.mark is not None and told.mark.ended
+            is_end = reported.mark is not None and reported.mark.ended
             if is_end and (now.epoch, now.epoch_start) == (self._number + 1, end):
                 self._number, self._length = now.epoch, core.limits.epoch_size
             if end is not None and now.epoch_start >= end:
                 self._passes_over = None
             self._over = self._over or now.epoch != self._number
-        self._place = told.after
+        self._seen = reported.after
         return self._over
 
-    def _left(self) -> int:
+    def _remaining(self) -> int:
         """Batches that are left in an epoch of fixed size: in this, or at its end in the next."""
         core, size = self._core, self._core.limits.epoch_size
         return size and size - (core.run.given() - here(core).epoch_start) % size
@@ -148,10 +148,10 @@ class Waiting:
     def _wait(self) -> None:
         try:
             while (before := self._before) is not None and before.is_going():
-                before.outlast(self._left(self._core.glance))
+                before.outlast(self._limit(self._core.glance))
             self._before = None
-            self._left(0)
-            await_something(self._core, self._left)
+            self._limit(0)
+            await_something(self._core, self._limit)
         except _Cancelled:
             pass
         except BaseException as error:
@@ -159,7 +159,7 @@ class Waiting:
         self._is_over = True
         self._gone.put(None)
 
-    def _left(self, longest: float) -> float:
+    def _limit(self, longest: float) -> float:
         """The limit of its sleep. Raises if it was cancelled."""
         if self._is_cancelled or self._loop.is_closed():
             raise _Cancelled

@@ -17,7 +17,7 @@ class NotAnEnd(Exception):
     """A StopIteration that is no end of a pass; it is the cause of this."""
 
 
-def reported(error: BaseException, label: str, buffered: bool) -> BaseException:
+def as_reported(error: BaseException, label: str, buffered: bool) -> BaseException:
     """The exception that reports an error of the source to the consumer."""
     if isinstance(error, NotAnEnd):
         assert error.__cause__ is not None
@@ -25,9 +25,9 @@ def reported(error: BaseException, label: str, buffered: bool) -> BaseException:
     elif not buffered:
         return error
     kind = SourceError if buffered else RuntimeError
-    told = kind(f"The source of {label} raised {described(error)}.")
-    told.__cause__ = error
-    return told
+    report = kind(f"The source of {label} raised {described(error)}.")
+    report.__cause__ = error
+    return report
 
 
 def described(error: BaseException) -> str:

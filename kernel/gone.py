@@ -48,14 +48,14 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
     if run.hand is not None:  # the batch was put, or is lost
         progress, run.puts, mark = run.hand
         run.lost += run.puts - run.given() - len(run.batches)
-        if mark is not None and mark is not core.told.mark and not run.marks:
+        if mark is not None and mark is not core.reported.mark and not run.marks:
             run.end(mark, progress[BEGUN], core.epoch(run))  # it was not reported yet
         run.progress, run.hand = progress, None
         core.did("Enqueue", run)
     else:
         run.iterator = run.last.epoch = None
-        told = place.ended(core, None)
+        reported = place.ended(core, None)
         after = progress_after(Drop(core.limits, core.state(run)))
         # No call from here on: an interrupt finds both done or neither.
-        run.progress, core.told = after, told
+        run.progress, core.reported = after, reported
         core.did("Drop")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .arguments import seconds
-from .stall import tell
+from .stall import log_stall
 
 if TYPE_CHECKING:
     from .core import Core
@@ -23,13 +23,13 @@ def deadline(label: str, timeout: float | None) -> Limit | None:
         return None
     end = time.monotonic() + limit
 
-    def left(longest: float) -> float:
+    def allowed(longest: float) -> float:
         rest = end - time.monotonic()
         if rest <= 0:
             raise TimeoutError(f"{label} has given no batch for {limit} seconds.")
         return min(rest, longest)
 
-    return left
+    return allowed
 
 
 def watched(core: Core[Any], after: float, limit: Limit | None) -> Limit:
@@ -39,7 +39,7 @@ def watched(core: Core[Any], after: float, limit: Limit | None) -> Limit:
     """
     due: float | None = time.monotonic() + after
 
-    def left(longest: float) -> float:
+    def allowed(longest: float) -> float:
         nonlocal due
         if limit is not None:
             longest = limit(longest)
@@ -48,8 +48,8 @@ def watched(core: Core[Any], after: float, limit: Limit | None) -> Limit:
         wait = due - time.monotonic()
         if wait > 0:
             return min(wait, longest)
-        due = None  # first: after an interrupt in `tell` it is not logged again
-        tell(core, after)
+        due = None  # first: after an interrupt in `log_stall` it is not logged again
+        log_stall(core, after)
         return longest
 
-    return left
+    return allowed

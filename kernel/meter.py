@@ -65,7 +65,7 @@ class Meter:
             self._inside += perf_counter() - since
             self._processor += process_time() - processor
         elif action == "Start":
-            self._now = OTHER, self._place(run.held()), perf_counter()
+            self._now = OTHER, self._level(run.held()), perf_counter()
             self._worker = True
         elif action in ("Halt", "Die"):
             self.turns(OTHER, run)
@@ -80,7 +80,7 @@ class Meter:
             if self._entered is None:
                 self._inside += self._last - request[1]
 
-    def _place(self, held: int) -> int:
+    def _level(self, held: int) -> int:
         """The place in `FILLS` of so many batches."""
         if held and self._request is not None:
             held -= 1  # the waiting consumer takes this one at once
@@ -97,7 +97,7 @@ class Meter:
         if self._worker:
             fill = self._fill
             fill[place] += took / 2
-            place = self._place(run.held())
+            place = self._level(run.held())
             fill[place] += took / 2
         if doing == SOURCE:
             self._pulled = True

@@ -14,7 +14,7 @@ class Resume(NamedTuple):
     epoch: int  # in which the pass was begun
 
 
-class Start(NamedTuple):
+class PassStart(NamedTuple):
     """Where a pass began: after so many batches, in this epoch."""
 
     number: int

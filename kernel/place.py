@@ -13,7 +13,7 @@ from .buffer import Mark
 from .claims import holder
 from .errors import described
 from .machine import INITIAL, resumed
-from .passes import Resume, Start
+from .passes import PassStart, Resume
 from .run import FETCHING, Run
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Place(NamedTuple):
     pass_start: int = 0
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """The last mark that was reported, or is about to be. It counts once it is removed."""
 
     mark: Mark | None
@@ -38,25 +38,25 @@ class Told(NamedTuple):
     after: Place
 
 
-def place(core: Core[Any]) -> Place:
+def reported_place(core: Core[Any]) -> Place:
     """Where the consumer is."""
-    told, mark = core.told, core.run.first.mark()
-    return told.after if mark is None or mark is not told.mark else told.before
+    reported, mark = core.reported, core.run.first.mark()
+    return reported.after if mark is None or mark is not reported.mark else reported.before
 
 
-def ended(core: Core[Any], mark: Mark | None) -> Told:
-    """What `core.told` is once a mark, or the interrupt of a pull of its own, is reported."""
-    before, given = place(core), core.run.given()
+def ended(core: Core[Any], mark: Mark | None) -> Reported:
+    """What `core.reported` is once a mark, or the interrupt of a pull of its own, is reported."""
+    before, given = reported_place(core), core.run.given()
     # The pass goes on behind the end of an epoch that has its size, and of no other.
     goes_on = mark is not None and mark.ended
     goes_on = goes_on and given - before.epoch_start >= core.limits.epoch_size > 0
     after = Place(before.epoch + 1, given, before.pass_start if goes_on else given)
-    return Told(mark, before, after)
+    return Reported(mark, before, after)
 
 
 def here(core: Core[Any]) -> Place:
     """Where the consumer is. A pull of its own that was interrupted has ended its epoch."""
-    run, told = core.run, place(core)
+    run, now = core.run, reported_place(core)
     is_broken_off = (
         run.progress[FETCHING]
         and run.hand is None
@@ -64,72 +64,7 @@ def here(core: Core[Any]) -> Place:
         and holder(run.pullers) is None
     )
     given = run.given()
-    return Place(told.epoch + 1, given, given) if is_broken_off else told
-
-
-def state_dict(core: Core[Any]) -> dict[str, Any]:
-    """The place as plain values. Raises RuntimeError if the source's own `state_dict` raised."""
-    run, now, given = core.run, here(core), core.run.given()
-    begun = [start for start in run.starts.copy() if now.pass_start <= start.number < given]
-    start = begun[-1] if begun else Start(now.pass_start, now.epoch)
-    # Of those before the last batch: behind its last batch a source may say the state of its
-    # beginning, as torchdata's Loader does.
-    known = [s for s in run.snapshots.copy() if start.number < s.number < given]
-    if known and known[-1].error is not None:
-        raise RuntimeError(
-            f"The source of {core.label} could not say its state: {described(known[-1].error)}. "
-            "With snapshot_every=0 it is not asked."
-        ) from known[-1].error
-    return {
-        "version": VERSION,
-        "epoch_size": core.limits.epoch_size,
-        "epoch": now.epoch,
-        "batches_in_epoch": given - now.epoch_start,
-        "pass_epoch": start.epoch,
-        "batches_in_pass": given - start.number,
-        "source": known[-1].state if known else None,
-        "batches_after_source": given - known[-1].number if known else given - start.number,
-    }
-
-
-def load_state_dict(core: Core[Any], state: Any) -> None:
-    """Go on from a state. Raises ValueError for a bad one, RuntimeError if it is too late."""
-    if core.closed:
-        raise ValueError(f"{core.label} is closed.")
-    if core.entry is not None or core.run.is_used() or core.told.after != Place():
-        raise RuntimeError(f"{core.label} was read or loaded already: load its state before.")
-    if not isinstance(state, Mapping):
-        raise ValueError(f"state must be a mapping as state_dict gives it, not {state!r}.")
-    size = core.limits.epoch_size
-    version, of_size = number(state, "version"), number(state, "epoch_size")
-    if version != VERSION:
-        raise ValueError(f"state['version'] must be {VERSION}, not {version}.")
-    if of_size != size:
-        raise ValueError(f"state['epoch_size'] is {of_size}, this stream's is {size}.")
-    epoch, pass_epoch = number(state, "epoch"), number(state, "pass_epoch")
-    in_epoch, in_pass = number(state, "batches_in_epoch"), number(state, "batches_in_pass")
-    skip = number(state, "batches_after_source")
-    if "source" not in state:
-        raise ValueError("state['source'] is missing.")
-    said = state["source"]
-    if skip != in_pass if said is None else not 0 < skip < in_pass:
-        raise ValueError(f"state['batches_after_source'] does not fit the others: {skip}.")
-    if pass_epoch > epoch:
-        raise ValueError(f"state['pass_epoch'] is {pass_epoch}, and state['epoch'] only {epoch}.")
-    first = resumed(core.limits, in_epoch, in_pass)
-    if first is None:
-        raise ValueError(
-            f"state['batches_in_epoch'] and state['batches_in_pass'] are no place in epochs of "
-            f"{size}: {in_epoch}, {in_pass}."
-        )
-    if core.record is not None and first != INITIAL:
-        core.record.end("the stream was resumed")  # its first line says otherwise
-    run: Run[Any] = Run()
-    run.resume(first, epoch, Resume(in_pass, skip, said, pass_epoch))
-    told = Told(None, Place(), Place(epoch, -in_epoch, -in_pass))
-    # No call from here on: an interrupt finds both done or neither.
-    core.told = told
-    core.run = run
+    return Place(now.epoch + 1, given, given) if is_broken_off else now
 
 
 def number(state: Mapping[str, Any], key: str) -> int:
@@ -138,3 +73,85 @@ def number(state: Mapping[str, Any], key: str) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"state[{key!r}] must be an integer of at least 0, not {value!r}.")
     return value
+
+
+class Resumable:
+    """A stream whose place can be handed on to another one."""
+
+    _core: Core[Any]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The consumer's place, as plain values but for the source's own state.
+
+        While another thread reads, it may be behind. Raises RuntimeError if the source's has.
+        """
+        core = self._core
+        run, now, given = core.run, here(core), core.run.given()
+        begun = [start for start in run.starts.copy() if now.pass_start <= start.number < given]
+        start = begun[-1] if begun else PassStart(now.pass_start, now.epoch)
+        # Of those before the last batch: behind its last batch a source may say the state of its
+        # beginning, as torchdata's Loader does.
+        known = [s for s in run.snapshots.copy() if start.number < s.number < given]
+        if known and known[-1].error is not None:
+            raise RuntimeError(
+                f"The source of {core.label} could not say its state: "
+                f"{described(known[-1].error)}. With snapshot_every=0 it is not asked."
+            ) from known[-1].error
+        return {
+            "version": VERSION,
+            "epoch_size": core.limits.epoch_size,
+            "epoch": now.epoch,
+            "batches_in_epoch": given - now.epoch_start,
+            "pass_epoch": start.epoch,
+            "batches_in_pass": given - start.number,
+            "source": known[-1].state if known else None,
+            "batches_after_source": given - known[-1].number if known else given - start.number,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stream of `state` was; each pass has to be what it was there.
+
+        A pass is begun, and what was given of it is skipped: by `load_state_dict` of the source
+        where `state` has its state, of a `stream_fn` that makes a new source for the next pass.
+        Raises ValueError, which names the key, if it is no such state or of another `epoch_size`,
+        RuntimeError if this was entered, read or loaded already.
+        """
+        core = self._core
+        if core.closed:
+            raise ValueError(f"{core.label} is closed.")
+        if core.entry is not None or core.run.is_used() or core.reported.after != Place():
+            raise RuntimeError(f"{core.label} was read or loaded already: load its state before.")
+        if not isinstance(state, Mapping):
+            raise ValueError(f"state must be a mapping as state_dict gives it, not {state!r}.")
+        size = core.limits.epoch_size
+        version, of_size = number(state, "version"), number(state, "epoch_size")
+        if version != VERSION:
+            raise ValueError(f"state['version'] must be {VERSION}, not {version}.")
+        if of_size != size:
+            raise ValueError(f"state['epoch_size'] is {of_size}, this stream's is {size}.")
+        epoch, pass_epoch = number(state, "epoch"), number(state, "pass_epoch")
+        in_epoch, in_pass = number(state, "batches_in_epoch"), number(state, "batches_in_pass")
+        skip = number(state, "batches_after_source")
+        if "source" not in state:
+            raise ValueError("state['source'] is missing.")
+        said = state["source"]
+        if skip != in_pass if said is None else not 0 < skip < in_pass:
+            raise ValueError(f"state['batches_after_source'] does not fit the others: {skip}.")
+        if pass_epoch > epoch:
+            raise ValueError(
+                f"state['pass_epoch'] is {pass_epoch}, and state['epoch'] only {epoch}."
+            )
+        first = resumed(core.limits, in_epoch, in_pass)
+        if first is None:
+            raise ValueError(
+                f"state['batches_in_epoch'] and state['batches_in_pass'] are no place in epochs of "
+                f"{size}: {in_epoch}, {in_pass}."
+            )
+        if core.record is not None and first != INITIAL:
+            core.record.end("the stream was resumed")  # its first line says otherwise
+        run: Run[Any] = Run()
+        run.resume(first, epoch, Resume(in_pass, skip, said, pass_epoch))
+        reported = Reported(None, Place(), Place(epoch, -in_epoch, -in_pass))
+        # No call from here on: an interrupt finds both done or neither.
+        core.reported = reported
+        core.run = run

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .buffer import Mark
-from .errors import NotAnEnd, reported
+from .errors import NotAnEnd, as_reported
 from .machine import Enqueue, Exhaust, Fail
 from .passes import Resume
 from .run import BEGUN, MARK, Run, progress_after
@@ -66,7 +66,7 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     failed = Fail(core.limits, run.own_state())
     assert failed is not None
     run.iterator = None
-    mark = Mark(reported(error, core.label, core.limits.capacity > 0))
+    mark = Mark(as_reported(error, core.label, core.limits.capacity > 0))
     run.end(mark, False, core.epoch(run))
     run.advance(failed)
     core.did("Fail", run)
@@ -101,7 +101,7 @@ def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
         if loaded is not None and loaded[0] is source and iterator is not source:
             iterator = noted(core, source, iterator, loaded[1])
     else:
-        iterator = resumed(core, source, resume)
+        iterator = resumed_pass(core, source, resume)
     keeps = (kept for kept in (source, iterator) if is_stateful(kept))
     run.stateful = next(keeps, None) if core.snapshot_every else None
     return iterator
@@ -112,7 +112,7 @@ def is_stateful(kept: Any) -> bool:
     return hasattr(kept, "state_dict") and hasattr(kept, "load_state_dict")
 
 
-def resumed(core: Core[Any], source: Any, resume: Resume) -> Any:
+def resumed_pass(core: Core[Any], source: Any, resume: Resume) -> Any:
     """The rest of a pass. Raises ValueError if the source has no such pass."""
     state = copy.deepcopy(resume.state)  # a copy: the source may write in it
     if state is not None and is_stateful(source):

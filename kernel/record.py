@@ -42,7 +42,7 @@ class Record:
         self._lines: deque[str] = deque()
         self._writers: list[Claim] = []
         self._waits: list[int] = []  # threads whose request waits, by the record
-        self._told: list[int] = []  # threads whose Withdraw another thread has written
+        self._withdrawn: list[int] = []  # threads whose Withdraw another thread has written
         self._inside = False
         header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
         try:
@@ -82,7 +82,7 @@ class Record:
         elif action == "Enter":
             self._inside = True
         if action == "Withdraw":
-            if _removed(self._told, number):
+            if _removed(self._withdrawn, number):
                 return
             if not _removed(self._waits, number):  # a handler in it has made a request of its own
                 lines.append(_line("Request", thread))
@@ -91,7 +91,7 @@ class Record:
             for waiter in self._waits[:] if action == "Request" else [number]:
                 if _removed(self._waits, waiter):
                     if waiter != number:
-                        self._told.append(waiter)
+                        self._withdrawn.append(waiter)
                     lines.append(_line("Withdraw", thread))
             if action == "Request":
                 self._waits.append(number)

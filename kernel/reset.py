@@ -9,7 +9,7 @@ from typing import Any
 from .claims import Claim
 from .consumer import await_turn
 from .core import Core
-from .place import Place, Told, here
+from .place import Place, Reported, here
 from .run import Run
 from .scope import GIVEN_UP, enter, let_go
 
@@ -74,9 +74,9 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
         fresh, after = run.follower(), now
     else:
         fresh, after = Run(given), Place(now.epoch, given, given)
-    told = Told(None, now, after)
+    reported = Reported(None, now, after)
     # No call from here on: an interrupt finds both done or neither.
-    core.told = told
+    core.reported = reported
     core.run = fresh
     ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed
     run.iterator = None

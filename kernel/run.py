@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from .buffer import Mark, Part
 from .claims import Claim
 from .machine import INITIAL, Limits, State, Worker
-from .passes import Resume, Snapshot, Start
+from .passes import PassStart, Resume, Snapshot
 
 if TYPE_CHECKING:
     from .core import Entry
@@ -48,7 +48,7 @@ class Run(Generic[T]):
         """How many batches were put since the stream was made; too few during `run_ahead`."""
         self.lost = 0
         """How many batches of callers' own pulls an interrupt has lost. They count as given."""
-        self.starts: list[Start] = []
+        self.starts: list[PassStart] = []
         """The passes, as far as the consumer may be there. A list is copied in one step, on
         free-threaded builds too; a deque is not."""
         self.resumes: Resume | None = None
@@ -67,7 +67,7 @@ class Run(Generic[T]):
         """How often the worker has announced that it will sleep. It looks once more first."""
         self.rung = 0
         """The last parking for which a caller has rung. Callers write this after the ring."""
-        self.answered: object = None
+        self.rung_for: object = None
         """The last sleep of a consumer for which the worker has rung."""
 
     def follower(self, whole: bool = False) -> Run[T]:
@@ -139,7 +139,7 @@ class Run(Generic[T]):
 
     def began(self, epoch: int) -> None:
         """A pass has begun."""
-        start, given = Start(self.puts, epoch), self.given()
+        start, given = PassStart(self.puts, epoch), self.given()
         while len(self.starts) > 1 and self.starts[1].number < given:
             del self.starts[0]
         if self.starts and self.starts[-1].number == start.number:
@@ -182,7 +182,7 @@ class Run(Generic[T]):
         if state[MARK] == "ended":
             self.end(Mark(StopIteration()), self.progress[BEGUN], epoch)
         if resume.in_pass:
-            self.starts.append(Start(-resume.in_pass, resume.epoch))
+            self.starts.append(PassStart(-resume.in_pass, resume.epoch))
             self.resumes = resume
         if resume.state is not None:
             self.snapshots.append(Snapshot(-resume.skip, resume.state))

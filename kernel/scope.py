@@ -73,10 +73,10 @@ def leave(core: Core[Any], failure: object) -> None:
     if core.closed and (entry is None or not entry.lives()):
         return  # closing has left it
     if entry is not None:
-        left = object()
+        mine = object()
         if Leave(core.limits, core.state(core.run)) is not None:
-            entry.over.append(left)
-        if entry.over[0] in (left, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
+            entry.over.append(mine)
+        if entry.over[0] in (mine, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
             core.did("Leave")
             join(core, entry, failure)
             return

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .core import Core
 
 
-def tell(core: Core[Any], seconds: float) -> None:
+def log_stall(core: Core[Any], seconds: float) -> None:
     """Log the state and the stack of the worker, as a warning of the logger "kernel"."""
     import logging  # noqa: PLC0415  # only a stall needs it
 

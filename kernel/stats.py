@@ -73,13 +73,13 @@ class Stats(NamedTuple):
         if asked > LITTLE:
             source = self.source / self.seconds
             if source >= asked / 2:
-                told = f"the source is the bottleneck: {request}"
+                cause = f"the source is the bottleneck: {request}"
             else:
-                told = (
+                cause = (
                     f"the hand-over is the bottleneck: {request}, and {source:.0%} of the time the "
                     "source was asked; make the batches larger, or see what else runs"
                 )
-            return told
+            return cause
         busy = f"the process kept {self.processors:.1f} processors busy"
         if waited > LITTLE:
             return (

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from timeit import default_timer
-from typing import Any, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
+from typing import Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
-from . import arguments, place, reset
-from .consumer import read, took
+from . import arguments, reset
+from .consumer import read, wake_worker
 from .core import Core
 from .epoch import Epoch
-from .limit import Limit, deadline
-from .machine import Limits
-from .meter import Meter
-from .record import Record
+from .limit import deadline
+from .place import Resumable
 from .scope import Gate, enter, leave
 from .stats import Stats
 from .types import TimeProfile
@@ -22,12 +20,12 @@ from .types import TimeProfile
 T = TypeVar("T")
 
 
-class StreamWrapper(Generic[T]):
+class StreamWrapper(Resumable, Generic[T]):
     """Reads a source epoch by epoch, and in a buffered one prefetches batches in a thread.
 
-    A pass over the source is one iterator, `iter(stream_fn())`. A new one follows when it is
-    exhausted. `for batch in stream` reads one epoch. You get the batches, ends and errors that you
-    would get without a thread, in the same order.
+    A pass over the source is one iterator, `iter(stream_fn())`; a new one follows when it is
+    exhausted. `for batch in stream` reads one epoch: the batches and errors, in order, that you
+    would get without a thread.
 
     :param stream_fn: callable that returns the iterable of a pass
     :param buffer_size: batches held and being pulled, at most; less than 1: no buffer, no thread
@@ -37,20 +35,19 @@ class StreamWrapper(Generic[T]):
     :param profile: mapping to which `read_batch_<name>` adds the seconds that each batch took
     :param stop_timeout: seconds for which leaving waits for a pull in flight; None means for ever
     :param with_epoch: call `stream_fn` with the number, from 0, of the epoch that a pass begins in
-    :param snapshot_every: where the source, or its iterator, has `state_dict`, it is asked after
-        each so many batches of a pass, for `state_dict` of this; less than 1 means never
-    :param lookahead: while a gate is open, the thread pulls past the end of an epoch, into the next
-        ones, as long as there is room in the buffer; not past an error or a pass without batches
-    :param record: text file to which each action of the protocol is written, as a line of JSON,
-        for `python -m specs trace FILE`; None means no record, at no cost
+    :param snapshot_every: batches of a pass after which the source, or its iterator, is asked for
+        its own `state_dict`, if it has one; less than 1 means never
+    :param lookahead: while a gate is open, the thread pulls past ends of epochs as long as there is
+        room in the buffer; not past an error or a pass without batches
+    :param record: text file for the actions of the protocol, a line of JSON each, which
+        `python -m specs trace FILE` checks; None means no record, at no cost
     :param stats: count which thread waits for which, for `stats()`
-    :param stall_after: seconds of waiting for the worker after which a `next` logs, once, what the
-        source is doing: its stack and the state, as a warning of the logger "kernel". None: never
+    :param stall_after: seconds of waiting after which `next` logs the source's stack; None: never
     :raises TypeError, ValueError: if an argument is none of these; the message names it
 
-    A buffered stream is read in a `with` block, which starts the thread and stops it. Stopping
-    keeps everything: entering again goes on from there, and reading outside goes on without a
-    thread. The thread pulls while `allow_buffering` is open or while `next` waits.
+    Read a buffered stream in a `with` block, which starts the thread and stops it. A stop keeps
+    all: entering again goes on from there, as does reading outside, without a thread. The thread
+    pulls while `allow_buffering` is open or while `next` waits.
 
     >>> stream = StreamWrapper(lambda: range(3), buffer_size=2, epoch_size=2)
     >>> with stream:
@@ -76,22 +73,20 @@ class StreamWrapper(Generic[T]):
     ) -> None:
         arguments.function("stream_fn", stream_fn)
         arguments.mapping("profile", profile)
-        capacity = arguments.size("buffer_size", buffer_size)
-        size = arguments.size("epoch_size", epoch_size)
-        limits = Limits(capacity, size, bool(lookahead))
-        self._name, self._event = name, f"read_batch_{name}"
-        self._profile, self._plain = profile, profile is None and record is None
-        label = f"StreamWrapper {name!r}"
+        self._name, self._profile = name, profile
+        self._plain = profile is None and record is None
         self._core: Core[T] = Core(
             stream_fn,
-            limits,
-            label=label,
+            arguments.size("buffer_size", buffer_size),
+            arguments.size("epoch_size", epoch_size),
+            f"StreamWrapper {name!r}",
             stop_timeout=arguments.seconds("stop_timeout", stop_timeout),
-            record=None if record is None else Record(record, limits, label),
-            meter=Meter(limits) if stats else None,
-            stall_after=arguments.seconds("stall_after", stall_after),
             numbered=bool(with_epoch),
             snapshot_every=arguments.size("snapshot_every", snapshot_every),
+            lookahead=bool(lookahead),
+            record=record,
+            stats=bool(stats),
+            stall_after=arguments.seconds("stall_after", stall_after),
         )
 
     @property
@@ -108,8 +103,8 @@ class StreamWrapper(Generic[T]):
     def allow_buffering(self) -> AbstractContextManager[None]:
         """A gate: the worker may pull while any `with stream.allow_buffering` is active.
 
-        Put it around work that leaves the interpreter to others (native code, I/O), and the worker
-        does not compete with your own. Gates nest. Leaving one does not wait for a pull in flight.
+        Put it around work that leaves the interpreter to others (native code, I/O): your own work
+        then competes with none. Gates nest. Leaving one does not wait for a pull in flight.
         """
         return Gate(self._core)
 
@@ -129,8 +124,8 @@ class StreamWrapper(Generic[T]):
         """Stop the worker, after the pull that it is in, and keep everything for later.
 
         A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. Then the
-        thread is given up. Reading gives what is buffered, a WorkerDied, and a fresh pass. The
-        thread ends when its pull returns; until then the source may be in both passes.
+        thread is given up, until its pull returns. Reading gives what is buffered, a WorkerDied,
+        and a fresh pass, in which the source may be at the same time.
 
         :raises RuntimeError: if the stream was not entered, or its own source leaves it
         :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
@@ -161,10 +156,10 @@ class StreamWrapper(Generic[T]):
                     pass  # another thread took it
                 else:
                     if run.parked > run.rung and len(part.batches) <= core.low_water:
-                        took(core, run)
+                        wake_worker(core, run)
                     return batch
             return read(core, None, True)
-        return self._read()
+        return self.get()
 
     def get(self, timeout: float | None = None) -> T:
         """`next`, but TimeoutError once it has waited so many seconds: nothing is lost.
@@ -172,35 +167,15 @@ class StreamWrapper(Generic[T]):
         A pull of the caller's own, without a buffer or outside `with`, is not cut short. With 0 it
         takes what is there; a worker in front of a shut gate may never see such a request.
         """
-        return self._read(deadline(self._core.label, timeout))
-
-    def _read(self, limit: Limit | None = None) -> T:
-        start = default_timer()
+        limit, start = deadline(self._core.label, timeout), default_timer()
         batch = read(self._core, limit)  # ends and errors are not timed
         if self._profile is not None:
-            self._profile.setdefault(self._event, []).append(default_timer() - start)
+            self._profile.setdefault(f"read_batch_{self._name}", []).append(default_timer() - start)
         return batch
 
     def epoch(self) -> Epoch[T]:
         """The rest of this epoch, as an iterator that stays exhausted; also for `async for`."""
         return Epoch(self._core, self.__next__)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The consumer's place, as plain values but for the source's own state.
-
-        While another thread reads, it may be behind. Raises RuntimeError if the source's has.
-        """
-        return place.state_dict(self._core)
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream of `state` was; each pass has to be what it was there.
-
-        A pass is begun, and what was given of it is skipped: by `load_state_dict` of the source
-        where `state` has its state, of a `stream_fn` that makes a new source for the next pass.
-        Raises ValueError, which names the key, if it is no such state or of another `epoch_size`,
-        RuntimeError if this was entered, read or loaded already.
-        """
-        place.load_state_dict(self._core, state)
 
     def stats(self) -> Stats:
         """The counts so far. Raises RuntimeError if the stream was made without `stats`."""
@@ -211,8 +186,8 @@ class StreamWrapper(Generic[T]):
     def restart(self) -> None:
         """Give up epoch, pass and buffered batches, and begin the epoch again with a fresh pass.
 
-        Inside `with` it stays inside. A pull in flight is waited for, as in leaving; a TimeoutError
-        is raised at the end. Raises RuntimeError if another thread reads, ValueError if closed.
+        Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
+        TimeoutError comes last. Raises RuntimeError if another thread reads, ValueError if closed.
         """
         reset.restart(self._core, self)
 

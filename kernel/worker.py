@@ -44,7 +44,7 @@ def live(
     if core is not None:
         if entry.death is not None and entry.claim is not None:  # else `give_up` has said so
             core.did("Die")
-        answer(core, core.run)
+        ring_consumer(core, core.run)
     for leaver in entry.leavers:
         leaver.put(None)
 
@@ -122,7 +122,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             run.advance(fetched)
             core.did("Fetch")
             pull(core, run)
-            answer(core, run)
+            ring_consumer(core, run)
             if not core.gates or run.last.marks:  # most likely this was all: park, and then look
                 run.parked += 1
                 parked = True
@@ -133,12 +133,12 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             parked = True
 
 
-def answer(core: Core[Any], run: Run[Any]) -> object:
+def ring_consumer(core: Core[Any], run: Run[Any]) -> object:
     """Something was put: wake the consumer if it may sleep and no ring was for that sleep yet."""
     sleep = core.sleep
-    if sleep is not run.answered:
+    if sleep is not run.rung_for:
         core.bell.put(None)
-        run.answered = sleep
+        run.rung_for = sleep
     return sleep
 
 
@@ -156,7 +156,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     first = at = run.progress[COUNT]
     last = epoch_size - 1 if epoch_size else sys.maxsize
     run.progress = True, True, at, True
-    answered = run.answered
+    rung_for = run.rung_for
     failure: BaseException | None = None
     parked = False
     try:
@@ -175,8 +175,8 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
                 if not gates or over:  # in this order: a gate may be opened after the stop
                     return False
                 append(next(iterator))
-                if core.sleep is not answered:
-                    answered = answer(core, run)
+                if core.sleep is not rung_for:
+                    rung_for = ring_consumer(core, run)
             at += 1
     except BaseException as error:
         failure = error
@@ -189,5 +189,5 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     elif failure is not None:
         fail(core, run, failure)
         failure = None
-    answer(core, run)
+    ring_consumer(core, run)
     return False

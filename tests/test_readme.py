@@ -117,7 +117,9 @@ def test_table_of_obligations() -> None:
 def test_table_of_files() -> None:
     """The guide of the library lists its files."""
     files = [row[0].split("`")[1] for row in rows(KERNEL, "files")]
-    assert sorted(["__init__.py", *files]) == sorted(p.name for p in KERNEL.parent.glob("*.py"))
+    assert sorted(["__init__.py", *files]) == sorted(
+        str(path.relative_to(KERNEL.parent)) for path in KERNEL.parent.rglob("*.py")
+    )
 
 
 def test_map_of_folders() -> None:

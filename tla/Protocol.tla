@@ -2,7 +2,7 @@
 (***************************************************************************)
 (* The enqueue / dequeue / stop / restart protocol of StreamWrapper.       *)
 (*                                                                         *)
-(* This is kernel/machine.py, action by action under the same names, and a *)
+(* This is kernel/machine, action by action under the same names, and a    *)
 (* test compares the two state graphs edge by edge. A worker pulls batches *)
 (* from a source into a bounded buffer ahead of a consumer. Where there is *)
 (* no worker (unbuffered, or outside `with') the consumer takes the steps  *)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import z3
 
-from kernel.machine import Later, in_later, with_batch, with_mark
+from kernel.machine import Later, in_later, put
 from specs.history import is_open
 from specs.proof.moments import NOW
 from specs.proof.sequences import Interval, epochs, interval, plain
@@ -64,11 +64,10 @@ def test_epochs_behave_as_tuples(later: Later) -> None:
         else:
             with pytest.raises(IndexError):
                 whole[place]
-    assert values(with_batch(whole)) == with_batch(later)  # type: ignore[arg-type]
     for mark in ("none", "ended"):
-        for word in ("ended", "failed"):
-            known, behind = with_mark(word, mark, whole)  # type: ignore[arg-type]
-            assert (known, values(behind)) == with_mark(word, mark, later)  # type: ignore[arg-type]
+        for batches, word in ((1, "none"), (1, "ended"), (0, "ended"), (0, "failed")):
+            *known, behind = put(batches, word, 2, mark, whole)  # type: ignore[arg-type]
+            assert (*known, values(behind)) == put(batches, word, 2, mark, later)  # type: ignore[arg-type]
     assert values((*whole, *later)) == (*later, *later)
     assert [bool(whole == other) for other in TUPLES] == [later == other for other in TUPLES]
 

@@ -31,7 +31,7 @@ from rich.table import Table
 
 from .equivalent import EXPLAINED
 from .graph import dump
-from .mutants import FILES, ROOT, Mutant, all_mutants
+from .mutants import FILES, MACHINE, ROOT, Mutant, all_mutants
 
 COPIED = ("kernel", "specs", "tests", "tla", "pyproject.toml", "README.md")
 KILLED, TIMEOUT, SURVIVED = "killed", "timeout", "survived"
@@ -46,9 +46,9 @@ class Layer(NamedTuple):
 
 
 LAYERS = {
-    "graph": Layer(("tests/mutation/graph.py",), 60, FILES[:1]),
-    "places": Layer(("tests/machine/test_resumed.py", "-k=not every_place"), 60, FILES[:1]),
-    "pure stateful": Layer(("tests/machine/test_stateful.py::test_pure_machine",), 60, FILES[:1]),
+    "graph": Layer(("tests/mutation/graph.py",), 60, MACHINE),
+    "places": Layer(("tests/machine/test_resumed.py", "-k=not every_place"), 60, MACHINE),
+    "pure stateful": Layer(("tests/machine/test_stateful.py::test_pure_machine",), 60, MACHINE),
     "scheduler": Layer(
         ("tests/schedules/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30
     ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 EXPLAINED: dict[str, tuple[str, ...]] = {
     "Without a buffer a pull starts for a waiting request only, and then nothing is buffered.": (
-        "kernel/machine.py:Fetch: if fetching or buffered + in_later(later) >= (limits.capacity or 1): -> if fetching or buffered + in_later(later) >= (limits.capacity or 2):",
+        "kernel/machine/puller.py:Fetch: if fetching or buffered + in_later(later) >= (limits.capacity or 1): -> if fetching or buffered + in_later(later) >= (limits.capacity or 2):",
     ),
     "How often one who waits looks around by itself is a guess: any such time will do.": (
         "kernel/core.py:module: glance = 0.5 -> glance = 1.5",

@@ -26,7 +26,8 @@ SHELL = (
     "claims passes run pull gone worker launch limit consumer scope "
     "core place epoch reset arguments stream"
 )
-FILES = tuple(f"kernel/{name}.py" for name in ("machine", *SHELL.split()))
+MACHINE = tuple(f"kernel/machine/{name}.py" for name in ("state", "callers", "puller"))
+FILES = (*MACHINE, *(f"kernel/{name}.py" for name in SHELL.split()))
 
 
 class Mutant(NamedTuple):

@@ -55,7 +55,7 @@ OPENED = Program(1, 0, ("Enter", "Next", "Allow", "Prefetched", "Exit"), (1, 2, 
 
 PLANTED = {
     "the consumer is not rung for": Planted(
-        "worker.answer", "core.bell.put(None)", "pass", "restart", "lost wake-up"
+        "worker.ring_consumer", "core.bell.put(None)", "pass", "restart", "lost wake-up"
     ),
     "the worker is not rung for": Planted(
         "run.Run.ring", "entry.bell.put(why)", "pass", "prefetch", "observation"
@@ -64,7 +64,11 @@ PLANTED = {
         "scope.join", "    entry.bell.put(None)\n", "    pass\n", FULL, "lost wake-up"
     ),
     "a worker that goes rings for nobody who reads": Planted(
-        "worker.live", "answer(core, core.run)", "pass", "closed-while-waiting", "lost wake-up"
+        "worker.live",
+        "ring_consumer(core, core.run)",
+        "pass",
+        "closed-while-waiting",
+        "lost wake-up",
     ),
     "a worker that goes rings for nobody who leaves": Planted(
         "worker.live", "leaver.put(None)", "pass", "restart", "lost wake-up"
@@ -100,7 +104,7 @@ PLANTED = {
         "lost wake-up",
     ),
     "an end is told before the batch in front of it": Planted(
-        "consumer.tell",
+        "consumer.report",
         "if mark is None or part.batches:",
         "if mark is None:",
         "epochs-of-one",
@@ -141,7 +145,7 @@ PLANTED = {
         preemptions=2,
     ),
     "an end is told twice": Planted(
-        "consumer.tell",
+        "consumer.report",
         " or mark.error is None",
         "",
         Program(
@@ -164,7 +168,7 @@ PLANTED = {
         "consumer.sleep", "run.ring()", "pass", "errors", "lost wake-up"
     ),
     "a slot is freed, and nobody told": Planted(
-        "consumer.took", "run.ring()", "pass", "prefetch", "observation"
+        "consumer.wake_worker", "run.ring()", "pass", "prefetch", "observation"
     ),
     "entered, and the worker is not told": Planted(
         "scope.enter",
@@ -174,7 +178,7 @@ PLANTED = {
         "observation",
     ),
     "running ahead, it wakes nobody": Planted(
-        "worker.run_ahead", "if core.sleep is not answered:", "if False:", "restart", "lost wake-up"
+        "worker.run_ahead", "if core.sleep is not rung_for:", "if False:", "restart", "lost wake-up"
     ),
     "asleep without a second look": Planted(
         "worker.work",
@@ -239,9 +243,9 @@ PLANTED = {
         "lost wake-up",
     ),
     "the sleep that was answered is read anew": Planted(
-        "worker.answer",
-        "run.answered = sleep",
-        "run.answered = core.sleep",
+        "worker.ring_consumer",
+        "run.rung_for = sleep",
+        "run.rung_for = core.sleep",
         Program(1, 0, ("Enter", "Next"), (1, 2)),
         "lost wake-up",
     ),
@@ -286,7 +290,7 @@ PLANTED = {
         "observation",
     ),
     "a pull is not given back": Planted(
-        "consumer.pull",
+        "consumer.pull_or_bury",
         "claim.give_back(run.pullers)",
         "pass",
         Program(1, 0, ("Enter", "Exit", "Next", "Enter"), (1, 2)),

@@ -16,9 +16,9 @@ from kernel.run import Run
 from .control import Control
 
 WATCHED: dict[type, tuple[str, ...]] = {
-    Core: ("entry", "run", "sleep", "told", "closed", "waiting", "loaded"),
+    Core: ("entry", "run", "sleep", "reported", "closed", "waiting", "loaded"),
     Run: (
-        *("worker", "progress", "parked", "rung", "answered", "iterator", "hand"),
+        *("worker", "progress", "parked", "rung", "rung_for", "iterator", "hand"),
         *("puts", "lost", "resumes", "stateful", "starts", "snapshots", "last", "first"),
     ),
     Entry: ("claim", "light", "death", "thread"),
@@ -27,7 +27,7 @@ WATCHED: dict[type, tuple[str, ...]] = {
 """Attributes that are written after their holder was made. A test says that these are all."""
 
 
-QUIET = ("told",)
+QUIET = ("reported",)
 """Attributes that are written together with others: CPython lets nobody in between."""
 
 
@@ -53,7 +53,7 @@ def moved(
     """`Run.first`, with no points: it is read to read its deques, and written with the mark's read.
 
     To leave a part is to take its mark. CPython lets nobody in between the look whether it is there
-    and that. `consumer.tell` leans on it.
+    and that. `consumer.report` leans on it.
     """
 
     def get(run: Any) -> Any:
@@ -118,7 +118,7 @@ class Deque(deque[Any]):
     """`deque`, whose every operation is one step.
 
     To read its first is none, nor to delete it: CPython lets nobody in between the look whether
-    there is one and that. `consumer.tell` leans on it.
+    there is one and that. `consumer.report` leans on it.
     """
 
     vars().update(steps(deque, LOOKS, write=False))

@@ -122,14 +122,14 @@ def test_a_thread_that_was_given_up_may_die(monkeypatch: pytest.MonkeyPatch) -> 
     """Rule 1: nor does it matter to the next worker if that thread ends by an error of its own."""
     source = Stuck(0, "error")
     wrapped = given_up(source)
-    reported = pull.reported
+    reported = pull.as_reported
 
     def fails(error: BaseException, label: str, buffered: bool) -> BaseException:
         if threading.current_thread() is source.thread:
             raise MemoryError
         return reported(error, label, buffered)
 
-    monkeypatch.setattr(pull, "reported", fails)
+    monkeypatch.setattr(pull, "as_reported", fails)
     buried(wrapped)
     with wrapped:
         assert next(wrapped) == FRESH[0]

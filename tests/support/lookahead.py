@@ -21,20 +21,25 @@ Enqueue begins an epoch with each batch: MarkIsLast in Enqueue
 - Put(1, "none") /\ UNCHANGED begun
 + UNCHANGED begun /\ (IF mark = "none" THEN Put(1, "none")
 +           ELSE later' = Append(later, <<1, "none">>) /\ UNCHANGED <<buffered, mark>>)
-< later = with_batch(later)
-> later = (*later, (1, "none"))
+< buffered, mark, later = put(
+> if mark != "none" and not ends:
+>         later = (*later, (0, "none"))
+>     buffered, mark, later = put(
 
 Enqueue goes on counting in the next epoch: EpochBounded in Enqueue
 - EpochSize = 0 \/ count + 1 = EpochSize
 + EpochSize = 0
 < begun, count = limits.lookahead, 0
-> begun = limits.lookahead
+> begun, count = limits.lookahead, count + 1
 
 Enqueue puts a batch in front of the end: Refines in Enqueue
 - Put(1, "none") /\ UNCHANGED begun
 + buffered' = buffered + 1 /\ UNCHANGED <<mark, later, begun>>
-< if mark == "none":
-> if mark == "none" or count + 1 != limits.epoch_size:
+< buffered, mark, later = put(
+> if mark != "none" and not ends:
+>         buffered += 1
+>     else:
+>         buffered, mark, later = put(
 
 EndEpoch loses the next epoch: Conservation in EndEpoch
 - buffered' = Head(later)[1]

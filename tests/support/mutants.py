@@ -117,8 +117,8 @@ Enqueue ends the epoch a batch late: EpochBounded in Enqueue
 -     /\ IF count + 1 = EpochSize
 + count' = IF EpochSize = 0 \/ count = EpochSize THEN 0 ELSE count + 1
 +     /\ IF count = EpochSize
-< count == limits.epoch_size
-> count == limits.epoch_size + 1
+< count + 1 == limits.epoch_size
+> count == limits.epoch_size
 
 Fetch runs past a mark: MarkIsLast in Fetch
 - begun /\ permits > 0

@@ -169,7 +169,7 @@ class Faulty(RandomUser):
         if kind < 0.02 and self.may_read:
             with (
                 mock.patch.object(consumer, "sleep", side_effect=KeyboardInterrupt),
-                mock.patch.object(consumer, "answer", side_effect=self.pull),
+                mock.patch.object(consumer, "pull", side_effect=self.pull),
             ):
                 try:
                     self.next()

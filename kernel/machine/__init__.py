@@ -1,0 +1,82 @@
+"""The protocol of `StreamWrapper`: pure functions on one small immutable state.
+
+One function per action. An action takes the limits and the state and returns the next state, or
+None when it is not enabled. Nothing here knows of threads, waiting or payloads: the shell applies
+the actions, and waits where one returns None. Read this beside `tla/Protocol.tla`: variables,
+actions and their order are the same there, and a test compares the two state graphs edge by edge.
+
+Every variable has one writer. Callers write what may be done, the puller writes what was done,
+and between them stands the buffer, to which the puller adds and from which callers take. So an
+action changes its own side only, and the two sides need no lock.
+"""
+
+from __future__ import annotations
+
+from .callers import Allow, Dequeue, Disallow, EndEpoch, Enter, Leave, Raise, Request, Withdraw
+from .puller import Bury, Die, Drop, Enqueue, Exhaust, Fail, Fetch, Halt, Start
+from .state import (
+    INITIAL,
+    Action,
+    Consumer,
+    Later,
+    Limits,
+    Mark,
+    Scope,
+    State,
+    Variables,
+    Worker,
+    in_later,
+    put,
+    resumed,
+)
+
+__all__ = [
+    "ACTIONS",
+    "CALLERS",
+    "INITIAL",
+    "PULLER",
+    "Action",
+    "Allow",
+    "Bury",
+    "Consumer",
+    "Dequeue",
+    "Die",
+    "Disallow",
+    "Drop",
+    "EndEpoch",
+    "Enqueue",
+    "Enter",
+    "Exhaust",
+    "Fail",
+    "Fetch",
+    "Halt",
+    "Later",
+    "Leave",
+    "Limits",
+    "Mark",
+    "Raise",
+    "Request",
+    "Scope",
+    "Start",
+    "State",
+    "Variables",
+    "Withdraw",
+    "Worker",
+    "in_later",
+    "put",
+    "resumed",
+]
+
+CALLERS: tuple[Action, ...] = (
+    Enter,
+    Leave,
+    Allow,
+    Disallow,
+    Request,
+    Withdraw,
+    Dequeue,
+    EndEpoch,
+    Raise,
+)
+PULLER: tuple[Action, ...] = (Start, Halt, Fetch, Enqueue, Exhaust, Fail, Drop, Die, Bury)
+ACTIONS: tuple[Action, ...] = CALLERS + PULLER
