@@ -22,7 +22,8 @@ def close(core: Core[Any]) -> None:
     ended: list[Any] = []
     claim = Claim.of_this_thread()
     claim.hold(_close, core, claim, ended)
-    _end(*ended)
+    _shut(*ended)
+    _raise(*ended)
 
 
 def restart(core: Core[Any], wrapper: object) -> None:
@@ -31,15 +32,10 @@ def restart(core: Core[Any], wrapper: object) -> None:
         raise ValueError(f"{core.label} is closed.")
     if core.is_source():
         raise RuntimeError(f"{core.label} was restarted by its own source.")
-    inside = core.is_inside()
     ended: list[Any] = []
     claim = Claim.of_this_thread()
-    claim.hold(_restart, core, claim, ended)
-    try:
-        _end(*ended)
-    finally:
-        if inside:
-            enter(core, wrapper)
+    claim.hold(_restart, core, claim, ended, wrapper)
+    _raise(*ended)
 
 
 def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
@@ -52,13 +48,20 @@ def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     claim.give_back(core.resets)
 
 
-def _restart(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -> None:
+    """As the one consumer to the end: a thread that began to read would keep this from entering."""
     if not await_turn(core, claim) or claim.take(core.resets) is not None:
         raise RuntimeError(f"{core.label} was restarted while it is read, closed or restarted.")
     if core.record is not None:
         core.record.end("the stream was restarted")
+    inside = core.is_inside()
     _give_up(core, claim, ended)
     claim.give_back(core.resets)
+    try:
+        _shut(*ended)
+    finally:
+        if inside:
+            enter(core, wrapper, claim)
     claim.give_back(core.turns)
 
 
@@ -81,6 +84,7 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed
     run.iterator = None
     claim.give_back(run.pullers)
+    core.bell.put(None)  # a consumer may have taken this thread for one that pulls
 
 
 def _stop(core: Core[Any]) -> TimeoutError | None:
@@ -96,10 +100,14 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
     return None
 
 
-def _end(iterator: Any, late: TimeoutError | None) -> None:
-    """Close a generator now, so that the garbage collector need not. Then raise the error."""
+def _shut(iterator: Any, _: TimeoutError | None) -> None:
+    """Close a generator now, so that the garbage collector need not."""
     shut = getattr(iterator, "close", None)
     if shut is not None:
         shut()
+
+
+def _raise(_: Any, late: TimeoutError | None) -> None:
+    """Raise the error of leaving, if there is one."""
     if late is not None:
         raise late

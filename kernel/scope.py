@@ -24,16 +24,18 @@ GIVEN_UP: Final = object()
 """Says that `restart` or `close` has left a `with`. If it is interrupted, leaving is no error."""
 
 
-def enter(core: Core[Any], wrapper: object) -> None:
-    """Enter. If there is a buffer, start the worker first."""
+def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> None:
+    """Enter. If there is a buffer, start the worker first. No thread but this consumer may read."""
     claim, entry = Claim.of_this_thread(), Entry()
     try:
-        claim.hold(_enter, core, claim, wrapper, entry)
+        claim.hold(_enter, core, claim, wrapper, entry, consumer)
     finally:  # after the claim's end, for which the worker waits
         entry.bell.put(None)
 
 
-def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None:
+def _enter(
+    core: Core[Any], claim: Claim, wrapper: object, entry: Entry, consumer: Claim | None
+) -> None:
     if core.closed:
         raise ValueError(f"{core.label} is closed.")
     if core.is_source():
@@ -41,7 +43,7 @@ def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None
     if claim.take(core.entering) is not None or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
-    while holder(core.turns) is None:
+    while holder(core.turns) in (None, consumer):
         worker = core.run.worker
         if worker is not None and worker is not entry and worker.lives():
             let_go(core)  # one that an interrupted entry has left begins only now
@@ -59,7 +61,7 @@ def _enter(core: Core[Any], claim: Claim, wrapper: object, entry: Entry) -> None
 
 def let_go(core: Core[Any]) -> None:
     """Wait until workers have ended whose stop or entry was interrupted."""
-    for entry in {core.run.worker, core.entry}:
+    for entry in dict.fromkeys((core.run.worker, core.entry)):
         if entry is not None and entry.claim is not None:
             entry.over.append(None)
             join(core, entry, None)

@@ -8,14 +8,29 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernel import buffer, claims, consumer, core, gone, launch, pull, run, scope, stream, worker
+from kernel import (
+    buffer,
+    claims,
+    consumer,
+    core,
+    gone,
+    launch,
+    pull,
+    reset,
+    run,
+    scope,
+    stream,
+    worker,
+)
 
 from ..support.mutants import mutate
 from .programs import Program
 
 MODULES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (buffer, claims, run, pull, core, gone, consumer, worker, launch, scope, stream)
+    for module in (
+        *(buffer, claims, run, pull, core, gone, consumer, worker, launch, scope, reset, stream),
+    )
 }
 
 
@@ -56,6 +71,16 @@ OPENED = Program(1, 0, ("Enter", "Next", "Allow", "Prefetched", "Exit"), (1, 2, 
 PLANTED = {
     "the consumer is not rung for": Planted(
         "worker.ring_consumer", "core.bell.put(None)", "pass", "restart", "lost wake-up"
+    ),
+    "closing does not ring for who took it for a pull": Planted(
+        "reset._give_up", "core.bell.put(None)", "pass", "closed-by-a-reader", "lost wake-up"
+    ),
+    "restarting lets others read before it enters": Planted(
+        "reset._restart",
+        "    _give_up(core, claim, ended)\n",
+        "    _give_up(core, claim, ended)\n    claim.give_back(core.turns)\n",
+        "started-over-by-another",
+        "observation",
     ),
     "the worker is not rung for": Planted(
         "run.Run.ring", "entry.bell.put(why)", "pass", "prefetch", "observation"
@@ -321,10 +346,10 @@ PLANTED = {
     ),
     "entering does not wait for an interrupted stop": Planted(
         "scope._enter",
-        "    let_go(core)\n    while holder(core.turns) is None:\n"
+        "    let_go(core)\n    while holder(core.turns) in (None, consumer):\n"
         "        worker = core.run.worker\n"
         "        if worker is not None and worker is not entry and worker.lives():\n",
-        "    while holder(core.turns) is None:\n"
+        "    while holder(core.turns) in (None, consumer):\n"
         "        worker = core.run.worker\n"
         "        if False:\n",
         "interrupted-stop",

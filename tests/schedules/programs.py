@@ -14,8 +14,9 @@ class Program(NamedTuple):
 
     Calls are "Enter", "Exit", "Allow", "Disallow", "Next"; "Interrupted" and "NextInterrupted": an
     Exit or a Next at which Ctrl-C may strike while it waits; "EnterDead": an Enter whose thread
-    cannot start; "Prefetched": wait until nobody else can go on, and find the buffer full; "Start"
-    the second user, and "Join" it. A number stands for so many calls, whichever they are.
+    cannot start; "Prefetched": wait until nobody else can go on, and find the buffer full; "Get":
+    what there is now; "Restart"; "Close"; "Start" the second user, and "Join" it. A number stands
+    for so many calls, whichever they are.
     """
 
     capacity: int
@@ -55,6 +56,10 @@ closed-by-another | 1 0 | Enter Allow Start Next Join Enter | 1 exhausted | Exit
 entered-by-another | 1 0 | Enter Allow Exit Start Next Join | 1 2 | Enter Exit
 left-by-two | 1 0 | Enter Start Exit Enter Next Join | 1 raised | Exit
 closed-while-waiting | 1 0 | Enter Start Next Next Join | 1 raised | Exit
+started-over | 2 3 | Enter Allow Next Restart Get Next Next Disallow Restart Exit Restart | 1 2 exhausted 3
+closed | 2 2 | Enter Allow Next Get Close Next Close Exit | 1 2 3 exhausted
+closed-by-a-reader | 1 0 | Enter Start Next Join | 1 raised | Close
+started-over-by-another | 1 0 | Enter Allow Start Next Join | 1 2 | Restart
 """  # noqa: E501  # a line a program
 
 

@@ -18,7 +18,7 @@ from specs.trace.lines import Line, read_line
 from .control import Actor, Control, Unstartable
 from .programs import Program
 from .shell import Shell
-from .steps import Steps, after
+from .steps import GIVE_UP, Steps, after
 from .users import Source, User, Wrong
 
 TRIES = 3
@@ -72,6 +72,9 @@ class Run:
         self.control = Control(everywhere)
         shell.begin(self.control)
         shell.did, shell.changed, shell.refuses = self.did, self.changed, self.refuses
+        shell.giving_up = self.giving_up
+        self.given_up: tuple[Any, int] = None, 0
+        """A `Run` of the shell that is about to be given up, and by whom."""
         self.refused = False  # whether threads can start
         self.unfair = False
         """Somebody has gone on trying for too long, while the one it waits for could go on."""
@@ -94,6 +97,7 @@ class Run:
         self.core: Any = self.wrapper._core
         if recorded and not written:
             self.core.record, self.wrapper._plain = SimpleNamespace(withdraw=self.withdrawn), False
+            self.core.record.end = lambda why: None
             self.core.observed = True
         self.steps = Steps(self.core.limits)
         self.read_from_here()
@@ -113,8 +117,25 @@ class Run:
 
     # The steps of the machine.
 
+    def giving_up(self) -> None:
+        """The running user is about to give up its epoch, and what is buffered; or has done so."""
+        self.begin_anew()
+        self.given_up = self.core.__dict__["run"], self.running.ident
+
+    def begin_anew(self) -> None:
+        """If that has taken effect, forget what was pulled before."""
+        before, user = self.given_up
+        if before in (None, self.core.__dict__["run"]):
+            return
+        self.given_up = None, 0
+        self.steps.note(GIVE_UP, user)
+        self.source.pulled.clear()
+        self.source.untold.clear()
+        self.read_from_here()
+
     def note(self, action: str) -> None:
         """The running actor has taken an action."""
+        self.begin_anew()
         self.steps.note(action, self.running.ident)
         self.control.note("steps", write=True)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from kernel import buffer, claims, core, launch, record, run, scope
+from kernel import buffer, claims, core, launch, record, reset, run, scope
 from kernel.claims import Claim
+from specs.trace.lines import ACTION
 
 from .control import Actor, Control, SimpleQueue, Thread
 from .shared import WATCHED, Deque, List, Writers, moved, watched
+from .steps import GIVE_UP, give_up
 
 
 class Local:
@@ -68,6 +70,8 @@ class Shell:
         """Told of each action that the shell says it has taken."""
         self.changed: Callable[[Any, str, Any], None] = lambda deque, change, item: None
         """Told of each change of a buffer, or of marks."""
+        self.giving_up: Callable[[], None] = lambda: None
+        """Told that the epoch and its pass are about to be given up, and that they are."""
         threads = SimpleNamespace(Thread=self.thread, Event=None)
         launched = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
         here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
@@ -100,6 +104,8 @@ class Shell:
         first = moved(lambda: self.control, lambda: self.changed)
         patch.setattr(run.Run, "first", first, raising=False)
         patch.setattr(core.Core, "did", self.hook())
+        patch.setitem(ACTION, GIVE_UP, give_up)
+        patch.setattr(reset, "_give_up", self.around(reset._give_up))
 
     def begin(self, control: Control) -> None:
         """Serve another run."""
@@ -135,6 +141,16 @@ class Shell:
                     holder.__dict__[name] = container(self.control, place, value)
 
         return init
+
+    def around(self, give_up: Callable[..., None]) -> Callable[..., None]:
+        """What stands in for giving up."""
+
+        def given_up(*arguments: Any) -> None:
+            self.giving_up()
+            give_up(*arguments)
+            self.giving_up()
+
+        return given_up
 
     def ident(self) -> int:
         """What stands in for `threading.get_ident`."""

@@ -12,6 +12,17 @@ from specs.trace.lines import ACTION, Line
 
 NOTHING = (None,) * len(Variables._fields)
 
+GIVE_UP = "GiveUp"
+"""What `restart` and `close` do to the buffer and to the puller's side. A record ends there."""
+
+
+def give_up(limits: Limits, state: State) -> State | None:
+    """All but what callers write is as at first. No worker lives meanwhile."""
+    scope, permits, consumer, *_ = state
+    if Variables(*state).worker == "running":
+        return None
+    return Variables(scope, permits, consumer, *INITIAL[3:])
+
 
 class Steps:
     """The actions of a run."""

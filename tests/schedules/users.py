@@ -225,8 +225,9 @@ class User:
         """What may be refused, with a clear word, for what another user does."""
         try:
             yield
-        except RuntimeError as error:
-            if len(self.run.users) == 1 or why not in str(error):
+        except (RuntimeError, ValueError) as error:
+            is_closed = self.run.core.closed and type(error) is ValueError
+            if len(self.run.users) == 1 or not (is_closed or why in str(error)):
                 raise
 
     def call_Interrupted(self) -> None:
@@ -263,22 +264,44 @@ class User:
             self.run.withdrawn()
         self.wants = False
 
-    def call_Next(self) -> None:
+    def call_Restart(self) -> None:
+        """Start over, which may be refused while another reads."""
+        for user in self.run.users:
+            user.together |= user is not self
+        with self.refusable("read"):
+            self.run.wrapper.restart()
+
+    def call_Close(self) -> None:
+        """Close, which a pull in another thread refuses."""
+        self.run.inside = False
+        with self.refusable("is being read by another"):
+            self.run.wrapper.close()
+
+    def call_Get(self) -> None:
+        """What there is now, or nothing."""
+        self.call_Next(now=True)
+
+    def call_Next(self, now: bool = False) -> None:
         """One `next`, which must give what the oracle gives."""
         run = self.run
         new = run.core.__dict__["entry"] is None and run.program.capacity > 0
-        others = [user for user in run.users if user.wants]
+        others = [user for user in run.users if user.wants or user.call == "Restart"]
         self.wants, self.together = True, bool(others)
         for user in others:
             user.together = True
         try:
-            got: tuple[str, Any] | None = (BATCH, next(run.wrapper))
+            wrapper = run.wrapper
+            got: tuple[str, Any] | None = BATCH, wrapper.get(0) if now else next(wrapper)
         except StopIteration:
             got = END, None
         except (ChildProcessError, Boom) as error:
             got = FAILURE, (error.__cause__ if run.program.capacity else error)
-        except ValueError:  # it was not entered
-            if not new:
+        except ValueError:  # it was not entered, or is closed
+            if not (new or run.core.closed):
+                raise
+            got = None
+        except TimeoutError:
+            if not now:
                 raise
             got = None
         except RuntimeError:  # the other is waiting: nothing is told
@@ -286,5 +309,7 @@ class User:
                 raise
             got = None
         self.wants = False
-        if got is not None:
+        if got is None:
+            run.withdrawn()
+        else:
             run.got(got)
