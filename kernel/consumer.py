@@ -59,7 +59,8 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
     if mark is None or part.batches:  # in this order: the mark was put behind the batches
         return
     told = place.ended(core, mark)
-    core.did("EndEpoch" if mark.ended else "Raise")
+    if core.observed:
+        core.did_once(mark.untold)
     # No call from here on: CPython lets neither a signal nor another thread in.
     if mark.error is None and mark.part is not None and run.first is part:
         run.first = mark.part  # it was reported before this run took the place of another
