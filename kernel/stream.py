@@ -212,7 +212,8 @@ class StreamWrapper(Generic[T]):
         """Give up epoch, pass and buffered batches, and begin the epoch again with a fresh pass.
 
         Inside `with` it stays inside. A pull in flight is waited for, as in leaving; a TimeoutError
-        is raised at the end. Raises RuntimeError if another thread reads, ValueError if closed.
+        is raised at the end. Raises ValueError if closed, RuntimeError if another thread waits for
+        a batch; one that reads meanwhile goes on in the fresh pass, or gets a RuntimeError.
         """
         reset.restart(self._core, self)
 
