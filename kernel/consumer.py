@@ -60,7 +60,7 @@ def tell(core: Core[Any], run: Run[Any]) -> None:
         return
     told = place.ended(core, mark)
     if core.observed:
-        core.did_once(mark.untold)
+        core.did_once("EndEpoch" if mark.ended else "Raise", mark.said)
     # No call from here on: CPython lets neither a signal nor another thread in.
     if mark.error is None and mark.part is not None and run.first is part:
         run.first = mark.part  # it was reported before this run took the place of another

@@ -32,7 +32,7 @@ class Entry:
     def __init__(self) -> None:
         self.over: list[object] = []
         """Not empty once the `with` is left. The first object says by which call."""
-        self.untold = ["Leave"]  # until somebody has said so to `did_once`
+        self.said: list[object] = []  # of leaving, for `did_once`
         self.bell: SimpleQueue[str | None] = SimpleQueue()
         self.leavers: list[SimpleQueue[None]] = []
         self.thread: threading.Thread | None = None
@@ -128,13 +128,12 @@ class Core(Generic[T]):
             if self.record is not None:
                 self.record.write(action)
 
-    def did_once(self, untold: list[str]) -> None:
+    def did_once(self, action: str, said: list[object]) -> None:
         """An action has taken effect that several threads may find done: one of them says so."""
-        try:
-            action = untold.pop()
-        except IndexError:
-            return
-        self.did(action)
+        mine = object()
+        said.append(mine)
+        if said[0] is mine:
+            self.did(action)
 
     def broke_off(self) -> None:
         """The request of this thread, if there is one, was interrupted or has failed."""

@@ -88,7 +88,7 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
     entry = core.entry
     if entry is not None and core.is_inside():
         entry.over.append(GIVEN_UP)
-        core.did_once(entry.untold)
+        core.did_once("Leave", entry.said)
     try:
         let_go(core)
     except TimeoutError as error:

@@ -107,7 +107,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
                 run.advance(halted)
                 run.worker = None
                 if core.entry is entry:  # who has left it may have been interrupted, or is slow
-                    core.did_once(entry.untold)
+                    core.did_once("Leave", entry.said)
                 core.did("Halt")
             return False
         plain = core.gates and core.record is None and core.entry is entry

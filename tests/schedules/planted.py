@@ -154,7 +154,11 @@ PLANTED = {
         "scope.leave", "join(core, entry, failure)", "pass", "restart", "leaked thread"
     ),
     "both of two who leave say so": Planted(
-        "scope.leave", "core.did_once(entry.untold)", 'core.did("Leave")', "left-by-two", "step"
+        "scope.leave",
+        'core.did_once("Leave", entry.said)',
+        'core.did("Leave")',
+        "left-by-two",
+        "step",
     ),
     "running ahead without room": Planted(
         "worker.run_ahead",

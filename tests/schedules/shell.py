@@ -97,7 +97,7 @@ class Shell:
             for name in names:
                 attribute = watched(kind, name, lambda: self.control)
                 patch.setattr(kind, name, attribute, raising=False)
-        patch.setattr(buffer.Mark, "__init__", self.with_words(buffer.Mark.__init__))
+        patch.setattr(buffer.Mark, "__init__", self.with_list(buffer.Mark.__init__))
         first = moved(lambda: self.control, lambda: self.changed)
         patch.setattr(run.Run, "first", first, raising=False)
         patch.setattr(core.Core, "did", self.hook())
@@ -137,12 +137,12 @@ class Shell:
 
         return init
 
-    def with_words(self, made: Callable[..., None]) -> Callable[..., None]:
+    def with_list(self, made: Callable[..., None]) -> Callable[..., None]:
         """A mark's `__init__`, whose list is ours."""
 
         def init(mark: Any, error: BaseException) -> None:
             made(mark, error)
-            mark.untold = List(self.control, self.control.name("Mark.untold"), mark.untold)
+            mark.said = List(self.control, self.control.name("Mark.said"))
 
         return init
 

@@ -281,11 +281,11 @@ def test_stop_that_is_interrupted_before_its_line(monkeypatch: pytest.MonkeyPatc
     """The worker says that its `with` was left, before it says that it halts."""
     strikes, says = [KeyboardInterrupt], Core.did_once
 
-    def struck(core: Core[Any], untold: list[str]) -> None:
+    def struck(core: Core[Any], *action: Any) -> None:
         for strike in strikes:
             strikes.clear()
             raise strike
-        says(core, untold)
+        says(core, *action)
 
     file = io.StringIO()
     wrapper = StreamWrapper(itertools.count, 2, record=file)
