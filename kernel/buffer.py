@@ -21,11 +21,12 @@ class Mark:
     It is an object of its own because a source may raise one exception twice.
     """
 
-    __slots__ = ("ended", "error", "part")
+    __slots__ = ("ended", "error", "part", "said")
 
     def __init__(self, error: BaseException) -> None:
         self.error: BaseException | None = error  # None once it was reported
         self.ended = type(error) is StopIteration
+        self.said: list[object] = []  # of reporting it, for `Core.did_once`
         self.part: Part[Any] | None = None
         """What the puller has put behind it; None if it puts nothing there yet."""
 

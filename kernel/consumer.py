@@ -59,7 +59,8 @@ def report(core: Core[Any], run: Run[Any]) -> None:
     if mark is None or part.batches:  # in this order: the mark was put behind the batches
         return
     reported = place.ended(core, mark)
-    core.did("EndEpoch" if mark.ended else "Raise")
+    if core.observed:
+        core.did_once("EndEpoch" if mark.ended else "Raise", mark.said)
     # No call from here on: CPython lets neither a signal nor another thread in.
     if mark.error is None and mark.part is not None and run.first is part:
         run.first = mark.part  # it was reported before this run took the place of another
@@ -148,6 +149,8 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
             return False
         if core.is_source():
             raise RuntimeError(f"{core.label} is read by its own source.")
+        if core.closed:  # by that thread
+            raise ValueError(f"{core.label} is closed.")
         waiting: Any = core.waiting
         if waiting is None or not waiting.is_going():
             raise RuntimeError(f"{core.label} is being read by another thread.")

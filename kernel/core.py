@@ -32,6 +32,7 @@ class Entry:
     def __init__(self) -> None:
         self.over: list[object] = []
         """Not empty once the `with` is left. The first object says by which call."""
+        self.said: list[object] = []  # of leaving, for `did_once`
         self.bell: SimpleQueue[str | None] = SimpleQueue()
         self.leavers: list[SimpleQueue[None]] = []
         self.thread: threading.Thread | None = None
@@ -128,6 +129,13 @@ class Core(Generic[T]):
                 self.meter.did(action, self.run)
             if self.record is not None:
                 self.record.write(action)
+
+    def did_once(self, action: str, said: list[object]) -> None:
+        """An action has taken effect that several threads may find done: one of them says so."""
+        mine = object()
+        said.append(mine)
+        if said[0] is mine:
+            self.did(action)
 
     def broke_off(self) -> None:
         """The request of this thread, if there is one, was interrupted or has failed."""

@@ -43,7 +43,6 @@ class Record:
         self._writers: list[Claim] = []
         self._waits: list[int] = []  # threads whose request waits, by the record
         self._withdrawn: list[int] = []  # threads whose Withdraw another thread has written
-        self._inside = False
         header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
         try:
             file.write(json.dumps(header) + "\n")
@@ -75,12 +74,6 @@ class Record:
     def _add(self, action: str, thread: str, number: int) -> None:
         """Add the line of the action, and before it those that interrupted requests still owe."""
         lines = self._lines
-        if action == "Leave":
-            if not self._inside:
-                return  # the record has it: a stop that was interrupted is ended
-            self._inside = False
-        elif action == "Enter":
-            self._inside = True
         if action == "Withdraw":
             if _removed(self._withdrawn, number):
                 return

@@ -41,7 +41,7 @@ def restart(core: Core[Any], wrapper: object) -> None:
 def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     while (first := claim.take(core.resets)) is not None and not first.is_mine():
         time.sleep(0.001)  # another thread does it: too seldom for a bell
-    with suppress(RuntimeError):  # another thread waits: it gets an error, as the stream is closed
+    with suppress(ValueError):  # another thread waits: it gets this error, too
         if await_turn(core, claim):
             claim.give_back(core.turns)
     _give_up(core, claim, ended)
@@ -92,7 +92,7 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
     entry = core.entry
     if entry is not None and core.is_inside():
         entry.over.append(GIVEN_UP)
-        core.did("Leave")
+        core.did_once("Leave", entry.said)
     try:
         let_go(core)
     except TimeoutError as error:

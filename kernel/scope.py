@@ -79,7 +79,7 @@ def leave(core: Core[Any], failure: object) -> None:
         if Leave(core.limits, core.state(core.run)) is not None:
             entry.over.append(mine)
         if entry.over[0] in (mine, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
-            core.did("Leave")
+            core.did_once("Leave", entry.said)
             join(core, entry, failure)
             return
     if entry is None or failure is None:  # the body's own exception is not replaced

@@ -124,8 +124,7 @@ class StreamWrapper(Resumable, Generic[T]):
         """Stop the worker, after the pull that it is in, and keep everything for later.
 
         A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. Then the
-        thread is given up, until its pull returns. Reading gives what is buffered, a WorkerDied,
-        and a fresh pass, in which the source may be at the same time.
+        thread is given up: reading gives what is buffered, a WorkerDied, and a fresh pass.
 
         :raises RuntimeError: if the stream was not entered, or its own source leaves it
         :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
@@ -187,7 +186,8 @@ class StreamWrapper(Resumable, Generic[T]):
         """Give up epoch, pass and buffered batches, and begin the epoch again with a fresh pass.
 
         Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
-        TimeoutError comes last. Raises RuntimeError if another thread reads, ValueError if closed.
+        TimeoutError comes last. Raises ValueError if closed, RuntimeError if another thread waits
+        for a batch; one that reads meanwhile goes on in the fresh pass, or gets a RuntimeError.
         """
         reset.restart(self._core, self)
 

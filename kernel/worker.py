@@ -106,6 +106,8 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             if halted is not None:  # None for a worker that was given up: it counts as dead
                 run.advance(halted)
                 run.worker = None
+                if core.entry is entry:  # who has left it may have been interrupted, or is slow
+                    core.did_once("Leave", entry.said)
                 core.did("Halt")
             return False
         plain = core.gates and core.record is None and core.entry is entry

@@ -182,6 +182,13 @@ PLANTED = {
     "a stop that does not wait": Planted(
         "scope.leave", "join(core, entry, failure)", "pass", "restart", "leaked thread"
     ),
+    "both of two who leave say so": Planted(
+        "scope.leave",
+        'core.did_once("Leave", entry.said)',
+        'core.did("Leave")',
+        "left-by-two",
+        "step",
+    ),
     "running ahead without room": Planted(
         "worker.run_ahead",
         "at + capacity - run.held()",

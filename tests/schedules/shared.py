@@ -22,7 +22,7 @@ WATCHED: dict[type, tuple[str, ...]] = {
         *("puts", "lost", "resumes", "stateful", "starts", "snapshots", "last", "first"),
     ),
     Entry: ("claim", "light", "death", "thread"),
-    Record: ("_process", "_inside"),
+    Record: ("_process",),
 }
 """Attributes that are written after their holder was made. A test says that these are all."""
 

@@ -101,6 +101,7 @@ class Shell:
             for name in names:
                 attribute = watched(kind, name, lambda: self.control)
                 patch.setattr(kind, name, attribute, raising=False)
+        patch.setattr(buffer.Mark, "__init__", self.with_list(buffer.Mark.__init__))
         first = moved(lambda: self.control, lambda: self.changed)
         patch.setattr(run.Run, "first", first, raising=False)
         patch.setattr(core.Core, "did", self.hook())
@@ -151,6 +152,15 @@ class Shell:
             self.giving_up()
 
         return given_up
+
+    def with_list(self, made: Callable[..., None]) -> Callable[..., None]:
+        """A mark's `__init__`, whose list is ours."""
+
+        def init(mark: Any, error: BaseException) -> None:
+            made(mark, error)
+            mark.said = List(self.control, self.control.name("Mark.said"))
+
+        return init
 
     def ident(self) -> int:
         """What stands in for `threading.get_ident`."""

@@ -30,15 +30,10 @@ class Steps:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lines: list[Line] = []
-        self.inside = False
         self.waiting: set[int] = set()  # actors whose request goes on
 
     def note(self, action: str, actor: int) -> None:
         """The actor has taken an action."""
-        if action == "Leave" and not self.inside:
-            return  # the stop was interrupted, and is ended
-        if action in ("Enter", "Leave"):
-            self.inside = action == "Enter"
         if action == "Request":
             self.waiting.add(actor)
         elif action == "Withdraw":

@@ -62,6 +62,11 @@ def test_no_schedule_fails_with_two_preemptions(program: Program) -> None:
     assert search(program, Bound(2)).found is None
 
 
+def test_no_end_is_recorded_twice() -> None:
+    """Of two consumers that come to the same mark, one says so; it takes two preemptions."""
+    assert search("two-consumers-outside", Bound(2), recorded=True).found is None
+
+
 def test_no_schedule_fails_with_time_outs() -> None:
     """Nor if whoever waits looks around by itself."""
     result = search("prefetch", Bound(1, time_outs=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -227,7 +228,7 @@ class User:
             yield
         except (RuntimeError, ValueError) as error:
             is_closed = self.run.core.closed and type(error) is ValueError
-            if len(self.run.users) == 1 or not (is_closed or why in str(error)):
+            if len(self.run.users) == 1 or not (is_closed or re.search(why, str(error))):
                 raise
 
     def call_Interrupted(self) -> None:
@@ -268,7 +269,7 @@ class User:
         """Start over, which may be refused while another reads."""
         for user in self.run.users:
             user.together |= user is not self
-        with self.refusable("read"):
+        with self.refusable("was restarted while|is being read"):
             self.run.wrapper.restart()
 
     def call_Close(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from kernel import StreamWrapper, consumer, worker
+from kernel.core import Core
 from kernel.machine import Limits, State, Variables
 from specs.trace import judging
 from specs.trace.judging import Verdict
@@ -274,6 +275,30 @@ def test_requests_that_ended_without_a_word() -> None:
     assert take(wrapper, 2) == [1, 2]
     wrapper.__exit__(None, None, None)
     assert judge(lines(file))[0] == 0
+
+
+def test_stop_that_is_interrupted_before_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker says that its `with` was left, before it says that it halts."""
+    strikes, says = [KeyboardInterrupt], Core.did_once
+
+    def struck(core: Core[Any], *action: Any) -> None:
+        for strike in strikes:
+            strikes.clear()
+            raise strike
+        says(core, *action)
+
+    file = io.StringIO()
+    wrapper = StreamWrapper(itertools.count, 2, record=file)
+    wrapper.__enter__()
+    monkeypatch.setattr(Core, "did_once", struck)
+    with pytest.raises(KeyboardInterrupt):
+        wrapper.__exit__(None, None, None)
+    with wrapper:
+        assert take(wrapper, 2) == [0, 1]
+    found = lines(file)
+    assert judge(found)[0] == 0
+    assert of_thread(found, WORKER).count("Leave") == 1
+    assert names(found).count("Leave") == 2
 
 
 def test_each_stream_has_its_file() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from kernel import StreamWrapper
+from kernel.core import LIGHT
 
-from ..support.sources import Aside, Finally, Source, epoch, take
+from ..support.sources import Aside, Finally, Source, epoch, take, until
 from .resume_programs import Bell, Boom
 
 SIZES = [0, 1, 4]
@@ -78,6 +80,54 @@ def test_restart_while_another_thread_reads() -> None:
             stream.restart()
         source.free()
         assert reader.result() == [0, 1, 2]
+
+
+class Lightly(Bell):
+    """The bell of a consumer, in whose first light sleep something happens."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.acts = [act]
+
+    def get(self, block: bool = True, timeout: float | None = None) -> None:
+        if timeout == LIGHT and self.acts:
+            self.acts.pop()()
+        super().get(block, timeout)
+
+
+def test_restart_beside_a_light_sleep() -> None:
+    """Who sleeps lightly reads on in the fresh pass, as if it had called `next` a little later."""
+    source = Source(range(3), range(10, 13), held=True)
+
+    def restarts() -> None:
+        restarting = Aside(stream.restart)
+        until(lambda: stream._core.entry.over)  # type: ignore[union-attr]
+        source.free()
+        restarting.result()
+
+    with StreamWrapper(source, 2) as stream, stream.allow_buffering:
+        source.await_start()
+        stream._core.bell = bell = Lightly(restarts)
+        assert epoch(stream) == [10, 11, 12]
+    assert not bell.acts
+
+
+def test_restart_refuses_who_ends_a_light_sleep() -> None:
+    """While the restart waits for the worker, nobody else gets a turn; the restart is done."""
+    source = Source(range(3), range(10, 13), held=True)
+    restarting: list[Aside] = []
+
+    def restarts() -> None:
+        restarting.append(Aside(stream.restart))
+        until(lambda: stream._core.entry.over)  # type: ignore[union-attr]
+
+    with StreamWrapper(source, 2) as stream, stream.allow_buffering:
+        source.await_start()
+        stream._core.bell = Lightly(restarts)
+        with pytest.raises(RuntimeError, match="being read by another thread"):
+            next(stream)
+        source.free()
+        restarting[0].result()
+        assert epoch(stream) == [10, 11, 12]
 
 
 def test_restart_that_is_interrupted() -> None:

@@ -64,6 +64,7 @@ class State(Scene):
         self.gates: list[Any] = []
         self.seen: list[Any] = []
         self.asides: list[threading.Thread] = []
+        self.entered = 0
         Core.glance = 1000.0
         options = {"lookahead": True} if self.sweep.lookahead else {}
         self.stream = subject(self.source, size, self.epoch_size, "swept", {}, **options)
@@ -75,15 +76,19 @@ class State(Scene):
         return [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
 
     def do_enter(self) -> None:
+        self.entered = self.stream._core.run.parked + 1
         self.stream.__enter__()
 
     def do_park(self) -> None:
-        """Wait until the worker sleeps, or has ended."""
+        """Wait until the worker sleeps, or has ended.
+
+        A worker hears that it was entered after its first parking, and then it parks once more.
+        """
         while True:
             run = self.stream._core.run
             if run.worker is None or not run.worker.lives():
                 return
-            if run.parked > run.rung and run.worker.bell.empty():
+            if run.parked > max(run.rung, self.entered) and run.worker.bell.empty():
                 return
             time.sleep(0.001)
 
