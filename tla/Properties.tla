@@ -33,7 +33,7 @@ EpochBounded ==
 \* Every pull is for an epoch that was begun. Nothing is pulled behind an error, and behind the end
 \* of an epoch with lookahead only. An epoch that is open is the last, and it is the one begun.
 \* Nothing is pulled behind one without a batch, so there are no more marks than batches + 2.
-MarkIsLast ==
+MarksRespected ==
     /\ fetching => begun /\ (mark = "none" \/ Lookahead)
     /\ later # <<>> => Lookahead /\ mark = "ended"
     /\ begun => LastMark # "failed"

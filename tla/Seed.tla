@@ -275,7 +275,7 @@ Bounded ==
         Batches(queue) + Batches(content) + Cardinality(Held) + Cardinality(Pulls) <= Capacity
 OnePuller == Cardinality(Pulls) <= 1
 Counted == Capacity = 0 /\ EpochSize > 0 /\ main = "user" => count = delivered
-MarkIsLast == Pulls # {} => ~Marked(queue) /\ ~Marked(content)
+MarksRespected == Pulls # {} => ~Marked(queue) /\ ~Marked(content)
 NoWorkerOutside == (\E t \in Threads : Alive(t)) => scope = "inside"
 
 Starts(t) == pc[t] = "nap" /\ pc'[t] = "pull"

@@ -194,7 +194,7 @@ Implements == P!Spec
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded
-MarkIsLast == P!MarkIsLast
+MarksRespected == P!MarksRespected
 UnbufferedAlone == P!UnbufferedAlone
 ReadAfterEntry == P!ReadAfterEntry
 InputEnabled == P!InputEnabled

@@ -84,7 +84,7 @@ Unfinished == place < Len(Lines)
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded
-MarkIsLast == P!MarkIsLast
+MarksRespected == P!MarksRespected
 UnbufferedAlone == P!UnbufferedAlone
 ReadAfterEntry == P!ReadAfterEntry
 =============================================================================
