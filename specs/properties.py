@@ -62,7 +62,7 @@ def EpochBounded(now: Now, limits: Limits) -> bool:
     )
 
 
-def MarkIsLast(now: Now, limits: Limits) -> bool:
+def MarksRespected(now: Now, limits: Limits) -> bool:
     """Every pull is for an epoch that was begun; nothing is pulled behind an error.
 
     Nothing is pulled behind the end of an epoch either, but with lookahead. An epoch that is open
@@ -346,7 +346,7 @@ def named(*predicates: _P) -> dict[str, _P]:
 
 
 INVARIANTS: dict[str, Callable[[Now, Limits], bool]] = named(
-    *(TypeOK, Bounded, EpochBounded, MarkIsLast, UnbufferedAlone, ReadAfterEntry),
+    *(TypeOK, Bounded, EpochBounded, MarksRespected, UnbufferedAlone, ReadAfterEntry),
     *(InputEnabled, NeverStuck, Conservation, OnePuller),
 )
 ENABLEDNESS = named(InputEnabled, NeverStuck)

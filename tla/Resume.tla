@@ -121,7 +121,7 @@ Implements == S!P!SpecWithResumes
 TypeOK == S!TypeOK
 Bounded == S!Bounded
 EpochBounded == S!EpochBounded
-MarkIsLast == S!MarkIsLast
+MarksRespected == S!MarksRespected
 UnbufferedAlone == S!UnbufferedAlone
 ReadAfterEntry == S!ReadAfterEntry
 InputEnabled == S!InputEnabled

@@ -1,9 +1,8 @@
 ------------------------------- MODULE Shell --------------------------------
 (***************************************************************************)
 (* The threads of the shell, which implement Protocol. A step is one read  *)
-(* or write that another thread can notice. There is no lock. Callers      *)
-(* write the scope, the gates and their requests; the puller (the worker   *)
-(* or, where there is none, a waiting caller) writes the rest. A claim (to *)
+(* or write that another thread can notice. There is no lock. The puller   *)
+(* is the worker or, where there is none, a waiting caller. A claim (to    *)
 (* enter, to be the consumer, to wait, to pull) is in force while its      *)
 (* thread is at certain places, so any interrupt ends it.                  *)
 (*                                                                         *)
@@ -47,23 +46,23 @@ puller == <<mark, progress, at, held, parked, ringer>>
 vars == <<callers, puller, batches, rung>>
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 Threads == 1..Consumers
+Someone(places) == \E c \in Threads : call[c] \in places
+Number(places) == Cardinality({c \in Threads : call[c] \in places})
 \* Consumers are alike: how many are at a place makes a state, and not which.
 View == <<scope, gates, owner, gate, garbage, puller, batches, rung,
-          {<<call[c], Cardinality({d \in Threads : call[d] = call[c]})>> : c \in Threads}>>
+          {<<call[c], Number({call[c]})>> : c \in Threads}>>
 
-\* Sets of places. (TLC works out a set once if it has a name.)
-SleepingPlaces == {"again", "ring", "asleep"}
+\* Sets of a consumer's places. (TLC works out a set once if it has a name.)
+SleepingPlaces == {"again", "ring", "asleep", "doze", "drowsy", "dozing"}
 PullingPlaces == {"claimed", "own", "inHand"}
-WaitingPlaces == SleepingPlaces \union PullingPlaces
-    \union {"wait", "worker", "nobody", "pull", "served", "ending"}
+WaitingPlaces == PullingPlaces \union
+    {"wait", "worker", "again", "ring", "asleep", "nobody", "pull", "served", "ending"}
+ConsumerPlaces == WaitingPlaces \union {"ask", "marked", "take"}
 
 Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: batch put, mark not yet
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
-SomeoneSleeps == \E c \in Threads : call[c] \in SleepingPlaces \union {"doze", "drowsy", "dozing"}
-Pulls(c) == call[c] \in PullingPlaces
-Waits(c) == call[c] \in WaitingPlaces
-IsConsumer(c) == Waits(c) \/ call[c] \in {"ask", "marked", "take"}
+SomeoneSleeps == Someone(SleepingPlaces)
 Something == batches > 0 \/ mark # "none"
 
 Init ==
@@ -73,27 +72,25 @@ Init ==
     /\ batches = 0 /\ rung = {}
 \* How an answer changes progress and mark.
 Last == EpochSize > 0 /\ count + 1 = EpochSize
-Yields ==
-    /\ yielded' = TRUE /\ begun' = (begun /\ ~Last)
-    /\ count' = IF EpochSize = 0 \/ Last THEN 0 ELSE count + 1
+Yields == /\ yielded' = TRUE /\ begun' = (begun /\ ~Last)
+          /\ count' = IF EpochSize = 0 \/ Last THEN 0 ELSE count + 1
 Drops == begun' = FALSE /\ count' = 0 /\ yielded' = FALSE
 Fails == mark' = "failed" /\ Drops
 Exhausts == IF EpochSize = 0 \/ ~yielded THEN mark' = "ended" /\ Drops
                                          ELSE yielded' = FALSE /\ UNCHANGED <<mark, begun, count>>
-
 -----------------------------------------------------------------------------
 (* The worker.                                                             *)
+Ring(bell, needed) == rung' = IF needed THEN rung \union {bell} ELSE rung
+Hear(bell) == rung' = rung \ {bell}
 Goto(place) == at' = place /\ UNCHANGED <<held, parked, ringer>>
-Over == held' = 0 /\ parked' = "no" /\ rung' = rung \ {"worker"}
+Over == held' = 0 /\ parked' = "no" /\ Hear("worker")
 Halts == at' = "none" /\ ringer' = TRUE /\ Over
 \* The worker claims the pull, unless a caller is in one, and begins an epoch.
 Start ==
-    /\ Born
-    /\ IF \E c \in Threads : Pulls(c)
-         THEN Halts /\ UNCHANGED begun
-         ELSE /\ at' = "await" /\ parked' = "yes" /\ begun' = (begun \/ mark = "none")
-              /\ UNCHANGED <<held, ringer, rung>>
-    /\ UNCHANGED <<callers, mark, count, yielded, batches>>
+    /\ Born /\ UNCHANGED <<callers, mark, count, yielded, batches>>
+    /\ IF Someone(PullingPlaces) THEN Halts /\ UNCHANGED begun ELSE
+        /\ at' = "await" /\ parked' = "yes" /\ begun' = (begun \/ mark = "none")
+        /\ UNCHANGED <<held, ringer, rung>>
 \* The worker first looks whether its starter is still entering, then whether it has entered.
 Await ==
     /\ \/ /\ at = "await" /\ (scope = "inside" \/ owner \notin {"starting", "write"})
@@ -104,77 +101,68 @@ Await ==
 Length ==
     /\ at = "length" /\ at' = "look" /\ held' = IF mark = "none" THEN batches ELSE Slots
     /\ UNCHANGED <<callers, mark, progress, parked, ringer, batches, rung>>
-Permitted == held < Slots /\ ((begun /\ gates > 0) \/ ((\E c \in Threads : Waits(c)) /\ held = 0))
+Permitted == held < Slots /\ ((begun /\ gates > 0) \/ (Someone(WaitingPlaces) /\ held = 0))
 \* The worker halts, or pulls, or parks and looks once more. If it is parked already, it sleeps.
 Look ==
-    /\ at = "look"
+    /\ at = "look" /\ UNCHANGED <<callers, mark, count, yielded, batches>>
     /\ IF scope # "inside" THEN Halts /\ UNCHANGED begun ELSE
         /\ held' = 0 /\ UNCHANGED <<ringer, rung>>
         /\ IF Permitted THEN at' = "pulling" /\ parked' = "no" /\ begun' = TRUE ELSE
             /\ UNCHANGED begun
             /\ IF parked # "no" THEN at' = "asleep" /\ UNCHANGED parked ELSE
                 at' = "length" /\ parked' \in (IF Lights = 1 THEN {"yes", "light"} ELSE {"yes"})
-    /\ UNCHANGED <<callers, mark, count, yielded, batches>>
 Wake ==
-    /\ at = "asleep" /\ ("worker" \in rung \/ parked = "light")
-    /\ at' = "length" /\ parked' = "no" /\ rung' = rung \ {"worker"}
-    /\ UNCHANGED <<callers, mark, progress, held, ringer, batches>>
+    /\ at = "asleep" /\ ("worker" \in rung \/ parked = "light") /\ at' = "length" /\ Over
+    /\ UNCHANGED <<callers, mark, progress, ringer, batches>>
 \* The source answers. A batch is put, behind the last of an epoch a mark. Then the worker rings.
 Pulled ==
-    /\ at = "pulling"
+    /\ at = "pulling" /\ UNCHANGED <<callers, rung>>
     /\ \/ Yields /\ batches' = batches + 1 /\ UNCHANGED mark /\ Goto(IF Last THEN "mark" ELSE "put")
        \/ (Fails \/ Exhausts) /\ UNCHANGED batches /\ Goto("put")
-    /\ UNCHANGED <<callers, rung>>
-Ring(bell, needed) == rung' = IF needed THEN rung \union {bell} ELSE rung
 Put ==
     /\ \/ at = "mark" /\ mark' = "ended" /\ Goto("put") /\ UNCHANGED rung
        \/ at = "put" /\ Ring("consumer", SomeoneSleeps) /\ Goto("length") /\ UNCHANGED mark
     /\ UNCHANGED <<callers, progress, batches>>
 \* The worker's claim has ended before this ring, so the thread that wakes finds it gone.
 Gone ==
-    /\ ringer /\ ringer' = FALSE
+    /\ ringer /\ ringer' = FALSE /\ UNCHANGED <<callers, mark, progress, at, held, parked, batches>>
     /\ rung' = rung \union {bell \in {"consumer", "owner"} :
            IF bell = "owner" THEN owner \in {"left", "joining", "joins"} ELSE SomeoneSleeps}
-    /\ UNCHANGED <<callers, mark, progress, at, held, parked, batches>>
 Die ==
-    /\ Deaths = 1 /\ (Alive \/ (Born /\ \A c \in Threads : ~Pulls(c)))
+    /\ Deaths = 1 /\ (Alive \/ (Born /\ ~Someone(PullingPlaces)))
     /\ at' = CASE at = "pulling" -> "lost" [] at = "mark" -> "owing" [] OTHER -> "dead"
     /\ Over /\ UNCHANGED <<callers, mark, progress, ringer, batches>>
 -----------------------------------------------------------------------------
 (* Callers: `with' and gates.                                              *)
 OwnerTo(place) == owner' = place /\ UNCHANGED <<gates, gate, call, garbage>>
+OwnerStep(from, to) == owner = from /\ OwnerTo(to)
 RingWorker == Ring("worker", parked # "no")
-
 \* A worker that an interrupted entry or exit has left behind is waited for first.
 Enter ==
-    /\ owner = "user" /\ scope # "inside" /\ ~garbage
-    /\ at' = IF at = "none" /\ Capacity > 0 THEN "born" ELSE at
+    /\ owner = "user" /\ scope # "inside" /\ ~garbage /\ UNCHANGED <<scope, mark, progress>>
+    /\ Goto(IF at = "none" /\ Capacity > 0 THEN "born" ELSE at) /\ UNCHANGED <<batches, rung>>
     /\ OwnerTo(IF Alive \/ Born THEN "left" ELSE IF at' = "born" THEN "starting" ELSE "write")
-    /\ UNCHANGED <<scope, mark, progress, held, parked, ringer, batches, rung>>
 Leave ==
     /\ owner = "user" /\ scope = "inside" /\ ~garbage /\ scope' = "outside" /\ OwnerTo("left")
     /\ UNCHANGED <<puller, batches, rung>>
 \* Entering: once the worker has started (or was refused) the scope is written; then the ring.
 \* Leaving: the owner rings, and waits for the worker.
 OwnerGoes ==
-    /\ \/ /\ owner = "starting" /\ ~Born /\ OwnerTo(IF at = "none" THEN "user" ELSE "write")
-          /\ UNCHANGED <<scope, rung>>
-       \/ owner = "write" /\ scope' = "inside" /\ OwnerTo("entered") /\ UNCHANGED rung
-       \/ owner = "entered" /\ RingWorker /\ OwnerTo("user") /\ UNCHANGED scope
-       \/ owner = "left" /\ RingWorker /\ OwnerTo("joining") /\ UNCHANGED scope
-       \/ owner = "joining" /\ (Alive \/ Born) /\ OwnerTo("joins") /\ UNCHANGED <<scope, rung>>
-       \/ /\ (owner = "joining" /\ ~Alive /\ ~Born) \/ (owner = "joins" /\ "owner" \in rung)
-          /\ OwnerTo(IF owner = "joins" THEN "joining" ELSE "user")
-          /\ rung' = rung \ {"owner"} /\ UNCHANGED scope
-    /\ UNCHANGED <<puller, batches>>
+    /\ \/ ~Born /\ OwnerStep("starting", IF at = "none" THEN "user" ELSE "write") /\ UNCHANGED rung
+       \/ OwnerStep("write", "entered") /\ UNCHANGED rung
+       \/ OwnerStep("entered", "user") /\ RingWorker
+       \/ OwnerStep("left", "joining") /\ RingWorker
+       \/ (Alive \/ Born) /\ OwnerStep("joining", "joins") /\ UNCHANGED rung
+       \/ ~Alive /\ ~Born /\ OwnerStep("joining", "user") /\ Hear("owner")
+       \/ "owner" \in rung /\ OwnerStep("joins", "joining") /\ Hear("owner")
+    /\ scope' = (IF owner = "write" THEN "inside" ELSE scope) /\ UNCHANGED <<puller, batches>>
 Gates ==
-    /\ \/ gate = "user" /\ gates < MaxPermits /\ gates' = gates + 1 /\ gate' = "opened"
-       \/ gate = "user" /\ gates > 0 /\ gates' = gates - 1 /\ UNCHANGED gate
-    /\ ~garbage /\ UNCHANGED <<scope, owner, call, garbage, puller, batches, rung>>
+    /\ gate = "user" /\ ~garbage /\ UNCHANGED <<scope, owner, call, garbage, puller, batches, rung>>
+    /\ \/ gates < MaxPermits /\ gates' = gates + 1 /\ gate' = "opened"
+       \/ gates > 0 /\ gates' = gates - 1 /\ UNCHANGED gate
 Opened ==
-    /\ gate = "opened" /\ gate' = "user"
-    /\ Ring("worker", parked = "yes" /\ batches < Capacity /\ begun)
-    /\ UNCHANGED <<scope, gates, owner, call, garbage, puller, batches>>
+    /\ gate = "opened" /\ gate' = "user" /\ UNCHANGED <<scope, gates, owner, call, garbage, puller>>
+    /\ Ring("worker", parked = "yes" /\ batches < Capacity /\ begun) /\ UNCHANGED batches
 \* The wrapper becomes garbage, perhaps with a gate open. That leaves the scope, and rings.
 Abandon ==
     /\ owner = "user" /\ gate = "user" /\ (\A c \in Threads : call[c] = "user") /\ ~garbage
@@ -188,22 +176,19 @@ Keep == UNCHANGED <<mark, batches>>
 Rest == Keep /\ UNCHANGED rung
 Frame == UNCHANGED <<scope, gates, owner, gate, garbage, held, parked, ringer>>
 \* Another thread that is the consumer refuses this one.
-Claims(place) == IF \E d \in Threads : IsConsumer(d) THEN "user" ELSE place
+Claims(place) == IF Someone(ConsumerPlaces) THEN "user" ELSE place
 \* A batch is popped in one step. If there is none, this thread must be the only consumer. It looks
 \* for a mark, and behind a mark for batches once more: the mark came after them.
-Pop(c, from) ==
-    IF batches > 0
-      THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>
-      ELSE Step(c, from, Claims("ask")) /\ Rest
+Pop(c, from) == IF batches > 0
+    THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>
+    ELSE Step(c, from, Claims("ask")) /\ Rest
 Begin(c) == (scope # "new" \/ Capacity = 0) /\ ~garbage /\ Pop(c, "user") /\ Frame
 Reads(c) ==
     \/ Pop(c, "pop")
-    \/ /\ Step(c, "took", "user") /\ Keep
-       /\ \E waited \in BOOLEAN :
-              Ring("worker", gates > 0 /\ (waited \/ batches <= LowWater) /\ parked # "no")
-    \/ Step(c, "ask", CASE mark # "none" -> "marked"
-                       [] mark = "none" /\ gates > 0 /\ begun /\ Alive -> "doze"
-                       [] OTHER -> "wait") /\ Rest
+    \/ Step(c, "took", "user") /\ Keep /\ \E waited \in BOOLEAN :
+           Ring("worker", gates > 0 /\ (waited \/ batches <= LowWater) /\ parked # "no")
+    \/ Step(c, "ask", IF mark # "none" THEN "marked" ELSE
+           IF gates > 0 /\ begun /\ Alive THEN "doze" ELSE "wait") /\ Rest
     \/ Step(c, "marked", IF batches > 0 THEN "pop" ELSE "take") /\ Rest
     \/ Step(c, "take", "user") /\ mark' = "none" /\ UNCHANGED <<batches, rung>>
 \* An open gate permits what a request would. So the consumer first sleeps without one, but lightly.
@@ -212,16 +197,15 @@ Dozing(c) ==
     \/ Step(c, "doze", IF Something THEN "pop" ELSE "drowsy") /\ Rest
     \/ Step(c, "drowsy", "dozing") /\ RingWorker /\ Keep
     \/ /\ Step(c, "dozing", IF Something THEN "pop" ELSE Claims("wait")) /\ Keep
-       /\ rung' = (rung \ {"consumer"}) \union {bell \in {"consumer"} : \E d \in Threads : Waits(d)}
-\* The consumer waits. It reads the puller's claim first, then the buffer. If a worker lives, the
-\* consumer announces its sleep, looks once more, rings, and sleeps. If the worker is dead, the
-\* consumer buries it. If no thread pulls, the consumer claims the pull.
+       /\ IF Someone(WaitingPlaces) THEN Ring("consumer", TRUE) ELSE Hear("consumer")
+\* The consumer waits: it reads the puller's claim, then the buffer. If a worker lives, it announces
+\* its sleep, looks once more, rings, and sleeps. It buries a dead worker, or claims the pull.
 Waiting(c) ==
     \/ Step(c, "wait", IF Alive THEN "worker" ELSE "nobody") /\ Rest
     \/ Step(c, "worker", IF Something THEN "served" ELSE "again") /\ Rest
     \/ Step(c, "again", IF Something THEN "served" ELSE IF Alive THEN "ring" ELSE "wait") /\ Rest
     \/ Step(c, "ring", "asleep") /\ RingWorker /\ Keep
-    \/ "consumer" \in rung /\ Step(c, "asleep", "wait") /\ rung' = rung \ {"consumer"} /\ Keep
+    \/ "consumer" \in rung /\ Step(c, "asleep", "wait") /\ Hear("consumer") /\ Keep
     \/ Something /\ Step(c, "nobody", "served") /\ Rest
     \/ ~Something /\ ~Dead /\ Step(c, "nobody", IF Alive THEN "wait" ELSE "pull") /\ Rest
     \/ Step(c, "served", "pop") /\ Rest
@@ -251,11 +235,11 @@ Strike(c) ==
     /\ CallTo(c, IF call[c] \in {"own", "inHand"} THEN "ending" ELSE "user")
     /\ IF call[c] = "own" THEN Drops ELSE UNCHANGED progress
 StrikeOwner ==
-    /\ Interrupts = 1 /\ owner # "user" /\ OwnerTo("user") /\ rung' = rung \ {"owner"}
+    /\ Interrupts = 1 /\ owner # "user" /\ OwnerTo("user") /\ Hear("owner")
     /\ UNCHANGED <<scope, puller, batches>>
 \* A thread that has slept for long looks again.
 Glance(c) == Step(c, "asleep", "wait") /\ Rest /\ Frame
-OwnerGlances == owner = "joins" /\ OwnerTo("joining") /\ UNCHANGED <<scope, puller, batches, rung>>
+OwnerGlances == OwnerStep("joins", "joining") /\ UNCHANGED <<scope, puller, batches, rung>>
 -----------------------------------------------------------------------------
 Worker == Start \/ Await \/ Length \/ Look \/ Wake \/ Put
 Next ==
@@ -264,34 +248,31 @@ Next ==
     \/ \E c \in Threads : Goes(c) \/ Answered(c) \/ Begin(c) \/ Strike(c) \/ Glance(c)
 \* The shell's own steps are fair. A thread that waits for a dead worker looks again.
 Spec ==
-    /\ Init /\ [][Next]_vars
-    /\ WF_vars(Worker) /\ WF_vars(Pulled) /\ WF_vars(Gone) /\ WF_vars(OwnerGoes) /\ WF_vars(Opened)
-    /\ WF_vars(~Alive /\ OwnerGlances)
+    /\ Init /\ [][Next]_vars /\ WF_vars(Worker) /\ WF_vars(Pulled) /\ WF_vars(Gone)
+    /\ WF_vars(OwnerGoes) /\ WF_vars(Opened) /\ WF_vars(~Alive /\ OwnerGlances)
     /\ \A c \in Threads : WF_vars(Goes(c)) /\ WF_vars(Answered(c)) /\ WF_vars(~Alive /\ Glance(c))
 -----------------------------------------------------------------------------
 (* Properties.                                                             *)
-Number(Has(_)) == Cardinality({c \in Threads : Has(c)})
-Fetching == at \in {"pulling", "lost"} \/ \E c \in Threads : call[c] = "own"
-InHand == Cardinality({c \in Threads : call[c] = "inHand"})
+Fetching == at \in {"pulling", "lost"} \/ Someone({"own"})
 TypeOK ==
     /\ scope \in {"new", "inside", "outside"} /\ gates \in 0..MaxPermits
     /\ mark \in {"none", "ended", "failed"} /\ {begun, yielded} \subseteq BOOLEAN
     /\ count \in 0..EpochSize /\ batches \in 0..Slots /\ held \in 0..Slots
     /\ parked \in {"no", "yes", "light"} /\ rung \subseteq {"worker", "consumer", "owner"}
 \* The bound is on batches held and being pulled.
-Bounded == batches + InHand + (IF Fetching THEN 1 ELSE 0) <= Slots
+Bounded == batches + Number({"inHand"}) + (IF Fetching THEN 1 ELSE 0) <= Slots
 \* At most one thread pulls, and at most one is the consumer.
-OnePuller == Number(Pulls) + (IF Alive THEN 1 ELSE 0) <= 1 /\ Number(IsConsumer) <= 1
+OnePuller == Number(PullingPlaces) + (IF Alive THEN 1 ELSE 0) <= 1 /\ Number(ConsumerPlaces) <= 1
 \* No thread sleeps for ever because a ring is missing: not the worker at a request, stop or gate
 \* (unless an interrupt came before the ring), not the consumer, and not the owner that leaves.
 NoLostWakeUp ==
     LET worker == at = "asleep" /\ "worker" \notin rung /\ owner \notin {"left", "entered"}
-        consumer == (\E c \in Threads : call[c] = "asleep") /\ "consumer" \notin rung /\ ~Dead
+        consumer == Someone({"asleep"}) /\ "consumer" \notin rung /\ ~Dead
     IN  /\ ~(worker /\ consumer)
         /\ worker /\ Interrupts = 0 =>
             /\ scope = "inside"
             /\ gates > 0 /\ begun /\ mark = "none" /\ batches <= LowWater =>
-                parked = "light" \/ gate = "opened" \/ \E c \in Threads : call[c] = "took"
+                parked = "light" \/ gate = "opened" \/ Someone({"took"})
         /\ consumer => ringer \/ (Alive /\ (Something => at \in {"mark", "put"}))
         /\ owner = "joins" /\ "owner" \notin rung => Alive \/ Born \/ ringer \/ Deaths = 1
 \* Once leaving has returned, there is no worker.
@@ -302,23 +283,18 @@ PullStarts == ~Fetching /\ Fetching'
 StopPullsNothing == [][PullStarts /\ at = "look" => scope = "inside"]_vars
 GateRespected ==
     [][PullStarts => (gates > 0 /\ at = "look") \/ (~Something /\
-        \E c \in Threads : Waits(c) /\ (call[c] = "ending" => Interrupts = 1))]_vars
+        Someone(IF Interrupts = 1 THEN WaitingPlaces ELSE WaitingPlaces \ {"ending"}))]_vars
 \* Liveness: a call returns, unless the owner enters and leaves for ever; entering and leaving end.
 Returns == \A c \in Threads : []<>(call[c] = "user" \/ owner # "user")
 StopEnds == []<>(owner = "user")
 AbandonedEnds == []<>~(garbage /\ Alive)
 P == INSTANCE Protocol WITH
-    permits <- gates,
-    consumer <- IF \E c \in Threads : Waits(c) THEN "waiting" ELSE "idle",
-    buffered <- batches + InHand,
-    mark <- IF at \in {"mark", "owing"} THEN "ended" ELSE mark,
-    later <- <<>>, Lookahead <- FALSE,
-    worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent",
-    fetching <- Fetching
+    permits <- gates, buffered <- batches + Number({"inHand"}), fetching <- Fetching,
+    consumer <- IF Someone(WaitingPlaces) THEN "waiting" ELSE "idle",
+    mark <- IF at \in {"mark", "owing"} THEN "ended" ELSE mark, later <- <<>>, Lookahead <- FALSE,
+    worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent"
 \* A consumer may bury a dead worker just before: callers then pull for themselves, inside.
-EnterLate ==
-    /\ at = "none" /\ owner = "write" /\ scope' = "inside"
-    /\ UNCHANGED <<gates, call, puller, batches>>
+EnterLate == at = "none" /\ owner = "write" /\ OwnerGoes
 \* (Most steps are none of Protocol's. TLC is told to see that first.)
 Implements == P!Init /\ [][UNCHANGED P!vars \/ P!Next \/ EnterLate]_(P!vars)
 =============================================================================

@@ -22,7 +22,7 @@ VARIABLES
     inPass,   \* the consumer was given a batch of its current pass
     seen      \* what `next' did last: "nothing" yet, "batch", "end", "failure"
 
-P == INSTANCE Protocol
+P == INSTANCE Properties
 
 history == <<batches, pulled, taken, pulls, answers, got, inPass, seen>>
 vars == <<P!vars, history>>
@@ -194,7 +194,7 @@ Implements == P!Spec
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded
-MarkIsLast == P!MarkIsLast
+MarksRespected == P!MarksRespected
 UnbufferedAlone == P!UnbufferedAlone
 ReadAfterEntry == P!ReadAfterEntry
 InputEnabled == P!InputEnabled

@@ -20,7 +20,7 @@ VARIABLES
     place,   \* the number of lines that were taken
     initial  \* the run began in the initial state of the protocol
 
-P == INSTANCE Protocol
+P == INSTANCE Properties
 
 Init ==
     /\ scope = First.scope
@@ -84,7 +84,7 @@ Unfinished == place < Len(Lines)
 TypeOK == P!TypeOK
 Bounded == P!Bounded
 EpochBounded == P!EpochBounded
-MarkIsLast == P!MarkIsLast
+MarksRespected == P!MarksRespected
 UnbufferedAlone == P!UnbufferedAlone
 ReadAfterEntry == P!ReadAfterEntry
 =============================================================================

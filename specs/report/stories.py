@@ -19,7 +19,7 @@ PROPERTIES = {
     "StopPullsNothing": "A thread that was told to stop asks the source for nothing more.",
     "Bounded": "The batches that are held and being pulled never exceed the buffer.",
     "GateRespected": "The source is asked only while you hold the gate open or wait for a batch.",
-    "MarkIsLast": "Nothing is pulled while the end of an epoch still waits in the buffer.",
+    "MarksRespected": "Nothing is pulled while the end of an epoch still waits in the buffer.",
 }
 """What the properties of `tla/Seed.tla` say."""
 

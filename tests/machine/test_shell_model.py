@@ -29,8 +29,8 @@ SMALLEST = {
 MUTANTS = read(r"""
 the request is read before the length: GateRespected
 - held' = IF mark = "none" THEN batches ELSE Slots
-+ held' = IF ~\E c \in Threads : Waits(c) THEN Slots ELSE 0
-- ((\E c \in Threads : Waits(c)) /\ held = 0))
++ held' = IF ~Someone(WaitingPlaces) THEN Slots ELSE 0
+- (Someone(WaitingPlaces) /\ held = 0))
 + (batches = 0 /\ mark = "none" /\ held = 0))
 
 the worker does not look again before it sleeps: NoLostWakeUp
@@ -100,10 +100,10 @@ a worker looks for its starter after the scope: Implements
 the scope is looked at before the gates: StopPullsNothing, MaxPermits = 1
 - at = "length" /\ at' = "look"
 + at = "length" /\ at' = (IF scope = "inside" THEN "look" ELSE "halt")
--     /\ at = "look"
--     /\ IF scope # "inside" THEN
-+     /\ at \in {"look", "halt"}
-+     /\ IF at = "halt" THEN
+- /\ at = "look" /\ UNCHANGED
++ /\ at \in {"look", "halt"} /\ UNCHANGED
+- IF scope # "inside" THEN
++ IF at = "halt" THEN
 
 no stop at abandonment: AbandonedEnds, MaxPermits = 1
 - scope' = (IF scope = "inside" THEN "outside" ELSE scope) /\ RingWorker
@@ -116,15 +116,15 @@ no ring at abandonment: AbandonedEnds
 a request outlives its interrupted caller, and refuses for ever: Returns, Interrupts = 1
 - {"own", "inHand"} THEN "ending" ELSE "user")
 + {"own", "inHand"} THEN "ending" ELSE
-+              IF Waits(c) THEN "left behind" ELSE "user")
++              IF call[c] \in WaitingPlaces THEN "left behind" ELSE "user")
 - "served", "ending"}
 + "served", "ending", "left behind"}
 
 two consumers look for a mark at once: Implements, Consumers = 2, EpochSize = 1
-- IsConsumer(c) == Waits(c) \/ call[c] \in {"ask", "marked", "take"}
-+ IsConsumer(c) == Waits(c)
-- [] OTHER -> "wait") /\ Rest
-+ [] OTHER -> IF \E d \in Threads : Waits(d) THEN "user" ELSE "wait") /\ Rest
+- ConsumerPlaces == WaitingPlaces \union {"ask", "marked", "take"}
++ ConsumerPlaces == WaitingPlaces
+- Alive THEN "doze" ELSE "wait") /\ Rest
++ Alive THEN "doze" ELSE Claims("wait")) /\ Rest
 
 a light sleeper is not rung by a request: NoLostWakeUp, Lights = 1
 - Step(c, "ring", "asleep") /\ RingWorker
@@ -147,22 +147,20 @@ a gate that opens does not ring: NoLostWakeUp, MaxPermits = 1
 + UNCHANGED rung
 
 leaving does not ring: NoLostWakeUp
-- owner = "left" /\ RingWorker /\
-+ owner = "left" /\ UNCHANGED rung /\
+- OwnerStep("left", "joining") /\ RingWorker
++ OwnerStep("left", "joining") /\ UNCHANGED rung
 
 leaving does not wait: ReturnsAlone
-- owner = "left" /\ RingWorker /\ OwnerTo("joining")
-+ owner = "left" /\ RingWorker /\ OwnerTo("user")
+- OwnerStep("left", "joining") /\ RingWorker
++ OwnerStep("left", "user") /\ RingWorker
 
 a batch rings for nobody: NoLostWakeUp
 - at = "put" /\ Ring("consumer", SomeoneSleeps)
 + at = "put" /\ UNCHANGED rung
 
 a worker starts beside a caller's pull: OnePuller
--     /\ IF \E c \in Threads : Pulls(c)
--
-+     /\ IF FALSE
-+
+- IF Someone(PullingPlaces) THEN
++ IF FALSE THEN
 
 a caller's pull is given up in the midst of its batch, progress and mark: Implements, Capacity = 0, EpochSize = 1, Interrupts = 1
 - Yields /\ CallTo(c, "inHand") /\ mark' = IF Last THEN "ended" ELSE mark

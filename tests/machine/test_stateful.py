@@ -76,7 +76,7 @@ class PureMachine(RuleBasedStateMachine):
 
 
 REFUSED = (
-    *("MarkIsLast", "GateRespected", "Refines"),
+    *("MarksRespected", "GateRespected", "Refines"),
     *("Exhaust looks past an empty pass", "Enqueue goes on counting in the next epoch"),
 )
 

@@ -171,7 +171,7 @@ def test_command_fails_if_a_defect_of_the_seed_is_not_found(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A model of the seed without its defect, or with another, is not as expected."""
-    models.edit(tmp_path, "Seed", (broken, mended))
+    models.edit(tmp_path, "SeedThread", (broken, mended))
     monkeypatch.setattr(tlc, "TLA", tmp_path)
     monkeypatch.setattr(sys, "argv", ["specs", "--only", name])
     assert main() == 1

@@ -46,7 +46,7 @@ def refuse(mutant: Mutant) -> str:
     changed = False
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
-        for module in ("Epochs", "Stream"):
+        for module in ("Epochs", "Properties", "Stream"):
             shutil.copy(TLA / f"{module}.tla", folder)
         (folder / "Protocol.tla").write_text(mutated(mutant), encoding="utf-8")
         for recorded in (model for model in models() if model.name in SIZES):

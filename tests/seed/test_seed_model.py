@@ -11,7 +11,6 @@ import importlib
 import itertools
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -280,9 +279,11 @@ def walks(
     capacity: int, epoch_size: int, folder: Path, edit: tuple[str, str] = ("", "")
 ) -> Iterator[list[tuple[str, Any]]]:
     """Random behaviours of the model, of one user and one thread at a time, by TLC."""
-    shutil.copy(TLA / "Epochs.tla", folder)
-    text = (TLA / "Seed.tla").read_text(encoding="utf-8").replace(*edit)
-    (folder / "Seed.tla").write_text(text, encoding="utf-8")
+    text = ""
+    for module in ("Epochs", "SeedThread", "Seed"):
+        edited = (TLA / f"{module}.tla").read_text(encoding="utf-8").replace(*edit)
+        (folder / f"{module}.tla").write_text(edited, encoding="utf-8")
+        text += edited
     named = [
         f'\\E t \\in Threads : {name}(t) /\\ last\' = "{name}"'
         if f"\n{name}(t) ==" in text

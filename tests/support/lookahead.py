@@ -5,19 +5,19 @@ from __future__ import annotations
 from .mutants import read
 
 _LOOKAHEAD = r"""
-Fail goes on behind an error: MarkIsLast in Fail
+Fail goes on behind an error: MarksRespected in Fail
 - begun' = FALSE
 + begun' = Lookahead
 < begun, count = False, 0
 > begun, count = limits.lookahead, 0
 
-Exhaust looks past an empty pass: MarkIsLast in Exhaust
+Exhaust looks past an empty pass: MarksRespected in Exhaust
 - (Lookahead /\ yielded)
 + Lookahead
 < limits.lookahead and yielded, 0
 > limits.lookahead, 0
 
-Enqueue begins an epoch with each batch: MarkIsLast in Enqueue
+Enqueue begins an epoch with each batch: MarksRespected in Enqueue
 - Put(1, "none") /\ UNCHANGED begun
 + UNCHANGED begun /\ (IF mark = "none" THEN Put(1, "none")
 +           ELSE later' = Append(later, <<1, "none">>) /\ UNCHANGED <<buffered, mark>>)

@@ -120,7 +120,7 @@ Enqueue ends the epoch a batch late: EpochBounded in Enqueue
 < count + 1 == limits.epoch_size
 > count == limits.epoch_size
 
-Fetch runs past a mark: MarkIsLast in Fetch
+Fetch runs past a mark: MarksRespected in Fetch
 - begun /\ permits > 0
 + permits > 0
 < begun and permits > 0
