@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,6 @@ TESTS = (
 )
 """Not all: the others are slow, or test checkers, models and proofs, not the kernel."""
 UNFAIR = "tests/shell/test_handoff.py::test_hand_off_keeps_up_with_a_queue"  # it measures speed
-SECONDS = 40.0  # of tests, for a mutant
 FIRST = 30  # so many tests are asked before the files of the others are imported
 
 
@@ -111,6 +111,10 @@ class Known:
 
         return sorted(tests | (asked & self.unknown), key=rank)
 
+    def sums(self, tests: Sequence[str]) -> Iterable[float]:
+        """The time until each of the tests is over, with what pytest adds."""
+        return accumulate(self.seconds[test] + 0.005 for test in tests)
+
 
 def digest(folder: Path) -> str:
     """Of all that a test's lines and time depend on."""
@@ -146,23 +150,26 @@ def learned(server: Server, cache: Path, console: Console) -> dict[str, Any]:
     return found
 
 
-def judge(mutant: Mutant, server: Server, known: Known) -> dict[str, Any]:
-    """What becomes of the mutant."""
+def judge(mutant: Mutant, server: Server, known: Known, seconds: float) -> dict[str, Any]:
+    """What becomes of the mutant in tests that take so long without it."""
     start = time.monotonic()
     path = server.folder / mutant.file
     original, times = path.read_bytes(), path.stat()
     tests = known.tests(mutant)
+    within = [t for t, sum_ in zip(tests, known.sums(tests), strict=True) if sum_ <= seconds]
     answer = {"outcome": SURVIVED, "by": ""}
     try:
         path.write_text(mutant.text, encoding="utf-8")
         os.utime(path, (1, 1))  # Python knows compiled files by it
-        for some in (tests[:FIRST], tests[FIRST:]):
+        for some in (within[:FIRST], within[FIRST:]):
             if some and answer["outcome"] == SURVIVED:
                 limits = {test: 3 + 10 * known.seconds[test] for test in some}
-                answer = server.ask(limits, SECONDS - (time.monotonic() - start))
+                answer = server.ask(limits, 30 + 3 * seconds)
     finally:
         path.write_bytes(original)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    if answer["outcome"] == SURVIVED and len(within) < len(tests):
+        answer["outcome"] = LIMIT
     record = {
         "name": mutant.name,
         "file": mutant.file,
@@ -172,6 +179,7 @@ def judge(mutant: Mutant, server: Server, known: Known) -> dict[str, Any]:
         "by": answer["by"],
         "tests": len(tests),
         "seconds": round(time.monotonic() - start, 2),
+        "limit": seconds,
     }
     known.learn(record)
     return record
@@ -189,13 +197,19 @@ def copy(folder: Path) -> None:
     dump(folder / HERE / "graphs")
 
 
-def run(chosen: Sequence[Mutant], out: Path | None, jobs: int, console: Console) -> list[Any]:
-    """Judge the mutants, but not those that are in the file, to which the others are added."""
+def run(
+    chosen: Sequence[Mutant], out: Path | None, jobs: int, seconds: float, console: Console
+) -> list[Any]:
+    """Judge the mutants, but not those that are in the file, to which the others are added.
+
+    Who is there for lack of time is judged again if there is more time now.
+    """
     records: dict[str, Any] = {}
     if out is not None and out.exists():
         lines = out.read_text(encoding="utf-8").splitlines()
         records = {record["name"]: record for record in map(json.loads, lines)}
-    todo = [mutant for mutant in chosen if mutant.name not in records]
+    settled = {n for n, r in records.items() if r["outcome"] != LIMIT or r["limit"] >= seconds}
+    todo = [mutant for mutant in chosen if mutant.name not in settled]
     if not todo:
         return [records[mutant.name] for mutant in chosen]
     servers: queue.SimpleQueue[Server] = queue.SimpleQueue()
@@ -203,7 +217,7 @@ def run(chosen: Sequence[Mutant], out: Path | None, jobs: int, console: Console)
     def work(mutant: Mutant) -> dict[str, Any]:
         server = servers.get()
         try:
-            return judge(mutant, server, known)
+            return judge(mutant, server, known, seconds)
         finally:
             servers.put(server)
 
@@ -263,7 +277,7 @@ def report(records: Sequence[Any], every: Iterable[str], console: Console) -> bo
     )
     wrong = {
         "survived, and is not explained": sorted(survived - explained),
-        f"survived the tests of {SECONDS:.0f} s, and is not explained": sorted(limit - explained),
+        "survived so far, for more --seconds, and is not explained": sorted(limit - explained),
         "is explained, but does not exist (any more)": sorted(explained - set(every)),
     }
     for what, names in wrong.items():
@@ -280,6 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample; default: 0")
     parser.add_argument("--out", type=Path, metavar="FILE", help="lines of JSON; resumed if there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="default: %(default)s")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="of tests for a mutant; default: %(default)s"
+    )
     parser.add_argument("--list", action="store_true", help="print the names, and end")
     options = parser.parse_args(arguments)
     every = all_mutants()
@@ -293,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     console = Console()
     start = time.perf_counter()
-    records = run(chosen, options.out, options.jobs, console)
+    records = run(chosen, options.out, options.jobs, options.seconds, console)
     right = report(records, [mutant.name for mutant in every], console)
     console.print(f"{len(chosen)} of {len(every)} mutants in {time.perf_counter() - start:.0f} s")
     return 0 if right else 1

@@ -201,7 +201,9 @@ def found(server: Server) -> dict[str, Any]:
         return code.learned(server, server.folder / "cache.json", Console(quiet=True))
 
 
-def test_what_is_learned_of_tests(server: Server, found: dict[str, Any]) -> None:
+def test_what_is_learned_of_tests(
+    server: Server, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lines, in threads too; who starts processes; who fails by itself, and who reads text."""
     assert found["lines"]["kernel/half.py"]["2"] == [HALF, TEXT]
     assert sorted(found["lines"]["kernel/half.py"]["6"]) == [CHANCE, ZERO]
@@ -209,6 +211,7 @@ def test_what_is_learned_of_tests(server: Server, found: dict[str, Any]) -> None
     assert found["failed"] == [CHANCE]
     assert found["seconds"].keys() == {HALF, ZERO, ELSEWHERE}
     cache = server.folder / "cache.json"
+    monkeypatch.setattr(code, "TESTS", ("tests/test_half.py",))
     assert code.learned(server, cache, Console(quiet=True)) == found  # which is not run again
 
 
@@ -232,18 +235,15 @@ def test_judge(
     server: Server, found: dict[str, Any], changed: Mutant, outcome: str, by: str
 ) -> None:
     """A test that hangs is told from one that fails, and one that cannot be imported fails."""
-    record = code.judge(changed, server, Known(found, []))
+    record = code.judge(changed, server, Known(found, []), 10)
     assert (record["outcome"], record["by"]) == (outcome, by)
     assert (server.folder / changed.file).read_text("utf-8") == PROJECT[changed.file]
 
 
-def test_time_of_a_mutant_is_limited(
-    server: Server, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_of_a_mutant_is_limited(server: Server, found: dict[str, Any]) -> None:
     """Then it survives, but for the tests that were not asked."""
-    monkeypatch.setattr(code, "SECONDS", 0.5)
-    record = code.judge(mutant("n -= 1", "n += 0"), server, Known(found, []))
-    assert (record["outcome"], record["by"]) == (LIMIT, "")
+    record = code.judge(mutant("n -= 1", "n += 0"), server, Known(found, []), 0)
+    assert (record["outcome"], record["by"], record["limit"]) == (LIMIT, "", 0)
 
 
 def test_who_is_asked_first(found: dict[str, Any]) -> None:
