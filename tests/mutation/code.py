@@ -1,21 +1,20 @@
 """Mutation of the code: every mutant of the machine and the shell is killed, or explained.
 
-`python -m tests.mutation.code` runs the tests on each, layer by layer until one kills it, and exits
-with 1 if one survives that `equivalent` does not explain, or if an explanation is wrong.
-`--layers --out FILE` runs all layers, and writes a line of JSON for each mutant.
+`python -m tests.mutation.code` first runs all tests on the code as it is, to learn which lines each
+runs and how long it takes. Then the tests that run a mutant's line are run on it, the quickest
+first, until one fails. Exits with 1 if a mutant survives that `equivalent` does not explain, or if
+an explanation is wrong. `--out FILE` gets a line of JSON for each mutant.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import hashlib
 import json
 import os
 import queue
 import random
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,156 +22,172 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from .equivalent import EXPLAINED
+from .forks import KILLED, LIMIT, SURVIVED, TIMEOUT
 from .graph import dump
-from .mutants import FILES, MACHINE, ROOT, Mutant, all_mutants
+from .mutants import FILES, ROOT, Mutant, all_mutants
 
+HERE = "tests/mutation"
 COPIED = ("kernel", "specs", "tests", "tla", "pyproject.toml", "README.md")
-KILLED, TIMEOUT, SURVIVED = "killed", "timeout", "survived"
-
-
-class Layer(NamedTuple):
-    """Tests that are to kill mutants."""
-
-    arguments: tuple[str, ...]  # of pytest
-    seconds: float  # after which a run is taken for hanging
-    files: tuple[str, ...] = FILES  # whose mutants it is asked about
-
-
-LAYERS = {
-    "graph": Layer(("tests/mutation/graph.py",), 60, MACHINE),
-    "places": Layer(("tests/machine/test_resumed.py", "-k=not every_place"), 60, MACHINE),
-    "pure stateful": Layer(("tests/machine/test_stateful.py::test_pure_machine",), 60, MACHINE),
-    "scheduler": Layer(
-        ("tests/schedules/test_schedules.py", "-k=every_schedule", "--schedules=50"), 30
-    ),
-    "contract": Layer(
-        (
-            "tests/shell/test_contract_reading.py",
-            "tests/shell/test_contract_worker.py",
-            "tests/shell/test_contract_deaths.py",
-            "tests/shell/test_contract_misuse.py",
-            "tests/shell/test_messages.py",
-            "tests/shell/test_instants.py",
-            "tests/seed/test_seed_defects.py",
-            "tests/shell/test_handoff.py",
-            "--deselect=tests/shell/test_handoff.py::test_hand_off_keeps_up_with_a_queue",
-            "tests/shell/test_processes.py",
-            "tests/shell/test_forks.py",
-            "tests/shell/test_states.py",
-            "tests/shell/test_faults.py",
-            "tests/shell/test_stop_timeout.py",
-            "tests/shell/test_stats.py",
-            "tests/shell/test_stall.py",
-            "tests/shell/test_options.py",
-            "tests/shell/test_record.py",
-            "--deselect=tests/shell/test_record.py::test_tlc_says_so_too",
-            "tests/shell/test_close.py",
-            "tests/shell/test_restart.py",
-            "tests/shell/test_resume.py",
-            "tests/shell/test_epoch.py",
-            "tests/shell/test_lookahead.py",
-            "tests/shell/test_broken_off.py",
-            "tests/endurance/test_interrupts.py",  # the slowest
-        ),
-        200,
-    ),
-    "real threads": Layer(
-        ("tests/machine/test_stateful.py::test_real_threads", "--programs=200"), 40
-    ),
-}
-"""In the order in which they are asked."""
-
-OPTIONS = (
-    "-x",
-    "-v",
-    "--timeout=10",
-    "--timeout-method=thread",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "tests.mutation.profile",
+TESTS = (
+    "tests/shell",
+    "tests/seed/test_seed_defects.py",
+    "tests/schedules/test_schedules.py",
+    "tests/endurance/test_interrupts.py",
+    "tests/machine/test_properties.py",
+    "tests/machine/test_resumed.py",
+    "tests/machine/test_resumes.py",
+    "tests/machine/test_stateful.py",
+    "tests/mutation/graph.py",
 )
-"""A test that hangs ends the process: what it waits in might wait again on the way out."""
+"""Not all: the others are slow, or test checkers, models and proofs, not the kernel."""
+UNFAIR = "tests/shell/test_handoff.py::test_hand_off_keeps_up_with_a_queue"  # it measures speed
+FIRST = 30  # so many tests are asked before the files of the others are imported
 
 
-def ask(layer: Layer, folder: Path) -> tuple[str, str]:
-    """Run the layer's tests in a copy of the project: the outcome, and the test that failed."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *OPTIONS, *layer.arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+class Server:
+    """A process in a copy of the project, whose forks run tests."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutation.forks"],
+            cwd=folder,
+            env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(
+        self, tests: dict[str, float], seconds: float, stop: bool = True, lines: str = ""
+    ) -> dict[str, Any]:
+        """Run the tests, each in its time and all in so many seconds, and maybe stop at one."""
+        request = {"tests": tests, "seconds": seconds, "stop": stop, "lines": lines}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+class Known:
+    """What is known of the tests: the lines that they run, their times, and whom they killed."""
+
+    def __init__(self, found: dict[str, Any], records: Iterable[Any]) -> None:
+        self.seconds: dict[str, float] = found["seconds"]
+        self.lines: dict[str, dict[str, list[str]]] = found["lines"]
+        self.unknown: list[str] = found["unknown"]
+        self.kills: Counter[tuple[str, str]] = Counter()
+        for record in records:
+            self.learn(record)
+
+    def learn(self, record: dict[str, Any]) -> None:
+        """Who killed a mutant is soon asked about the next ones of its function."""
+        self.kills[record["function"], record["by"]] += record["outcome"] == KILLED
+
+    def tests(self, mutant: Mutant) -> list[str]:
+        """Who runs its line, or, if it is run by an import only, its file; then who may run it."""
+        asked = self.seconds.keys()
+        lines = self.lines.get(mutant.file, {})
+        tests = asked & lines.get(str(mutant.line), ()) or asked & set().union(*lines.values())
+
+        def rank(test: str) -> tuple[bool, float]:
+            cost = (0.01 + self.seconds[test]) / (1 + 10 * self.kills[mutant.function, test])
+            return test not in tests, cost
+
+        return sorted(tests | (asked & self.unknown), key=rank)
+
+    def sums(self, tests: Sequence[str]) -> Iterable[float]:
+        """The time until each of the tests is over, with what pytest adds."""
+        return accumulate(self.seconds[test] + 0.005 for test in tests)
+
+
+def digest(folder: Path) -> str:
+    """Of all that a test's lines and time depend on."""
+    files = (f for name in ("kernel", "specs", "tests") for f in (folder / name).rglob("*.py"))
+    texts = [file.read_bytes() for file in sorted(files) if file.parent != folder / HERE]
+    return hashlib.sha256(b"".join(texts)).hexdigest()
+
+
+def learned(server: Server, cache: Path, console: Console) -> dict[str, Any]:
+    """Run the tests on the code as it is; those that fail by themselves are left out."""
+    of = digest(server.folder)
+    compiled = server.ask({f"{test}::": 0.0 for test in TESTS}, 600, stop=False)
+    if compiled["failed"]:
+        raise SystemExit((server.folder / "log").read_text(encoding="utf-8")[-2000:])
+    if cache.exists():
+        found: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
+        if found["of"] == of:
+            return found
+    console.print("The tests are run as they stand, for their lines…")
+    traced = server.ask(dict.fromkeys(TESTS, 0.0), 1e6, stop=False, lines="lines.json")
+    found = json.loads((server.folder / "lines.json").read_text(encoding="utf-8"))
+    named = set(found["unknown"]).union(*(t for f in found["lines"].values() for t in f.values()))
+    named = named.difference(found.pop("readers")) & traced["seconds"].keys()
+    tests = [test for test in named if not test.startswith(UNFAIR)]
+    tests.sort(key=traced["seconds"].__getitem__)
+    console.print("… and again, for their times, the quickest first.")
+    timed = server.ask(dict.fromkeys(tests, 300.0), 1e6, stop=False)
+    if timed["outcome"] == TIMEOUT:
+        raise SystemExit(f"Without any mutation it hangs: {timed['by']}")
+    failed = {*traced["failed"], *timed["failed"]}
+    found["seconds"] = {t: s for t, s in timed["seconds"].items() if t not in failed}
+    found |= {"of": of, "failed": sorted(failed)}
+    cache.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def judge(mutant: Mutant, server: Server, known: Known, seconds: float) -> dict[str, Any]:
+    """What becomes of the mutant in tests that take so long without it."""
+    start = time.monotonic()
+    path = server.folder / mutant.file
+    original, times = path.read_bytes(), path.stat()
+    tests = known.tests(mutant)
+    within = [t for t, sum_ in zip(tests, known.sums(tests), strict=True) if sum_ <= seconds]
+    answer = {"outcome": SURVIVED, "by": ""}
     try:
-        output, _ = process.communicate(timeout=layer.seconds)
-    except subprocess.TimeoutExpired:
-        return TIMEOUT, ""
+        path.write_text(mutant.text, encoding="utf-8")
+        os.utime(path, (1, 1))  # Python knows compiled files by it
+        for some in (within[:FIRST], within[FIRST:]):
+            if some and answer["outcome"] == SURVIVED:
+                limits = {test: 3 + 10 * known.seconds[test] for test in some}
+                answer = server.ask(limits, 30 + 3 * seconds)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # with all that its tests started
-        process.communicate()
-    if process.returncode == 0:
-        return SURVIVED, ""
-    hung = "+ Timeout +" in output or "it hangs" in output
-    last = re.findall(r"^(?:FAILED |ERROR )?(?:tests/)(\S+)", output, re.MULTILINE)
-    return TIMEOUT if hung else KILLED, last[-1] if last else output.strip()[-300:]
-
-
-def judge(mutant: Mutant, folder: Path, every_layer: bool) -> dict[str, Any]:
-    """What the layers say of the mutant; unless all are asked, none after the one that kills it."""
-    path = folder / mutant.file
-    original = path.read_bytes()
-    record: dict[str, Any] = {
+        path.write_bytes(original)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    if answer["outcome"] == SURVIVED and len(within) < len(tests):
+        answer["outcome"] = LIMIT
+    record = {
         "name": mutant.name,
         "file": mutant.file,
         "function": mutant.function,
         "line": mutant.line,
-        "layers": {},
-        "by": {},
+        "outcome": answer["outcome"],
+        "by": answer["by"],
+        "tests": len(tests),
+        "seconds": round(time.monotonic() - start, 2),
+        "limit": seconds,
     }
-    try:
-        path.write_text(mutant.text, encoding="utf-8")
-        _age(path)
-        for name, layer in LAYERS.items():
-            if mutant.file not in layer.files:
-                continue
-            record["layers"][name], record["by"][name] = ask(layer, folder)
-            if not every_layer and record["layers"][name] != SURVIVED:
-                break
-    finally:
-        path.write_bytes(original)
-        _age(path)
+    known.learn(record)
     return record
 
 
-_ages = iter(range(1, 2**31))
-
-
-def _age(path: Path) -> None:
-    """A time of change of its own: Python knows compiled files by it, in whole seconds."""
-    age = next(_ages)
-    os.utime(path, (age, age))
-
-
-def verdict(record: dict[str, Any]) -> str:
-    """The outcome of all layers together."""
-    outcomes = set(record["layers"].values())
-    return next(o for o in (KILLED, TIMEOUT, SURVIVED) if o in outcomes)
-
-
-def prepare(folder: Path, files: Iterable[str]) -> None:
-    """Copy the project, and see that every layer passes. Raises SystemExit if one does not."""
+def copy(folder: Path) -> None:
+    """Copy the project, and let TLC write the graphs that tests compare."""
     folder.mkdir()
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for name in COPIED:
@@ -180,67 +195,90 @@ def prepare(folder: Path, files: Iterable[str]) -> None:
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         else:
             shutil.copy(ROOT / name, folder)
-    layers = {name: layer for name, layer in LAYERS.items() if set(layer.files) & set(files)}
-    if "graph" in layers:
-        dump(folder / "tests" / "mutation" / "graphs")
-    for name, layer in layers.items():
-        outcome, failed = ask(layer, folder)
-        if outcome != SURVIVED:
-            raise SystemExit(f"Without any mutation the layer {name!r} fails: {failed}")
+    dump(folder / HERE / "graphs")
 
 
-def run(chosen: Sequence[Mutant], out: Path | None, jobs: int, every_layer: bool) -> list[Any]:
-    """Judge the mutants, but not those that are in the file, to which the others are added."""
-    known: dict[str, Any] = {}
+def run(
+    chosen: Sequence[Mutant], out: Path | None, jobs: int, seconds: float, console: Console
+) -> list[Any]:
+    """Judge the mutants, but not those that are in the file, to which the others are added.
+
+    Who is there for lack of time is judged again if there is more time now.
+    """
+    records: dict[str, Any] = {}
     if out is not None and out.exists():
         lines = out.read_text(encoding="utf-8").splitlines()
-        known = {record["name"]: record for record in map(json.loads, lines)}
-    todo = [mutant for mutant in chosen if mutant.name not in known]
+        records = {record["name"]: record for record in map(json.loads, lines)}
+    settled = {n for n, r in records.items() if r["outcome"] != LIMIT or r["limit"] >= seconds}
+    todo = [mutant for mutant in chosen if mutant.name not in settled]
     if not todo:
-        return [known[mutant.name] for mutant in chosen]
-    folders: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        return [records[mutant.name] for mutant in chosen]
+    servers: queue.SimpleQueue[Server] = queue.SimpleQueue()
 
     def work(mutant: Mutant) -> dict[str, Any]:
-        folder = folders.get()
+        server = servers.get()
         try:
-            return judge(mutant, folder, every_layer)
+            return judge(mutant, server, known, seconds)
         finally:
-            folders.put(folder)
+            servers.put(server)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="mutants-") as scratch,
-        ThreadPoolExecutor(jobs) as pool,
-    ):
+    with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
         places = [Path(scratch, str(job)) for job in range(jobs)]
-        prepare(places[0], {mutant.file for mutant in todo})
-        for place in places[1:]:
-            shutil.copytree(places[0], place)
-        for place in places:
-            folders.put(place)
-        for done in as_completed([pool.submit(work, mutant) for mutant in todo]):
-            record = done.result()
-            known[record["name"]] = record
-            if out is not None:
-                with out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    return [known[mutant.name] for mutant in chosen]
+        copy(places[0])
+        started = [Server(places[0])]
+        pool = ThreadPoolExecutor(jobs)
+        try:
+            cache = Path(scratch) / "tests.json" if out is None else out.with_suffix(".tests.json")
+            found = learned(started[0], cache, console)
+            for test in found["failed"]:
+                console.print(f"{test}\n    fails by itself, and is not asked", markup=False)
+            known = Known(found, records.values())
+            for place in places[1:]:
+                shutil.copytree(places[0], place)
+                started.append(Server(place))
+            for server in started:
+                servers.put(server)
+            judged = as_completed([pool.submit(work, mutant) for mutant in todo])
+            for done in track(judged, "Mutants", len(todo), console=console):
+                record = done.result()
+                records[record["name"]] = record
+                if out is not None:
+                    with out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for server in started:
+                server.close()
+    return [records[mutant.name] for mutant in chosen]
+
+
+def alive(record: dict[str, Any]) -> bool:
+    """Whether no test has killed it."""
+    return record["outcome"] in (SURVIVED, LIMIT)
 
 
 def report(records: Sequence[Any], every: Iterable[str], console: Console) -> bool:
     """Print the totals and what is wrong; returns whether nothing is."""
     explained = {name for names in EXPLAINED.values() for name in names}
+    headings = ("file", "mutants", "killed", "timed out", "explained", "unexplained", "limit")
     table = Table()
-    for heading in ("file", "mutants", "killed", "timed out", "explained", "unexplained"):
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "file" else "right")
-    for file in FILES:
-        counts = Counter((verdict(r), r["name"] in explained) for r in records if r["file"] == file)
-        dead = (counts[outcome, False] + counts[outcome, True] for outcome in (KILLED, TIMEOUT))
-        alive = (counts[SURVIVED, True], counts[SURVIVED, False])
-        table.add_row(file, *map(str, (counts.total(), *dead, *alive)))
+    for file in [*FILES, "all"]:
+        counts = Counter(
+            "explained" if alive(r) and r["name"] in explained else r["outcome"]
+            for r in records
+            if file in (r["file"], "all")
+        )
+        shown = (KILLED, TIMEOUT, "explained", SURVIVED, LIMIT)
+        table.add_row(file, *map(str, (counts.total(), *(counts[outcome] for outcome in shown))))
     console.print(table)
-    survived = {record["name"] for record in records if verdict(record) == SURVIVED}
+    survived, limit = (
+        {r["name"] for r in records if r["outcome"] == outcome} for outcome in (SURVIVED, LIMIT)
+    )
     wrong = {
         "survived, and is not explained": sorted(survived - explained),
+        "survived so far, for more --seconds, and is not explained": sorted(limit - explained),
         "is explained, but does not exist (any more)": sorted(explained - set(every)),
     }
     for what, names in wrong.items():
@@ -249,31 +287,17 @@ def report(records: Sequence[Any], every: Iterable[str], console: Console) -> bo
     return not any(wrong.values())
 
 
-def layers(records: Sequence[Any], console: Console) -> None:
-    """Print what each layer kills."""
-    table = Table()
-    for heading in ("layer", "mutants", "killed", "timed out", "killed by no other"):
-        table.add_column(heading, justify="left" if heading == "layer" else "right")
-    for name in LAYERS:
-        asked = [record["layers"] for record in records if name in record["layers"]]
-        counts = Counter(outcomes[name] for outcomes in asked)
-        alone = sum(
-            [n for n, outcome in outcomes.items() if outcome != SURVIVED] == [name]
-            for outcomes in asked
-        )
-        table.add_row(name, *map(str, (len(asked), counts[KILLED], counts[TIMEOUT], alone)))
-    console.print(table)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation.code", description=__doc__)
     parser.add_argument("--only", metavar="PART", help="mutants with this in their name")
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the sample; default: 0")
-    parser.add_argument("--layers", action="store_true", help="ask all layers, and compare them")
     parser.add_argument("--out", type=Path, metavar="FILE", help="lines of JSON; resumed if there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="default: %(default)s")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="of tests for a mutant; default: %(default)s"
+    )
     parser.add_argument("--list", action="store_true", help="print the names, and end")
     options = parser.parse_args(arguments)
     every = all_mutants()
@@ -287,9 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     console = Console()
     start = time.perf_counter()
-    records = run(chosen, options.out, options.jobs, options.layers)
-    if options.layers:
-        layers(records, console)
+    records = run(chosen, options.out, options.jobs, options.seconds, console)
     right = report(records, [mutant.name for mutant in every], console)
     console.print(f"{len(chosen)} of {len(every)} mutants in {time.perf_counter() - start:.0f} s")
     return 0 if right else 1

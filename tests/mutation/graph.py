@@ -1,4 +1,4 @@
-"""The machine's state graphs against some of TLC's that were dumped before. A layer, not a test.
+"""The machine's state graphs against some of TLC's that were dumped before, for `code`.
 
 Seven models have all the cases of the machine: with and without a buffer, one of a single batch
 among them, epochs that are passes, single batches, and more, and all these with lookahead.

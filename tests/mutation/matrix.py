@@ -1,8 +1,7 @@
 """`python -m tests.mutation.matrix`: each mutant of the protocol against each layer of checks.
 
 A mutant must violate a property that TLC names, or else be explained in `EQUIVALENT`. Exits with 1
-if one is neither, or if an explanation is no longer true. `--code FILE` adds the mutants of the
-code to the table, as `tests.mutation.code --layers` has left them.
+if one is neither, or if an explanation is no longer true.
 """
 
 from __future__ import annotations
@@ -135,9 +134,9 @@ def table(rows: list[dict[str, Any]], layers: Iterable[str]) -> Table:
         cells = []
         for layer in layers:
             asked = [verdict[layer] for verdict in found if layer in verdict]
-            refused = [told for told in asked if told not in ("unseen", "counts", "survived")]
+            refused = [told for told in asked if told not in ("unseen", "counts")]
             cells.append(f"{len(refused)} of {len(asked)}" if asked else "")
-        none = [v for v in found if {*v.values()} <= {"unseen", "counts", "survived"}]
+        none = [v for v in found if {*v.values()} <= {"unseen", "counts"}]
         shown.add_row(kind, str(len(found)), *cells, str(len(none)))
     return shown
 
@@ -148,17 +147,12 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="one mutant in N only")
     parser.add_argument("--jobs", type=int, default=2, help="at the same time (default: 2)")
     parser.add_argument("--out", type=Path, help="file of JSON lines to go on with")
-    parser.add_argument("--code", type=Path, help="file of JSON lines of the code's mutants")
     arguments = parser.parse_args()
     chosen = list(mutants().values())[:: arguments.every]
     rows = run(chosen, arguments.jobs, arguments.out)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    code = []
-    if arguments.code is not None:
-        lines = arguments.code.read_text(encoding="utf-8").splitlines()
-        code = [{"kind": row["file"], **row} for row in map(json.loads, lines)]
-    layers = list(dict.fromkeys(layer for row in [*rows, *code] for layer in row["layers"]))
-    console.print(table([*rows, *code], layers))
+    layers = list(dict.fromkeys(layer for row in rows for layer in row["layers"]))
+    console.print(table(rows, layers))
     blamed = Counter(row["layers"]["TLC"] for row in rows)
     console.print("TLC:", ", ".join(f"{name} {count}" for name, count in blamed.most_common()))
     wrong = unexplained(rows)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from . import code
-from .code import KILLED, SURVIVED, TIMEOUT, Layer, main, verdict
+from . import code, forks
+from .code import Known, Server, main
 from .equivalent import EXPLAINED
-from .mutants import ROOT, all_mutants, mutants
+from .forks import KILLED, LIMIT, SURVIVED, TIMEOUT
+from .mutants import FILES, ROOT, Mutant, all_mutants, mutants
 
 SAID = "kernel/stream.py:StreamWrapper.__reduce__: raise TypeError("
 SILENT = "kernel/core.py:module: glance = 0.5 -> glance = 1.5"
@@ -27,8 +30,9 @@ def at_most(a, b):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One layer, which kills what `SAID` begins, and nothing is explained."""
-    monkeypatch.setattr(code, "LAYERS", {"messages": Layer(("tests/shell/test_messages.py",), 60)})
+    """One file of tests, which kill what `SAID` begins, no graphs, and nothing is explained."""
+    monkeypatch.setattr(code, "TESTS", ("tests/shell/test_messages.py",))
+    monkeypatch.setattr(code, "dump", lambda _: None)
     monkeypatch.setattr(code, "EXPLAINED", {})
 
 
@@ -61,7 +65,7 @@ def test_names_are_unique_and_the_texts_are_programs() -> None:
     found = all_mutants()
     assert len(found) > 1000
     assert len({mutant.name for mutant in found}) == len(found)
-    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file in code.FILES}
+    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file in FILES}
     assert all(mutant.text != sources[mutant.file] for mutant in found)
     assert all(ast.parse(mutant.text) for mutant in found[::10])
 
@@ -80,8 +84,8 @@ def test_killed_or_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     out = tmp_path / "out.jsonl"
     assert main(["--only", SAID, "--sample", "1", "--jobs", "1", "--out", str(out)]) == 0
     (record,) = map(json.loads, out.read_text(encoding="utf-8").splitlines())
-    assert record["layers"] == {"messages": KILLED}
-    assert record["by"]["messages"].startswith("shell/test_messages.py::test_message[")
+    assert record["outcome"] == KILLED
+    assert record["by"].startswith("tests/shell/test_messages.py::test_message[")
     assert (record["file"], record["function"]) == ("kernel/stream.py", "StreamWrapper.__reduce__")
     assert "unexplained" in capsys.readouterr().out
 
@@ -95,19 +99,11 @@ def test_survivor_must_be_explained(
     assert main(words) == 1
     assert f"{SILENT}\n    survived, and is not explained" in capsys.readouterr().out
     monkeypatch.setattr(code, "EXPLAINED", {"It is a bound.": (SILENT,)})
-    monkeypatch.setattr(code, "ask", None)  # it is in the file already
+    monkeypatch.setattr(code, "judge", None)  # it is in the file already
     assert main(words) == 0
     monkeypatch.setattr(code, "EXPLAINED", {"It is a bound.": (SILENT, "kernel/core.py:gone")})
     assert main(words) == 1
     assert "does not exist (any more)" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("quick")
-def test_layers_must_pass_without_a_mutation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests that fail anyway would kill everything: that is an error."""
-    monkeypatch.setattr(code, "LAYERS", {"none": Layer(("tests/no_such_file.py",), 60)})
-    with pytest.raises(SystemExit, match="Without any mutation the layer 'none' fails"):
-        main(["--only", SILENT, "--jobs", "1"])
 
 
 def test_sample_is_fixed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,36 +124,134 @@ def test_unknown_part_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'no such thing' is part of no mutant's name" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "whole"),
-    [
-        ((SURVIVED, SURVIVED), SURVIVED),
-        ((SURVIVED, TIMEOUT), TIMEOUT),
-        ((TIMEOUT, KILLED), KILLED),
-    ],
+PROJECT = {
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = ['--import-mode=importlib']\n",
+    "tests/__init__.py": "",
+    "tests/mutation/__init__.py": "",
+    "tests/mutation/profile.py": "",
+    "tests/mutation/forks.py": Path(forks.__file__).read_text(encoding="utf-8"),
+    "kernel/__init__.py": "",
+    "kernel/half.py": """def half(n):
+    return n // 2
+
+
+def zero(n):
+    while n:
+        n -= 1
+""",
+    "tests/test_half.py": """
+import inspect
+import os
+import subprocess
+import sys
+import threading
+from kernel.half import half, zero
+
+tries = [1, 2, 3]
+
+def test_half():
+    thread = threading.Thread(target=lambda: tries.append(half(4)))
+    thread.start()
+    thread.join()
+    assert tries.pop() == 2
+
+def test_zero():
+    zero(2)
+
+def test_elsewhere():
+    assert subprocess.run([sys.executable, "-c", "import kernel.half"], check=False).returncode == 0
+
+def test_by_chance():
+    zero(0)
+    seen = os.path.exists("seen")
+    open("seen", "w").close()
+    assert not seen
+
+def test_text():
+    assert "n // 2" in inspect.getsource(half)
+    half(2)
+
+def test_other():
+    pass
+""",
+}
+HALF, ZERO, ELSEWHERE, CHANCE, TEXT = (
+    f"tests/test_half.py::test_{name}"
+    for name in ("half", "zero", "elsewhere", "by_chance", "text")
 )
-def test_verdict(outcomes: tuple[Any, ...], whole: str) -> None:
-    """One layer that kills is enough."""
-    assert verdict({"layers": dict(enumerate(outcomes))}) == whole
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Of a small project."""
+    folder = tmp_path_factory.mktemp("project")
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    server = Server(folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def found(server: Server) -> dict[str, Any]:
+    """What is learned of its tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code, "TESTS", ("tests/test_half.py",))
+        return code.learned(server, server.folder / "cache.json", Console(quiet=True))
+
+
+def test_what_is_learned_of_tests(
+    server: Server, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines, in threads too; who starts processes; who fails by itself, and who reads text."""
+    assert found["lines"]["kernel/half.py"]["2"] == [HALF, TEXT]
+    assert sorted(found["lines"]["kernel/half.py"]["6"]) == [CHANCE, ZERO]
+    assert found["unknown"] == [ELSEWHERE]
+    assert found["failed"] == [CHANCE]
+    assert found["seconds"].keys() == {HALF, ZERO, ELSEWHERE}
+    cache = server.folder / "cache.json"
+    monkeypatch.setattr(code, "TESTS", ("tests/test_half.py",))
+    assert code.learned(server, cache, Console(quiet=True)) == found  # which is not run again
+
+
+def mutant(before: str, after: str) -> Mutant:
+    """Of the small project."""
+    source = PROJECT["kernel/half.py"]
+    line = source[: source.index(before)].count("\n") + 1
+    return Mutant("kernel/half.py", "f", before, after, 1, line, source.replace(before, after))
 
 
 @pytest.mark.parametrize(
-    ("body", "outcome"),
+    ("changed", "outcome", "by"),
     [
-        ("assert True", SURVIVED),
-        ("assert False", KILLED),
-        ("threading.Event().wait()", TIMEOUT),
+        (mutant("n // 2", "n / 2 // 1"), SURVIVED, ""),
+        (mutant("n // 2", "n // 3"), KILLED, HALF),
+        (mutant("n -= 1", "n += 0"), TIMEOUT, ZERO),
+        (mutant("def half(", "def other("), KILLED, "tests/test_half.py"),
     ],
 )
-def test_ask(tmp_path: Path, body: str, outcome: str) -> None:
-    """A test that hangs is told from one that fails."""
-    (tmp_path / "tests" / "mutation").mkdir(parents=True)
-    for name in ("__init__.py", "mutation/__init__.py", "mutation/profile.py"):
-        (tmp_path / "tests" / name).touch()
-    (tmp_path / "tests" / "test_it.py").write_text(
-        f"import threading\ndef test_it():\n    {body}\n", encoding="utf-8"
-    )
-    layer = Layer(("tests/test_it.py", "--timeout=1"), 60)
-    found, by = code.ask(layer, tmp_path)
-    assert found == outcome
-    assert by == ("" if outcome == SURVIVED else "test_it.py::test_it")
+def test_judge(
+    server: Server, found: dict[str, Any], changed: Mutant, outcome: str, by: str
+) -> None:
+    """A test that hangs is told from one that fails, and one that cannot be imported fails."""
+    record = code.judge(changed, server, Known(found, []), 10)
+    assert (record["outcome"], record["by"]) == (outcome, by)
+    assert (server.folder / changed.file).read_text("utf-8") == PROJECT[changed.file]
+
+
+def test_time_of_a_mutant_is_limited(server: Server, found: dict[str, Any]) -> None:
+    """Then it survives, but for the tests that were not asked."""
+    record = code.judge(mutant("n -= 1", "n += 0"), server, Known(found, []), 0)
+    assert (record["outcome"], record["by"], record["limit"]) == (LIMIT, "", 0)
+
+
+def test_who_is_asked_first(found: dict[str, Any]) -> None:
+    """Who runs the line, the quickest first, but before them who killed a mutant like it."""
+    found = {**found, "seconds": {HALF: 0.2, ZERO: 0.1, ELSEWHERE: 0.0}}
+    known = Known(found, [])
+    whole = mutant("def half(", "def other(")  # only an import runs it
+    assert known.tests(mutant("n // 2", "n // 3")) == [HALF, ELSEWHERE]
+    assert known.tests(whole) == [ZERO, HALF, ELSEWHERE]
+    known.learn({"function": "f", "by": HALF, "outcome": KILLED})
+    assert known.tests(whole) == [HALF, ZERO, ELSEWHERE]
