@@ -174,7 +174,7 @@ class Run(Generic[T]):
 
     def is_used(self) -> bool:
         """Whether a pull was begun, or a state was loaded."""
-        return bool(self.starts or self.marks) or self.progress != INITIAL[PROGRESS:]
+        return bool(self.starts) or self.progress != INITIAL[PROGRESS:]
 
     def resume(self, state: State, epoch: int, resume: Resume) -> None:
         """Go on in this state and epoch, with this pass."""

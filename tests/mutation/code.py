@@ -41,6 +41,7 @@ TESTS = (
     "tests/shell",
     "tests/seed/test_seed_defects.py",
     "tests/schedules/test_schedules.py",
+    "tests/schedules/test_search.py::test_no_schedule_fails_with_time_outs",
     "tests/endurance/test_interrupts.py",
     "tests/machine/test_properties.py",
     "tests/machine/test_resumed.py",

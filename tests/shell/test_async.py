@@ -13,7 +13,7 @@ import pytest
 
 from kernel import SourceError, StreamWrapper
 
-from ..support.sources import LONG, Aside, Source
+from ..support.sources import LONG, Aside, Source, until
 from .resume_programs import Boom
 
 SIZES = [0, 1, 3]
@@ -193,6 +193,41 @@ def test_rule_14_loop_that_is_closed_while_it_waits(size: int) -> None:
         asyncio.run(leave(stream))
         assert next(stream) == 0
         assert asyncio.run(read(stream.epoch())) == [1, 2, 3]
+
+
+def test_rule_14_cancelled_wait_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 14: its thread is rung for, and does not look around by itself."""
+    monkeypatch.setattr("kernel.core.Core.glance", 100 * LONG)
+    source = Source(range(3), held=True)
+
+    async def main(stream: Any) -> None:
+        task = asyncio.ensure_future(stream.epoch().__anext__())
+        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+        task.cancel()
+        await asyncio.wait([task])
+        assert until(lambda: not stream._core.waiting.is_going())
+        assert stream.empty()  # the source has not answered meanwhile, late as that may be
+        source.free()
+
+    with StreamWrapper(source, 1) as stream:
+        asyncio.run(main(stream))
+
+
+def test_rule_14_wait_of_a_closed_loop_is_no_reader() -> None:
+    """Rules 9 and 14: a thread that waits for a loop that was closed is about to go."""
+    source = Source(range(3), held=True)
+    with StreamWrapper(source, 2) as stream:
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(stream.epoch().__anext__())
+        loop.run_until_complete(loop.run_in_executor(None, source.await_start))
+        loop.set_exception_handler(lambda *_: None)  # that its task is pending
+        loop.close()
+        with pytest.raises(TimeoutError):
+            stream.get(timeout=0)
+        source.free()
+        assert next(stream) == 0
+        del task
+        gc.collect()
 
 
 def test_rule_14_loop_that_forgets_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import pytest
 from kernel import StreamWrapper, pull, scope
 
 from ..support.sources import LONG, Aside, Source, epoch, take
+from ..support.traces import judge
 
 # A source that hangs: stop_timeout.
 
@@ -60,9 +63,9 @@ class Stuck:
 FRESH = [(2, 0), (2, 1), (2, 2), (2, 3)]
 
 
-def given_up(source: Stuck, size: int = 4) -> Any:
+def given_up(source: Stuck, size: int = 4, **options: Any) -> Any:
     """A stream that was left while the source hung."""
-    wrapped = StreamWrapper(source, size, name="stuck", stop_timeout=0.01)
+    wrapped = StreamWrapper(source, size, name="stuck", stop_timeout=0.01, **options)
     wrapped.__enter__()
     with wrapped.allow_buffering:
         assert source.hangs.wait(LONG)
@@ -151,6 +154,23 @@ def test_a_pull_that_returns_at_the_last_moment_is_kept(monkeypatch: pytest.Monk
     assert next(wrapped) == (1, 0)
     buried(wrapped)
     assert epoch(wrapped) == FRESH
+
+
+def test_a_batch_that_was_not_put_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 8: a worker that is given up with a batch in hand, which it has not put, took none."""
+    source, file = Stuck(1), io.StringIO()
+    give_up = scope.give_up
+
+    def stuck(core: Any, *arguments: Any) -> None:
+        core.run.hand = core.run.progress, core.run.puts + 1, None
+        give_up(core, *arguments)
+
+    monkeypatch.setattr(scope, "give_up", stuck)
+    wrapped = given_up(source, record=file)
+    assert next(wrapped) == (1, 0)
+    buried(wrapped)
+    assert judge([json.loads(line) for line in file.getvalue().splitlines()])[0] == 0
+    source.let_go()
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
