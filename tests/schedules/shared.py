@@ -136,6 +136,9 @@ class Deque(deque[Any]):
         self.name = name
         self.changed = changed
 
+    def __bool__(self) -> bool:  # on Python 3.10 a deque does not ask for its length
+        return len(self) > 0
+
     def copy(self) -> Any:
         self.control.touch(self.name, write=False)
         items = list(super().__iter__())
