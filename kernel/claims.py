@@ -58,7 +58,7 @@ def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
 class Claim:
     """A claim of this thread to one role or more, for one call at a time."""
 
-    __slots__ = ("_calls", "_forks", "_thread", "_whole")
+    __slots__ = ("_forks", "_thread", "_whole", "calls")
 
     def __init__(
         self,
@@ -66,8 +66,9 @@ class Claim:
         calls: Callable[[], Any] = _calls,  # its type in typeshed lacks gi_running
         this_thread: Callable[[], Thread] = _this_thread,
     ) -> None:
-        self._calls = calls()
-        next(self._calls)
+        self.calls = calls()
+        """Runs while it is in force."""
+        next(self.calls)
         self._forks = len(forks)
         self._thread = this_thread()
         self._whole = True
@@ -89,7 +90,7 @@ class Claim:
     def hold(self, call: Callable[..., None], *args: Any) -> None:
         """Make the call. The claim is in force meanwhile. A role that it took is given back."""
         self._whole = False
-        self._calls.send((call, args))
+        self.calls.send((call, args))
         self._whole = True
 
     def take(self, role: list[Claim]) -> Claim | None:
@@ -128,14 +129,14 @@ class Claim:
 
     def is_foreign(self) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
-        runs = self._calls.gi_running  # for ever, as the fork copied it
+        runs = self.calls.gi_running  # for ever, as the fork copied it
         return runs and self.was_forked() and not self.is_mine()
 
     def in_force(
         self, forks: list[None] = _forks, is_finalizing: Callable[[], bool] = sys.is_finalizing
     ) -> bool:
         """Whether its call runs, in a thread that can go on."""
-        if not self._calls.gi_running:
+        if not self.calls.gi_running:
             return False
         return (self._forks == len(forks) and not is_finalizing()) or self.is_mine()
 

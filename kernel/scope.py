@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from sys import is_finalizing
 from typing import Any, Final
 
+from .buffer import Mark
 from .claims import Claim, holder
 from .core import Core, Entry
 from .launch import start
@@ -94,8 +95,7 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
     entry.bell.put(None)
     while entry.lives():
         left = end - time.monotonic()
-        if left <= 0 and core.run.progress[FETCHING]:
-            give_up(core, entry, failure)
+        if left <= 0 and core.run.progress[FETCHING] and give_up(core, entry, failure):
             return
         with suppress(Empty):
             bell.get(True, min(left, core.glance) if left > 0 else core.glance)
@@ -106,13 +106,14 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
         thread.join(core.glance)
 
 
-def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
+def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
     """Give the worker up, in a pull that does not return. It keeps all that it writes to.
 
-    Raises TimeoutError, unless the body of `with` has failed already.
+    Returns False if it has ended meanwhile: a caller may be in a pull of its own. Raises
+    TimeoutError, unless the body of `with` has failed already.
     """
-    run = core.run
-    error = entry.death = TimeoutError(
+    run, claim = core.run, entry.claim
+    error = TimeoutError(
         f"A pull from the source of {core.label} has not returned for "
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
@@ -120,24 +121,26 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> None:
         last, hand, rest = run.last, run.hand, run.follower(whole=True)
         if run.last is last and run.hand is hand and len(last.marks) == len(rest.last.marks):
             break
-    for part in run.parts():
-        mark = part.mark()
-        if mark is not None and mark.part is last:
-            mark.part = rest.last
+    marks = (part.mark() for part in run.parts())
+    before = next((mark for mark in marks if mark and mark.part is last), Mark(error))
     rest.worker, rest.progress = entry, run.progress
     has_put = hand is not None and hand[1] == rest.puts
     if hand is not None and has_put:
         rest.progress, owed = hand[0], rest.owed(hand)
         if owed is not None:
             rest.end(owed, False, core.epoch(rest))
-    entry.claim = None
-    core.run = rest
+    # No call, and no jump, from here to the stores: the worker ends before, or is given up.
+    if claim is not None and claim.calls.gi_running:
+        before.part, entry.death, entry.claim, core.run = rest.last, error, None, rest
+    else:
+        return False
     if has_put:
         core.did("Enqueue")
     core.did("Die")
     core.bell.put(None)
     if failure is None:
         raise error  # `bury` clears `entry.death`
+    return True
 
 
 def opened(core: Core[Any]) -> None:

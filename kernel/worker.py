@@ -36,13 +36,14 @@ def live(
 ) -> None:
     """The thread's function."""
     entry.claim = claim = Claim()  # one of its own: no other call of this thread uses it
+    died = False
     try:
         claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
-        entry.death = error
+        entry.death, died = error, True
     core = core_ref()
     if core is not None:
-        if entry.death is not None and entry.claim is not None:  # else `give_up` has said so
+        if died and entry.claim is not None:  # else `give_up` has said so
             core.did("Die")
         ring_consumer(core, core.run)
     for leaver in entry.leavers:
@@ -108,7 +109,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
                 run.worker = None
                 if core.entry is entry:  # who has left it may have been interrupted, or is slow
                     core.did_once("Leave", entry.said)
-                core.did("Halt")
+                core.did("Halt", run)
             return False
         plain = core.gates and core.record is None and core.entry is entry
         if plain and run.is_under_way(core.limits) and run_ahead(core, run, entry):

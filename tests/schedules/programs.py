@@ -26,6 +26,7 @@ class Program(NamedTuple):
     # up. None at all stands for any of `ANSWERS`, each time
     other: tuple[str, ...] | int = ()  # calls of a second user
     lookahead: bool = False
+    impatient: bool = False  # a stop gives up a worker that is in a pull
 
     @property
     def script(self) -> tuple[str, ...] | int:

@@ -78,7 +78,8 @@ class Run:
         self.refused = False  # whether threads can start
         self.unfair = False
         """Somebody has gone on trying for too long, while the one it waits for could go on."""
-        self.pulls = 0  # in flight
+        self.pulls: list[Any] = []  # those in flight: for which `Run` of the shell
+        self.workers: dict[Actor, Any] = {}  # for which they pull
         self.gates: list[Any] = []  # that a user has entered
         self.inside = False
         self.wrong: Wrong | None = None
@@ -92,6 +93,7 @@ class Run:
             program.capacity,
             program.epoch_size or -1,
             lookahead=program.lookahead,
+            stop_timeout=0 if program.impatient else None,
             record=self.file,
         )
         self.core: Any = self.wrapper._core
@@ -143,6 +145,22 @@ class Run:
         """The shell says so. Without a record it does not say all, and `changed` tells."""
         if self.recorded or action not in ("Fetch", "Enqueue", "Dequeue", "EndEpoch", "Raise"):
             self.note(action)
+        if action == "Start":
+            self.workers[self.running] = self.core.__dict__["run"]
+        if action == "Die" and self.program.impatient:
+            self.lose()
+
+    def lose(self) -> None:
+        """A worker was given up. A batch that it has got, and not put, is lost."""
+        pulled, untold = self.source.pulled, self.source.untold
+        if pulled and all(pulled[-1] is not batch for batch in self.kept()):
+            lost = pulled.pop()
+            if untold and untold[-1] is lost:
+                untold.pop()
+
+    def kept(self) -> list[Any]:
+        """Batches that were given, and those that are buffered."""
+        return [*self.given, *(b for part in self.parts() for b in deque.__iter__(part.batches))]
 
     def withdrawn(self) -> None:
         """The running user was interrupted: its request is over, if it had one. Nobody says so."""
@@ -169,7 +187,7 @@ class Run:
         real = self.core.state(self.core.__dict__["run"])
         if state != real:
             raise Wrong("step", f"the machine is in {state}, the shell in {real}")
-        kept = [*self.given, *(b for part in self.parts() for b in deque.__iter__(part.batches))]
+        kept = self.kept()
         if any(all(batch is not other for other in kept) for batch in self.source.pulled):
             raise Wrong("observation", "a batch is lost")
 
@@ -210,7 +228,7 @@ class Run:
             if got[1] is not None and any(got[1] is given for given in self.given):
                 self.fail("observation", "a batch is given twice")
             self.given.append(got[1])
-        if got[0] == FAILURE and type(got[1]) is Unstartable:
+        if got[0] == FAILURE and isinstance(got[1], (Unstartable, TimeoutError)):
             self.read_from_here()
         elif not self.program.other:
             due = next(self.expected)

@@ -64,7 +64,7 @@ def moved(
         if "first" in run.__dict__:
             control().note("Run.first", write=True)
             left = run.__dict__["first"]
-            if part is not left:
+            if part is not left and deque.__len__(left.marks):  # none where a run is being made
                 changed()(left.marks, "taken", deque.__getitem__(left.marks, 0))
         run.__dict__["first"] = part
 

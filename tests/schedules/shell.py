@@ -30,11 +30,11 @@ class Local:
 
 
 class Frames:
-    """Attribute `_calls` of a `Claim`, with points in front of it: each looks whether it runs."""
+    """Attribute `calls` of a `Claim`, with points in front of it: each looks whether it runs."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
-        self.slot: Any = vars(Claim)["_calls"]
+        self.slot: Any = vars(Claim)["calls"]
         self.names: dict[int, str] = {}
         self.fresh: Any = None  # it is being made, and nobody else has it
 
@@ -81,7 +81,7 @@ class Shell:
         self.local = Local(self)
         patch.setattr(claims._this_thread, "__defaults__", (self.local, claims.Thread))
         frames, hold = Frames(self), vars(Claim)["hold"]
-        patch.setattr(Claim, "_calls", frames)
+        patch.setattr(Claim, "calls", frames)
         patch.setattr(
             Claim,
             "hold",

@@ -53,17 +53,18 @@ class Source:
     def __call__(self) -> Pass:
         return Pass(self)
 
-    def answer(self, chosen: str) -> Any:
-        """The next answer."""
+    def answer(self, chosen: str, kept: bool) -> Any:
+        """The next answer. It is not kept if its worker was given up."""
         answer: Any = chosen
         if self.answers:
             answer = self.answers[self.given]
             self.given = (self.given + 1) % len(self.answers)
         if answer not in ("exhausted", "raised", None):
             answer = Batch()
-        if answer not in ("exhausted", "raised"):
-            self.pulled.append(answer)
-        self.untold.append(answer)
+        if kept:
+            self.untold.append(answer)
+            if answer not in ("exhausted", "raised"):
+                self.pulled.append(answer)
         return answer
 
     def one_pass(self) -> Iterator[Any]:
@@ -89,11 +90,15 @@ class Pass:
 
     def __next__(self) -> Any:
         run = self.source.run
-        if run.pulls:
+        puller = run.workers.get(run.running, run.core.__dict__["run"])
+        if puller is not run.core.__dict__["run"]:  # a worker that was given up as it began this
+            run.control.point("pull", options=() if self.source.answers else ANSWERS)
+            return answered(self.source.answer(run.running.chosen, False))
+        if puller in run.pulls or (run.pulls and not run.program.impatient):
             run.fail("observation", "two pulls at once")
         if run.held >= max(1, run.program.capacity):
             run.fail("observation", "a pull without a slot")
-        run.pulls += 1
+        run.pulls.append(puller)
         run.pull_starts()
         if not run.recorded:
             run.note("Fetch")
@@ -101,9 +106,10 @@ class Pass:
         try:
             run.control.point("pull", options=() if self.source.answers else ANSWERS)
         finally:
-            run.pulls -= 1
+            run.pulls.remove(puller)
             run.control.note("source", write=True)
-        return answered(self.source.answer(run.running.chosen))
+        kept = puller is run.core.__dict__["run"]
+        return answered(self.source.answer(run.running.chosen, kept))
 
 
 def answered(answer: Any) -> Any:
@@ -243,7 +249,12 @@ class User:
         users = [user.actor for user in run.users]
         workers = [actor for actor in run.control.actors if actor not in users]
         with self.refusable("was left without"):
-            run.wrapper.__exit__(None, None, None)
+            try:
+                run.wrapper.__exit__(None, None, None)
+            except TimeoutError:
+                if not run.program.impatient:
+                    raise
+                return
             if self.helped:
                 return
             if run.interrupted:  # those whose stop was interrupted may be about to end
