@@ -18,13 +18,14 @@ from random import Random
 from typing import ClassVar
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from .. import pages
+from .. import CannotRun, pages
+from ..commands import positive
 from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
 from .peers import PAGE, PART, PEERS, Found, summary
-from .programs import CannotRun, Program, Runner
+from .programs import Program, Runner
 from .rules import RULES, Rule
 
 EXAMPLES = 80
@@ -226,13 +227,6 @@ def numbers(text: str) -> list[int]:
     return chosen
 
 
-def positive(text: str) -> int:
-    """A number of programs."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `python -m specs conform`."""
     parser.add_argument("subject", metavar="MODULE:CLASS", nargs="?", help="the class to run")
@@ -261,28 +255,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the rules and print what was found. Returns the exit status."""
+    """Run the rules of the contract against any class with the interface of StreamWrapper.
+
+    Random programs are played in processes of their own. Exit status: 0 if all that apply hold,
+    1 if one is violated, 2 if nothing could be run.
+    """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if arguments.peers:
         return run_peers(arguments)
     if arguments.subject is None:
-        print("name a class, as MODULE:CLASS, or give --peers", file=sys.stderr)
-        return 2
+        raise CannotRun("name a class, as MODULE:CLASS, or give --peers")
+    asked = (arguments.subject, arguments.rules, arguments.examples, arguments.seed)
     found = []
-    try:
-        with console.status(f"running {arguments.subject}"):
-            for verdict in verdicts(
-                arguments.subject, arguments.rules, arguments.examples, arguments.seed
-            ):
-                found.append(verdict)
-                if console.is_terminal:
-                    console.print(f"rule {verdict.rule.number}: {verdict.word}")
-    except CannotRun as error:
-        print(error, file=sys.stderr)
-        return 2
-    shown = Table(title=f"{arguments.subject} under the rules of the contract")
-    for heading in ("rule", "in English", "verdict", "programs"):
-        shown.add_column(heading, justify="right" if heading == "programs" else "left")
+    with console.status(f"running {arguments.subject}"):
+        for verdict in verdicts(*asked):
+            found.append(verdict)
+            if console.is_terminal:
+                console.print(f"rule {verdict.rule.number}: {verdict.word}")
+    shown = Table(
+        *("rule", "in English", "verdict", Column("programs", justify="right")),
+        title=f"{arguments.subject} under the rules of the contract",
+    )
     colours = {"holds": "green", "violated": "red", "not applicable": "dim"}
     for verdict in found:
         rule, word = verdict.rule, verdict.word

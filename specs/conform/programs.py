@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from .. import CannotRun
+
 NAME = "conform"
 """The name of every wrapper under test."""
 
@@ -27,10 +29,6 @@ SETTLE = 0.05
 
 GRACE = 1.0
 """Seconds that a thread has for its end; less than PATIENCE."""
-
-
-class CannotRun(Exception):
-    """There is no such wrapper, or it cannot be constructed."""
 
 
 # The language.

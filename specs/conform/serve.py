@@ -13,8 +13,9 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
+from .. import CannotRun
 from .player import Player
-from .programs import NAME, CannotRun, Observed, Program, Run, Step
+from .programs import NAME, Observed, Program, Run, Step
 
 
 def play(subject: str, program: Program, sender: Connection) -> None:

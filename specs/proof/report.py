@@ -8,14 +8,14 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable
-from fnmatch import fnmatch
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kernel.machine import ACTIONS, Action, Limits
-from specs import pages
+from specs import CannotRun, pages
+from specs.commands import pick
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
 from . import resume
@@ -41,14 +41,10 @@ PAGE = pages.ROOT / "specs" / "README.md"
 def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) -> int:
     """Prove and print. Returns 0 if all is proved, 1 if not, 2 if it could not be tried."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    try:
-        chosen = choose(arguments.properties)
-        solvers = which(arguments.solver)
-        if arguments.write:
-            pages.part(PAGE, "obligations")
-    except (LookupError, pages.NoPage) as error:
-        print(error.args[0], file=sys.stderr)
-        return 2
+    chosen = choose(arguments.properties)
+    solvers = which(arguments.solver)
+    if arguments.write:
+        pages.part(PAGE, "obligations")
     started = time.perf_counter()
     resumes = resume.RESUMABLE in chosen
     wanted = set(chosen) | RESTS
@@ -94,24 +90,17 @@ def write(verdicts: list[Verdict], how: str) -> None:
 
 
 def choose(patterns: list[str] | None) -> list[str]:
-    """The properties with these names; all if none are given. Raises LookupError."""
-    names = (*PROPERTIES, resume.RESUMABLE)
-    if patterns is None:
-        return list(names)
-    for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in names):
-            known = ", ".join(names)
-            raise LookupError(f"--only {pattern!r} names no property. There are: {known}")
-    return [name for name in names if any(fnmatch(name, p) for p in patterns)]
+    """The properties with these names; all if none are given. Raises CannotRun."""
+    return pick("--only", patterns, [*PROPERTIES, resume.RESUMABLE], "property")
 
 
 def which(solver: str | None) -> tuple[str, ...]:
-    """The solvers to ask. Raises LookupError if one that was named is not there."""
+    """The solvers to ask. Raises CannotRun if one that was named is not there."""
     there = installed()
     asked = {None: tuple(there), "both": (Z3, CVC5)}.get(solver, (solver or "",))
     for name in asked:
         if name not in there:
-            raise LookupError(f"--solver {solver}: {name} is not installed: pip install {name}")
+            raise CannotRun(f"--solver {solver}: {name} is not installed: pip install {name}")
     return asked
 
 
@@ -120,14 +109,13 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     columns = [INIT, *(action.__name__ for action in actions), CAN]
     words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
+        Column("property", no_wrap=True),
+        *(Column(c, justify="center", min_width=2, overflow="fold") for c in columns),
         title="Proved for every capacity and every epoch size, with lookahead and without",
         padding=0,
         caption=f"{INIT}: at first; an action: after it, from all that the invariant allows; "
         f"{CAN}: who should move can. ok: proved, NO: refuted, ?: not decided",
     )
-    shown.add_column("property", no_wrap=True)
-    for column in columns:
-        shown.add_column(column, justify="center", min_width=2, overflow="fold")
     for group, names in GROUPS.items():
         rows = [name for name in names if name in chosen]
         for name in rows:
@@ -142,11 +130,10 @@ def resumed(console: Console, verdicts: list[Verdict]) -> bool:
     columns = [INIT, *resume.SEEN, resume.RESUME]
     found = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
+        *("property", *(Column(column, justify="center") for column in columns)),
         title="Proved of resumes, for every place too",
         caption="What the consumer sees keeps its place right; from there another wrapper goes on.",
     )
-    for heading in ("property", *columns):
-        shown.add_column(heading, justify="left" if heading == "property" else "center")
     for name in resume.PROPERTIES:
         shown.add_row(name, *(found.get((name, column), "") for column in columns))
     console.print(shown)
@@ -186,15 +173,12 @@ def refuted(console: Console, failed: list[Verdict]) -> bool:
 def counterexample(column: str, model: Model) -> Table:
     """The pair of states, all variables, with a star where they differ; or the one there is."""
     now, then = words(model.now), words(model.then)
-    shown = Table()
     if column in (INIT, CAN):
-        for heading in ("variable", "value"):
-            shown.add_column(heading)
-        for variable, value in now.items():
-            shown.add_row(variable, value)
+        shown = Table("variable", "value")
+        for row in now.items():
+            shown.add_row(*row)
         return shown
-    for heading in ("variable", "before", f"after {column}", ""):
-        shown.add_column(heading)
+    shown = Table("variable", "before", f"after {column}", "")
     for variable, value in now.items():
         star, style = ("*", "bold") if value != then[variable] else ("", "")
         shown.add_row(variable, value, then[variable], star, style=style)
@@ -242,9 +226,10 @@ def reasons(console: Console, chosen: list[str]) -> None:
 
 def steps(large: dict[str, Model | None]) -> Table:
     """That the invariant is not contradictory, and every action can happen under it."""
-    shown = Table(title="Not vacuous: what happens in large wrappers where the invariant holds")
-    for heading in ("action", *Limits._fields, "before", "what changes"):
-        shown.add_column(heading, no_wrap=heading == "action")
+    shown = Table(
+        *(Column("action", no_wrap=True), *Limits._fields, "before", "what changes"),
+        title="Not vacuous: what happens in large wrappers where the invariant holds",
+    )
     for name, model in large.items():
         if model is None:
             shown.add_row(name, *("" for _ in Limits._fields), "[red]none[/red]", "")

@@ -135,9 +135,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the source, and print what was found.
+    """Read a source a few times, and say what would go wrong behind a buffer.
 
-    Returns the exit status: 0 if nothing was found, 1 if something was, 2 if it could not be run.
+    Passes that differ or cannot be begun again, batches that change while they wait, a source bound
+    to its thread. Exit status: 0 if nothing was found, 1 if something was, 2 if nothing could be
+    read.
     """
     try:
         report = check_source(

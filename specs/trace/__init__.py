@@ -7,17 +7,15 @@ an order of its lines, and `judging` asks TLC.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from specs.progress import counted
-from specs.tlc import ToolsMissing, jar, java
+from specs.commands import counted, threads
+from specs.tlc import jar, java
 
 from .judging import judge, tla
 from .lines import KINDS, Malformed, read_trace
@@ -74,12 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge the files, and print what was found. Returns the exit status, the highest of all."""
-    try:
-        java(), jar()
-    except ToolsMissing as error:
-        print(error, file=sys.stderr)
-        return 2
+    """Have TLC judge whether recorded runs are behaviours of the protocol.
+
+    If one stops being one, say at which line. Exit status: 0 if all are, 1 if one is not, 2 if one
+    could not be judged to its end.
+    """
+    java(), jar()
     console = Console(highlight=False)
     progress = counted(console)
     status = 0
@@ -93,14 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
         finally:
             progress.remove_task(task)
 
-    with progress, ThreadPoolExecutor(arguments.jobs) as pool:
-        try:
-            for told in pool.map(judged, arguments.files):
-                status = max(status, told.status)
-                for line in told.lines:
-                    colour = ("green", "red", "red")[told.status]
-                    console.print(line, style=colour, markup=False, soft_wrap=True)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with progress, threads(arguments.jobs) as pool:
+        for told in pool.map(judged, arguments.files):
+            status = max(status, told.status)
+            for line in told.lines:
+                colour = ("green", "red", "red")[told.status]
+                console.print(line, style=colour, markup=False, soft_wrap=True)
     return status
