@@ -7,7 +7,8 @@ has the lemmas and measures, `obligations` what is to be proved, and `solve` ask
 from __future__ import annotations
 
 import argparse
-import sys
+
+from specs import CannotRun
 
 TIMEOUT = 10.0
 """Seconds for one obligation and solver, by default."""
@@ -63,6 +64,5 @@ def run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as missing:
         if missing.name != "z3":
             raise
-        print("z3 is missing: pip install 'stream-kernel[proof]'", file=sys.stderr)
-        return 2
+        raise CannotRun("z3 is missing: pip install 'stream-kernel[proof]'") from None
     return report.run(arguments)

@@ -13,7 +13,6 @@ from rich.console import Console
 from specs import CannotRun
 from specs.commands import counted, pick, threads
 from specs.tlc import Model, Result, check, jar, java, models
-from specs.trace.lines import Malformed
 
 from . import known, page, protocol, seed
 from .groups import space
@@ -115,9 +114,7 @@ def recorded(path: Path, done: Callable[[], None]) -> Swimlane | str:
     """A recorded run; or why it cannot be shown."""
     try:
         return from_trace(path)
-    except OSError as error:
-        return f"{path}: cannot be read: {error.strerror}"
-    except (Malformed, RuntimeError) as error:
-        return f"{path}: {error}"
+    except CannotRun as error:
+        return str(error)
     finally:
         done()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +82,10 @@ def data(value: object) -> Markup:
 def states(lane: Swimlane) -> Markup:
     """The states of a run, each as what it changes."""
     found = []
-    before: dict[str, str] = {}
+    before: Mapping[str, str] = {}
     for row in lane.rows:
-        state = dict(row.state)
-        found.append({k: v for k, v in state.items() if before.get(k) != v})
-        before = state
+        found.append({k: v for k, v in row.state.items() if before.get(k) != v})
+        before = row.state
     return data(found)
 
 
@@ -129,35 +127,20 @@ def render(template: str, **values: object) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A view of the state graph, as the template needs it."""
-
-    name: str
-    title: str
-    about: str
-    boxes: Sequence[Sequence[str]]
-    members: Sequence[Sequence[int]]
-    lines: Sequence[Sequence[str]]
-    edges: Sequence[Any]
-    drawing: Any
-
-
 def graph(space: Space) -> dict[str, object]:
     """The state graph of a model, as the template needs it."""
-    views = []
+    graphs = {name: grouped(space, view) for name, view in VIEWS.items()}
+    views: list[dict[str, Any]] = []
     missing = ""
-    for name, view in VIEWS.items():
-        found = grouped(space, view)
+    for name, found in graphs.items():
+        view = {"name": name, "graph": found, "lines": [words(key) for key in found.boxes]}
         try:
             drawing = draw(found)
             edges = list(zip(found.edges, drawing.curves, strict=True))
+            views.append({**view, "drawing": drawing, "edges": edges})
         except EngineMissing as error:
-            drawing, edges, missing = None, [], str(error)
-        lines = [words(key) for key in found.boxes]
-        views.append(
-            Shown(name, view.title, view.about, found.boxes, found.members, lines, edges, drawing)
-        )
+            missing = str(error)
+            views.append({**view, "drawing": None})
     return {
         "name": space.name,
         "states": f"{len(space.states):,}",
@@ -173,7 +156,7 @@ def graph(space: Space) -> dict[str, object]:
                     for state in space.states
                 ],
                 "steps": space.steps,
-                "views": [{"boxes": v.boxes, "members": v.members} for v in views],
+                "views": [{"boxes": g.boxes, "members": g.members} for g in graphs.values()],
                 "writers": {a.__name__: writer(a.__name__) for a in ACTIONS},
                 "says": SAY,
             }

@@ -8,8 +8,8 @@ from typing import Any
 from specs.tlc import Model, Result
 
 from . import stories
-from .lanes import Leaves, Row, Swimlane, changes, sizes
-from .values import item, read, the, words
+from .lanes import Leaves, Row, Swimlane, linked, sizes
+from .values import item, the, values, words
 
 State = dict[str, Any]
 
@@ -293,36 +293,27 @@ def dead(state: State) -> tuple[int, ...]:
 
 def swimlane(model: Model, result: Result) -> Swimlane:
     """The counterexample that TLC found."""
-    states = [{name: read(text) for name, text in s.state.items()} for s in result.steps]
+    states = values(result)
     settings = sizes(model.constants["Capacity"], model.constants["EpochSize"])
-    actions = [step.action for step in result.steps]
-    taken = zip(states, actions[1:], states[1:], strict=False)  # a state more than steps
-    actors = [-1, *(actor(*step) for step in taken)]
     rows = []
-    before: State = {}
-    for place, state in enumerate(states):
-        lane, action, shown = actors[place], actions[place], show(state)
+    for number, (step, before, state) in enumerate(
+        zip(result.steps, [{}, *states], states, strict=False), 1
+    ):
+        lane = actor(before, step.action, state) if before else -1
         if lane < 0:
-            text = f"A new wrapper with {settings}."
-            rows.append(Row(1, -1, "at first", text, (), tuple(shown.items()), None, dead(state)))
+            action, text = "at first", f"A new wrapper with {settings}."
+        elif lane == 0:
+            action, text = step.action, USER[step.action](before, state)
         else:
-            text = (
-                USER[action](before, state)
-                if lane == 0
-                else THREADS[action](lane - 1, before, state)
-            )
-            found = changes(show(before), shown, minor(state))
-            last = place + 1 == len(states)
-            left = None if last or actors[place + 1] == lane else leaves(lane, state)
-            told = tuple(shown.items())
-            rows.append(Row(place + 1, lane, action, text, found, told, left, dead(state)))
-        before = state
+            action, text = step.action, THREADS[step.action](lane - 1, before, state)
+        left, gone = leaves(lane, state), dead(state)
+        rows.append(Row(number, lane, action, text, state=show(state), leaves=left, gone=gone))
     broken = result.verdict.removeprefix("violates ")
     return Swimlane(
         name=model.name,
         title=model.title,
         lanes=(YOU, *(f"Thread {t}" for t in range(1, len(states[0]["pc"]) + 1))),
-        rows=tuple(rows),
+        rows=linked(rows, minor=minor(states[0])),
         broken=broken,
         meaning=stories.PROPERTIES.get(broken, ""),
         story=stories.STORIES.get(model.name),

@@ -9,17 +9,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from specs import CannotRun
 from specs.commands import counted, threads
 from specs.tlc import jar, java
 
-from .judging import judge, tla
-from .lines import KINDS, Malformed, read_trace
-from .ordering import order
+from .judging import judged, tla
+from .lines import KINDS
 
 # The command.
 
@@ -36,34 +36,26 @@ def report(path: Path, advance: Callable[[int, int], object] = lambda done, tota
     """Read and judge a file. `advance` is told how many actions were judged, and of how many."""
     started = time.perf_counter()
     try:
-        trace = read_trace(path)
-        total = len(trace.lines)
-        advance(0, total)
-        places = order(trace.limits, trace.lines, trace.first)  # type: ignore[arg-type]
-        ordered = replace(trace, lines=[trace.lines[place] for place in places])
-        verdict = judge(ordered, lambda lines: advance(lines, total))
-        if verdict.line > 1:
-            verdict = replace(verdict, line=places[verdict.line - 2] + 2)
-    except OSError as error:
-        return Report(2, [f"{path}: cannot be read: {error.strerror}"])
-    except (Malformed, RuntimeError) as error:
-        return Report(2, [f"{path}: {error}"])
+        trace, verdict, line = judged(path, advance)
+    except CannotRun as error:
+        return Report(2, [str(error)])
+    total = len(trace.lines)
     seconds = time.perf_counter() - started
     begins = "begins" if verdict.initial else "does NOT begin"
     head = f"{path}: {total:,} actions, {seconds:.1f} s: "
-    if verdict.line == 0:
+    if line == 0:
         lines = [f"{head}a behaviour of the protocol, which {begins} in its initial state"]
     else:
         now = zip(KINDS, verdict.before, strict=True)
         lines = [
-            f"{head}no behaviour of the protocol, from line {verdict.line} on",
-            f"  line {verdict.line}: {verdict.why}",
-            f"  {'before it' if verdict.line > 1 else 'it is'}: "
+            f"{head}no behaviour of the protocol, from line {line} on",
+            f"  line {line}: {verdict.why}",
+            f"  {'before it' if line > 1 else 'it is'}: "
             + ", ".join(f"{name} = {tla(value)}" for name, value in now),
         ]
     if trace.truncated:
         lines.append(f"  line {total + 2}: truncated, as by a crash; what is before it was judged")
-    return Report(max(bool(verdict.line), 2 * trace.truncated), lines)
+    return Report(max(bool(line), 2 * trace.truncated), lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     progress = counted(console)
     status = 0
 
-    def judged(path: Path) -> Report:
+    def one(path: Path) -> Report:
         task = progress.add_task(str(path), total=None)
         try:
             return report(
@@ -92,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress.remove_task(task)
 
     with progress, threads(arguments.jobs) as pool:
-        for told in pool.map(judged, arguments.files):
+        for told in pool.map(one, arguments.files):
             status = max(status, told.status)
             for line in told.lines:
                 colour = ("green", "red", "red")[told.status]

@@ -11,14 +11,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernel.machine import Variables
-from specs import tlc
+from specs import CannotRun, tlc
 from specs.tlc import Result, Step, read_value
 
-from .lines import KINDS, Line, Trace, Value
+from .lines import KINDS, Line, Malformed, Trace, Value, read_trace
+from .ordering import order
 
 LINES = 100_000
 """Actions that one run of TLC judges; it starts in the state where the run before it ended."""
@@ -35,6 +36,28 @@ class Verdict:
 
 
 # Judging a trace.
+
+
+def judged(
+    path: Path, advance: Callable[[int, int], object] = lambda lines, total: None
+) -> tuple[Trace, Verdict, int]:
+    """A trace in order, what TLC says of it, and the line of the file of which it says that.
+
+    `advance` is told how many actions were judged, and of how many. Raises CannotRun.
+    """
+    try:
+        trace = read_trace(path)
+        total = len(trace.lines)
+        advance(0, total)
+        places = order(trace.limits, trace.lines, trace.first)  # type: ignore[arg-type]
+        trace = replace(trace, lines=[trace.lines[place] for place in places])
+        verdict = judge(trace, lambda lines: advance(lines, total))
+    except OSError as error:
+        raise CannotRun(f"{path}: cannot be read: {error.strerror}") from error
+    except (Malformed, RuntimeError) as error:
+        raise CannotRun(f"{path}: {error}") from error
+    line = verdict.line
+    return trace, verdict, places[line - 2] + 2 if line > 1 else line
 
 
 def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -> Verdict:
