@@ -51,7 +51,7 @@ class Obligation(NamedTuple):
     property: str
     column: str  # an action, INIT or CAN
     violation: Term  # of NOW and THEN: what is satisfiable if the property fails there
-    actions: tuple[Action, ...]  # of the machine that it is about
+    actions: tuple[Action, ...] = ACTIONS  # of the machine that it is about
 
 
 class Table:

@@ -7,8 +7,6 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -20,9 +18,9 @@ from specs.properties import INVARIANTS, LIVENESS, STEPS
 
 from . import resume
 from .laws import FAIRNESS, LEMMAS, MEASURES, Refines
-from .moments import Moment, flat
+from .moments import INTERVALS, Moment, variables
 from .obligations import CAN, INIT, PROPERTIES, RESTS
-from .sequences import Interval
+from .sequences import Interval, interval
 from .solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, Model, Verdict, installed, instances, prove
 
 CELLS = {PROVED: "[green]ok[/green]", REFUTED: "[red]NO[/red]", UNKNOWN: "[yellow]?[/yellow]"}
@@ -78,7 +76,7 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
     return 1 if failed else 0
 
 
-def write(verdicts: list[Verdict], how: str) -> None:
+def write(verdicts: list[Verdict[Model]], how: str) -> None:
     """Renew the table in the page: the obligations by kind of property."""
     counts = Counter(verdict.obligation.property for verdict in verdicts)
     body = [
@@ -104,7 +102,7 @@ def which(solver: str | None) -> tuple[str, ...]:
     return asked
 
 
-def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Action]) -> Table:
+def table(chosen: list[str], verdicts: list[Verdict[Model]], actions: tuple[Action, ...]) -> Table:
     """A property a row, an action a column."""
     columns = [INIT, *(action.__name__ for action in actions), CAN]
     words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
@@ -125,12 +123,13 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     return shown
 
 
-def resumed(console: Console, verdicts: list[Verdict]) -> bool:
+def resumed(console: Console, verdicts: list[Verdict[resume.Model]]) -> bool:
     """Print what is proved of a wrapper that goes on from another's place. Whether any is not."""
     columns = [INIT, *resume.SEEN, resume.RESUME]
     found = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
-        *("property", *(Column(column, justify="center") for column in columns)),
+        "property",
+        *(Column(column, justify="center") for column in columns),
         title="Proved of resumes, for every place too",
         caption="What the consumer sees keeps its place right; from there another wrapper goes on.",
     )
@@ -143,7 +142,7 @@ def resumed(console: Console, verdicts: list[Verdict]) -> bool:
     return bool(failed)
 
 
-def refuted(console: Console, failed: list[Verdict]) -> bool:
+def refuted(console: Console, failed: list[Verdict[Model]]) -> bool:
     """Say what is not proved, each property with its first counterexample."""
     for name in dict.fromkeys(v.obligation.property for v in failed):
         mine = [v for v in failed if v.obligation.property == name]
@@ -187,19 +186,10 @@ def counterexample(column: str, model: Model) -> Table:
 
 def words(moment: Moment) -> dict[str, str]:
     """The variables of a moment, in words."""
-    values: dict[str, Any] = flat(moment)
-    shown = {}
-    for name, value in values.items():
-        whole, _, part = name.rpartition(".")
-        if whole in ("batches", "reading.due"):
-            if part == "first":
-                parts = (values[f"{whole}.{p}"] for p in ("first", "length", "torn"))
-                shown[whole] = numbers(Interval(*parts))
-        elif name == "pulls":
-            shown[name] = " and ".join(value) or "nobody"
-        else:
-            shown[name] = str(value)
-    return shown
+    values = variables(moment)
+    shown = {name: str(value) for name, value in values.items()}
+    shown |= {name: numbers(interval(values[name])) for name in INTERVALS}
+    return shown | {"pulls": " and ".join(moment.now.pulls) or "nobody"}
 
 
 def numbers(batches: Interval) -> str:

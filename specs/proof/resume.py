@@ -8,6 +8,7 @@ that goes on satisfies the invariant, `Refines` with it: the oracle reads on fro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -34,9 +35,9 @@ from .moments import (
     read,
     see,
 )
-from .obligations import INIT, RESTS, invariant, invariants, said
+from .obligations import INIT, RESTS, Obligation, invariant, invariants, said
 from .sequences import interval
-from .solve import ASK, REFUTED, Z3, Verdict, plain, python
+from .solve import Z3, Verdict, ask, plain, python
 from .solve import read as read_model
 from .symbolic import Number, Term, Truth, formula, paths, tree
 
@@ -57,14 +58,6 @@ def placed(value: Callable[[str], Any]) -> Place:
 
 
 PLACE = placed(lambda name: Number(z3.Int(name)))
-
-
-class Obligation(NamedTuple):
-    """One cell of the table: satisfiable if the property fails there."""
-
-    property: str
-    column: str  # INIT, what the consumer sees, or RESUME
-    violation: Term
 
 
 class Model(NamedTuple):
@@ -137,7 +130,10 @@ def resumable() -> Term:
 
 
 def obligations(rules: ModuleType = resume) -> Iterator[Obligation]:
-    """All that there is to prove of resumes by these rules."""
+    """All that there is to prove of resumes by these rules.
+
+    Their columns are INIT, what the consumer sees, and RESUME.
+    """
     known = z3.And(SIZES, resumable())
     at_first = formula(lambda: resume.Resumable(FIRST.now, Place(), LIMITS), SIZES)
     yield Obligation(RESUMABLE, INIT, z3.And(SIZES, z3.Not(at_first)))
@@ -167,24 +163,14 @@ def decide(
     solvers: Iterable[str] = (Z3,),
     timeout: float = TIMEOUT,
     rules: ModuleType = resume,
-) -> Verdict:
-    """Ask all solvers. `timeout` is in seconds, for each.
-
-    :raises AssertionError: if Python does not confirm a counterexample
-    """
-    words, model = {}, None
-    for solver in solvers:
-        words[solver], values = ASK[solver](obligation.violation, timeout)
-        if words[solver] == REFUTED and model is None:
-            model = read_values(values)
-            if not confirmed(obligation, model, rules):
-                raise AssertionError(f"Python does not confirm {obligation[:2]}: {model}")
-    return Verdict(obligation, words, model)
+) -> Verdict[Model]:
+    """What the solvers say of an obligation of these rules."""
+    return ask(obligation, solvers, timeout, read_values, partial(confirmed, rules=rules))
 
 
 def prove(
     rules: ModuleType = resume, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
-) -> Iterator[Verdict]:
+) -> Iterator[Verdict[Model]]:
     """Decide the obligations, in the order of the table."""
     for obligation in obligations(rules):
         yield decide(obligation, solvers, timeout, rules)
@@ -202,7 +188,7 @@ def read_values(values: dict[str, str]) -> Model:
 
 def confirmed(obligation: Obligation, model: Model, rules: ModuleType) -> bool:
     """Whether plain Python sees the same: the consumer is there, and the property fails."""
-    name, column, _ = obligation
+    name, column = obligation[:2]
     limits = model.limits
     if column == INIT:
         return not resume.Resumable(FIRST.now, Place(), limits)
