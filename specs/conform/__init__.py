@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -26,7 +25,7 @@ from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
 from .peers import PAGE, PART, PEERS, Found, summary
 from .programs import Program, Runner
-from .rules import RULES, Rule
+from .rules import RULES, Rule, Verdict
 
 EXAMPLES = 80
 """Programs that are drawn for a rule; those drawn twice run once."""
@@ -39,36 +38,6 @@ JOBS = 3
 
 REPEATS = 2
 """Times that a program which shows a violation is run again."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What was found of one rule."""
-
-    rule: Rule
-    programs: int  # that were run
-    lacking: str = ""  # why the rule is not applicable, if it is not
-    program: Program | None = None  # the smallest that shows a violation
-    finding: Finding | None = None
-    seen: tuple[int, int] = (0, 0)  # violations in so many runs of that program
-
-    @property
-    def word(self) -> str:
-        """`holds`, `violated` or `not applicable`."""
-        if self.lacking:
-            return "not applicable"
-        return "holds" if self.finding is None else "violated"
-
-    def __str__(self) -> str:
-        told = f"rule {self.rule.number} ({self.rule.name}) {self.word}"
-        if self.lacking:
-            return f"{told}: {self.lacking}"
-        if self.finding is None:
-            return f"{told} in {self.programs} programs"
-        return (
-            f"{told}, seen in {self.seen[0]} of {self.seen[1]} runs of:\n{self.program}\n"
-            f"expected: {self.finding.expected}\nobserved: {self.finding.observed}"
-        )
 
 
 def conform(
@@ -92,10 +61,7 @@ def conform(
 
 
 def verdicts(
-    subject: str | type,
-    rules: Iterable[int] | None = None,
-    examples: int = EXAMPLES,
-    seed: int = 0,
+    subject: str | type, rules: Iterable[int] | None, examples: int, seed: int
 ) -> Iterator[Verdict]:
     """As `conform`, each verdict when it is known."""
     chosen = [*RULES] if rules is None else [*rules]
@@ -149,8 +115,7 @@ def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
         return violated(program) and all(judge(program) for _ in range(REPEATS))
 
     random = Random(f"{rule.number} {seed}")
-    draw = rule.programs(runner.lacks)
-    drawn = (draw(random) for _ in range(examples))
+    drawn = (rule.programs(random, runner.lacks) for _ in range(examples))
     program = next(filter(violated, drawn), None)
     if program is None:
         return Verdict(rule, len(judged))
@@ -310,12 +275,7 @@ def run_peers(arguments: argparse.Namespace) -> int:
         try:
             for one in verdicts(peer.subject, arguments.rules, arguments.examples, arguments.seed):
                 print(f"{peer.name} {version}, rule {one.rule.number}: {one.word}", file=sys.stderr)
-                found.append(
-                    Found(
-                        *(peer.name, version, one.rule.number, one.word),
-                        *(one.program, one.finding, one.seen),
-                    )
-                )
+                found.append(Found(peer.name, version, one))
         except CannotRun as error:
             lacking[peer.name] = str(error).splitlines()[-1]
     text = summary(found, lacking, arguments.examples)

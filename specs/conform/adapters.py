@@ -52,7 +52,7 @@ class Emloop:
         return emloop()(*arguments)
 
 
-class _Passes:
+class _Passes(Iterator[Any]):
     """A stream of passes, each read by a prefetching iterator of its own."""
 
     LACKS = frozenset({"scope", "gate", "epoch_size", "profile", "wrapping", "unbuffered"})
@@ -67,9 +67,6 @@ class _Passes:
     def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
         """The package's own: a prefetching iterator over a pass, with a buffer of some size."""
         raise NotImplementedError
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
 
     def __next__(self) -> Any:
         with self._lock:
@@ -180,15 +177,12 @@ class Keras(_Passes):
 END = object()
 
 
-class Stopping:
+class Stopping(Iterator[Any]):
     """An iterator that is stopped at its end: at END, StopIteration or an error."""
 
     def __init__(self, batches: Iterator[Any], stop: Callable[[], object]) -> None:
         self._batches = batches
         self._stop = stop
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
 
     def __next__(self) -> Any:
         try:
@@ -204,14 +198,11 @@ class Stopping:
         return batch
 
 
-class Stateless:
+class Stateless(Iterator[Any]):
     """An iterator with the checkpoints that Grain asks for, which hold nothing."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
 
     def __next__(self) -> Any:
         return next(self._items)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
@@ -22,8 +20,9 @@ NOTIONS = {
 """What a class may lack, by the name in its LACKS, and in words."""
 
 Lacks = frozenset[str]
-Programs = Callable[[Random], Program]
+Programs = Callable[[Random, Lacks], Program]
 Steps = Callable[[Random], tuple[Step, ...]]
+Last = Callable[[Program, Random, Lacks], tuple[Step, ...]]
 
 
 # Programs.
@@ -72,7 +71,7 @@ def step(*do: str, most: int = 1) -> Steps:
     return lambda random: tuple(Step(name, random.randint(1, most)) for name in do)
 
 
-def one_of(*several: Callable[[Random], Any]) -> Callable[[Random], Any]:
+def one_of(*several: Steps) -> Steps:
     """Any of these, each as often as the others."""
     return lambda random: random.choice(several)(random)
 
@@ -82,7 +81,6 @@ READ_ON = (Step("next", 8),)  # to see what was lost
 
 
 def programs(
-    lacks: Lacks,
     *steps: Steps,
     items: tuple[str, ...] = BATCHES,
     first: tuple[str, ...] = (),  # items of passes that break at once: every fourth does
@@ -93,7 +91,7 @@ def programs(
     held: float = 0,  # share of programs whose source is
     profiled: bool = False,
     misuse: tuple[str, ...] = (),
-    last: Callable[[Program, Random], tuple[Step, ...]] = lambda program, random: READ_ON,
+    last: Last = lambda *_: READ_ON,
 ) -> Programs:
     """Programs of these steps, which a buffered wrapper is entered for."""
 
@@ -102,7 +100,7 @@ def programs(
             return (random.choice(first),)
         return tuple(random.choices(items, k=random.randint(*length)))
 
-    def draw(random: Random) -> Program:
+    def draw(random: Random, lacks: Lacks) -> Program:
         sizes = [1, 2, 3] if buffered or "unbuffered" in lacks else [0, 1, 2, 3, 2, 3]
         program = Program(
             passes=tuple(one_pass(random) for _ in range(random.randint(*passes))),
@@ -115,60 +113,18 @@ def programs(
         chosen = [Step("enter")] if program.buffer_size and not misuse else []
         for _ in range(random.randint(0, SLOTS)):
             chosen += random.choice(steps)(random)
-        chosen += last(program, random)
+        chosen += last(program, random, lacks)
         return replace(program, steps=tidy(chosen, program, lacks, misuse))
 
     return draw
 
 
-def always(*steps: Step) -> Callable[[Program, Random], tuple[Step, ...]]:
+def always(*steps: Step) -> Last:
     """Programs end with these steps."""
-    return lambda program, random: steps
+    return lambda *_: steps
 
 
-ENTER, EXIT, OPEN, CLOSE, PAUSE = map(step, ("enter", "exit", "open", "close", "pause"))
-AGAIN = one_of(step("exit", "enter"), step("exit by an error", "enter"))
-FILL = step("open", "pause")
-FULL = one_of(step("open", "pause", "exit"), step("open", "pause", "exit by an error"))
-NESTED = step("open", "open", "close", "close")
-NEXT, GO = step("next", most=3), step("let go", most=3)
 LONG: Any = {"passes": (1, 1), "length": (30, 30), "fixed": False}  # no end is reached
-FAILURES = ("OSError", "KeyboardInterrupt", "SystemExit", "GeneratorExit")
-BROKEN = ("iter: OSError", "stream_fn: OSError", "iter: StopIteration", "stream_fn: StopIteration")
-
-
-def dying(lacks: Lacks) -> Callable[[Program, Random], tuple[Step, ...]]:
-    """The worker goes without a word, or never comes; and is waited for."""
-    ways: list[tuple[Step, ...]] = [(Step("fork"),)] if hasattr(os, "fork") else []
-    if "scope" not in lacks:
-        ways.append((Step("exit"), Step("enter without a thread")))
-    return lambda program, random: (
-        *random.choice(ways),
-        Step("next", program.buffer_size + 3),
-    )
-
-
-def interrupted(lacks: Lacks) -> Programs:
-    """Ctrl-C in `next` and in `__exit__`; wrappers that nobody leaves."""
-    left = programs(
-        lacks,
-        *(NEXT, OPEN, PAUSE, AGAIN, EXIT),
-        last=lambda program, random: (Step(random.choice(LAST)),),
-        **LONG,
-    )
-    if not hasattr(signal, "pthread_kill"):
-        return left
-    struck = step("next under Ctrl-C")
-    reading = programs(lacks, NEXT, OPEN, PAUSE, struck, last=always(Step("next", 4)), **LONG)
-    if "scope" in lacks:
-        return one_of(left, reading)
-
-    def leaving(program: Program, random: Random) -> tuple[Step, ...]:
-        """Leave with a pull in flight, and as much in the buffer as there may be beside it."""
-        load = Step("open"), Step("let go", max(1, program.buffer_size - 1))
-        return (*load, Step("exit under Ctrl-C"), Step("enter"), Step("next", 4))
-
-    return one_of(left, reading, programs(lacks, NEXT, held=1, last=leaving, **LONG))
 
 
 def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:

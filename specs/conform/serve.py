@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import multiprocessing
 import os
+import pkgutil
 import signal
 import sys
 from dataclasses import asdict
@@ -42,18 +42,14 @@ def play(subject: str, program: Program, sender: Connection) -> None:
 
 def find(subject: str) -> Any:
     """The class that MODULE:CLASS names. Raises CannotRun if there is none."""
-    module, colon, name = subject.partition(":")
-    if not module or not colon or not name:
+    if not all(subject.partition(":")):
         raise CannotRun(f"the subject must be MODULE:CLASS, not {subject!r}")
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        return pkgutil.resolve_name(subject)
     except (Exception, SystemExit) as error:
         raise CannotRun(
             f"the subject {subject!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
-    return found
 
 
 def observe(subject: str, program: Program, patience: float, context: Any) -> Run:

@@ -25,7 +25,7 @@ from .protocol import SAY
 from .values import words as told
 
 if TYPE_CHECKING:
-    from specs.conform import Verdict
+    from specs.conform.rules import Verdict
 
 ASSETS = Path(__file__).parent / "assets"
 
