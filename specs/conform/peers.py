@@ -7,7 +7,6 @@ what is found to `PEERS.md`.
 from __future__ import annotations
 
 import platform
-import re
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -89,10 +88,6 @@ def summary(found: list[Found], lacking: dict[str, str], examples: int) -> str:
 
 def short(program: Program) -> str:
     """The program in a line."""
-    words = dict(re.findall(r"^(\w+): +(.*)$", str(program), re.MULTILINE))
-    source = (
-        words["source"]
-        .replace(", over and over", "")
-        .replace(", every pull held until let go", " held")
-    )
-    return f"{source}; {program.buffer_size}, {program.epoch_size}; {words['steps']}"
+    held = " held" if program.held else ""
+    steps = ", ".join(map(str, program.steps))
+    return f"{program.source}{held}; {program.buffer_size}, {program.epoch_size}; {steps}"

@@ -87,14 +87,18 @@ class Program:
     held: bool = False  # a pull waits until a step lets it go
     profiled: bool = False
 
-    def __str__(self) -> str:
-        passes = " ".join(
+    @property
+    def source(self) -> str:
+        """The passes, in words."""
+        return " ".join(
             f"[{', '.join(str(Step(item, len([*same]))) for item, same in groupby(items))}]"
             for items in self.passes
         )
+
+    def __str__(self) -> str:
         held = ", every pull held until let go" if self.held else ""
         return (
-            f"source:  {passes}, over and over{held}\n"
+            f"source:  {self.source}, over and over{held}\n"
             f"wrapper: buffer_size={self.buffer_size}, epoch_size={self.epoch_size}\n"
             f"steps:   {', '.join(map(str, self.steps))}"
         )

@@ -20,18 +20,7 @@ from specs.history import Now, are_epochs, are_whole
 from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, is_fair
 
 from .laws import HELPERS, LEMMAS, MEASURES, Refines, helps
-from .moments import (
-    FIRST,
-    LIMITS,
-    NOW,
-    SIZES,
-    THEN,
-    Moment,
-    equal,
-    go,
-    later,
-    term,
-)
+from .moments import FIRST, LIMITS, NOW, SIZES, THEN, Moment, equal, go, later, term
 from .sequences import between, everywhere, interval
 from .symbolic import Path, Term, Truth, formula, number, paths, tree
 

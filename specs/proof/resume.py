@@ -22,19 +22,7 @@ from specs.resume import Place
 
 from . import TIMEOUT
 from .laws import LEMMAS, Refines
-from .moments import (
-    FIRST,
-    LIMITS,
-    NOW,
-    SIZES,
-    THEN,
-    Moment,
-    Reading,
-    equal,
-    later,
-    read,
-    see,
-)
+from .moments import FIRST, LIMITS, NOW, SIZES, THEN, Moment, Reading, equal, later, read, see
 from .obligations import INIT, RESTS, Obligation, invariant, invariants, said
 from .sequences import interval
 from .solve import Z3, Verdict, ask, plain, python

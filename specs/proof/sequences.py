@@ -117,11 +117,8 @@ class Epochs(Symbol):
 
     def __init__(self, term: Term) -> None:
         super().__init__(term)
-        parts = (z3.simplify(getattr(SORT, part)(term)) for part in ("first", "stop"))
-        self.first, self.stop = parts
-        self.ends, self.marks = (
-            z3.simplify(getattr(SORT, part)(term)) for part in ("ends", "marks")
-        )
+        parts = (SORT.first, SORT.stop, SORT.ends, SORT.marks)
+        self.first, self.stop, self.ends, self.marks = (z3.simplify(part(term)) for part in parts)
 
     __hash__ = Symbol.__hash__
 

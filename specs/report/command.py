@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -78,43 +77,35 @@ def run(arguments: argparse.Namespace) -> int:
     own = [found[name] for name in pick("--violation", arguments.violation, [*found], "model")]
     console = Console(highlight=False)
     progress = counted(console)
+    asked = [*seeds, *arguments.trace, *own]
     with progress, threads(arguments.jobs) as pool:
-        task = progress.add_task("TLC", total=len(seeds) + len(own) + len(arguments.trace))
-        step: Callable[[], None] = lambda: progress.advance(task)  # noqa: E731
-        told = list(pool.map(lambda model: violation(model, step), [*seeds, *own]))
-        traces = list(pool.map(lambda path: recorded(path, step), arguments.trace))
-    wrong = [text for text in (*told, *traces) if isinstance(text, str)]
-    lanes = [lane for lane in told if isinstance(lane, Swimlane)]
-    mine = [lane for lane in traces if isinstance(lane, Swimlane)]
+        told = progress.track(pool.map(shown, asked), len(asked), description="TLC")
+        results = list(told)
+    lanes = [lane for lane in results if isinstance(lane, Swimlane)]
+    wrong = [text for text in results if isinstance(text, str)]
     html = page.report(
         seeds=[lane for lane in lanes if lane.story is not None],
-        own=[*mine, *(lane for lane in lanes if lane.story is None)],
+        own=[lane for lane in lanes if lane.story is None],
         space=space(found[drawn[0]]),
         command=" ".join(["python -m specs report", arguments.out.name]),
     )
     arguments.out.write_text(html, encoding="utf-8")
     for why in wrong:
         print(why, file=sys.stderr)
-    console.print(f"{arguments.out}: {len(lanes) + len(mine)} runs", markup=False, soft_wrap=True)
+    console.print(f"{arguments.out}: {len(lanes)} runs", markup=False, soft_wrap=True)
     if arguments.open:
         webbrowser.open(arguments.out.resolve().as_uri())
     return 2 if wrong else 0
 
 
-def violation(model: Model, done: Callable[[], None]) -> Swimlane | str:
-    """What TLC found in a model; or why there is nothing to show."""
-    result = check(model)
-    done()
+def shown(asked: Model | Path) -> Swimlane | str:
+    """What TLC found in a model, or a recorded run; or why there is nothing to show."""
+    if isinstance(asked, Path):
+        try:
+            return from_trace(asked)
+        except CannotRun as error:
+            return str(error)
+    result = check(asked)
     if not result.steps:
-        return f"{model.name}: no run to show, it {result.verdict}"
-    return swimlane(model, result)
-
-
-def recorded(path: Path, done: Callable[[], None]) -> Swimlane | str:
-    """A recorded run; or why it cannot be shown."""
-    try:
-        return from_trace(path)
-    except CannotRun as error:
-        return str(error)
-    finally:
-        done()
+        return f"{asked.name}: no run to show, it {result.verdict}"
+    return swimlane(asked, result)

@@ -113,20 +113,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", metavar="MODULE:FUNCTION", help="what you would pass as stream_fn"
     )
-    parser.add_argument(
-        "--batches",
-        metavar="N",
-        type=int,
-        default=1000,
-        help="how far each pass is read (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--buffer-size",
-        metavar="N",
-        type=int,
-        default=16,
-        help="how many batches may wait in the buffer (default: %(default)s)",
-    )
+    for option, default, meaning in (
+        ("--batches", 1000, "how far each pass is read"),
+        ("--buffer-size", 16, "how many batches may wait in the buffer"),
+    ):
+        told = f"{meaning} (default: %(default)s)"
+        parser.add_argument(option, metavar="N", type=int, default=default, help=told)
     parser.add_argument(
         "--shuffled",
         action="store_true",

@@ -11,11 +11,12 @@ from kernel.machine import INITIAL, Limits, State
 
 from .lines import ACTION, Line
 
-# The order of the lines.
+TRIES_PER_LINE, TRIES = 20, 100_000
+"""How many actions are tried for an order: so many for each line, and so many more."""
 
 
-def linearize(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[Line]:
-    """The lines in an order that the machine accepts, or else as far as there is one.
+def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[int]:
+    """The places of the lines in an order that the machine accepts, or else as far as there is one.
 
     A line is written after its action took effect and before the next action of its thread. So the
     lines of a thread are in order; and a line may have taken effect before one that precedes it in
@@ -24,15 +25,6 @@ def linearize(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> 
     Where there is no order, the longest beginning of one is given, and the rest as in the file.
     Raises RuntimeError if that takes too long (TRIES).
     """
-    return [lines[place] for place in order(limits, lines, first)]
-
-
-TRIES_PER_LINE, TRIES = 20, 100_000
-"""How many actions are tried for an order: so many for each line, and so many more."""
-
-
-def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[int]:
-    """The places of the lines in the order of `linearize`: depth first, and those that precede."""
     search = _Search(limits, lines)
     longest: list[int] = []
     stack = [_Node(0, frozenset(), first)]
