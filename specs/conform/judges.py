@@ -17,8 +17,6 @@ from .drawing import DEATHS, EXITS, READS, Lacks
 from .programs import Observed, Program, Run, Step
 from .source import Source
 
-# Judgements.
-
 
 class Finding(NamedTuple):
     """What a rule expected, and what was observed instead."""

@@ -27,7 +27,7 @@ from .obligations import INIT, RESTS, Obligation, invariant, invariants, said
 from .sequences import interval
 from .solve import Z3, Verdict, ask, plain, python
 from .solve import read as read_model
-from .symbolic import Number, Term, Truth, formula, paths, tree
+from .symbolic import Number, Truth, formula, paths, tree
 
 RESUMABLE = "Resumable"
 RESUME = "Resume"
@@ -112,17 +112,13 @@ def still(rules: ModuleType, model: Model) -> Any:
     return found is not None and resume.Resumable(found[0], found[1], model.limits)
 
 
-def resumable() -> Term:
-    """The consumer is at PLACE, which is right."""
-    return formula(lambda: resume.Resumable(NOW.now, PLACE, LIMITS), SIZES)
-
-
 def obligations(rules: ModuleType = resume) -> Iterator[Obligation]:
     """All that there is to prove of resumes by these rules.
 
     Their columns are INIT, what the consumer sees, and RESUME.
     """
-    known = z3.And(SIZES, resumable())
+    right = formula(lambda: resume.Resumable(NOW.now, PLACE, LIMITS), SIZES)
+    known = z3.And(SIZES, right)
     at_first = formula(lambda: resume.Resumable(FIRST.now, Place(), LIMITS), SIZES)
     yield Obligation(RESUMABLE, INIT, z3.And(SIZES, z3.Not(at_first)))
     for action in SEEN:

@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kernel.machine import ACTIONS, Variables
+from specs.conform.rules import Verdict
 
 from . import known
 from .groups import VIEWS, Space, grouped, writer
@@ -23,9 +24,6 @@ from .lanes import Swimlane, sentence, sizes, summary
 from .layout import EngineMissing, draw, words
 from .protocol import SAY
 from .values import words as told
-
-if TYPE_CHECKING:
-    from specs.conform.rules import Verdict
 
 ASSETS = Path(__file__).parent / "assets"
 

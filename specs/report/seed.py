@@ -101,11 +101,11 @@ def actor(before: State, action: str, after: State) -> int:
     return 0
 
 
-def returned(after: State, told: str) -> str:
+def returned(after: State) -> str:
     """What a call says as it returns."""
-    if told == "batch":
+    if after["seen"] == "batch":
         return f"`next` returns batch {after['taken']}"
-    return "`next` ends the epoch" if told == "end" else "`next` raises ChildProcessError"
+    return "`next` ends the epoch" if after["seen"] == "end" else "`next` raises ChildProcessError"
 
 
 def started(before: State, after: State) -> str:
@@ -125,13 +125,13 @@ def _enter(before: State, after: State) -> str:
 
 def _shut(before: State, after: State) -> str:
     if before["result"]:
-        return f"the call shuts its gate; {returned(after, after['seen'])}"
+        return f"the call shuts its gate; {returned(after)}"
     return "the stop shuts its gate: `with` is left"
 
 
 def _get(before: State, after: State) -> str:
     taken = f"takes {the(before['queue'][0])} out of the queue"
-    return taken if after["main"] == "shut" else f"{taken}: {returned(after, after['seen'])}"
+    return taken if after["main"] == "shut" else f"{taken}: {returned(after)}"
 
 
 def _eager(before: State, after: State) -> str:
@@ -232,9 +232,7 @@ USER: dict[str, Callable[[State, State], str]] = {
     "OwnYield": lambda b, a: f"the source gives batch {a['pulled']}, which is counted",
     "OwnExhaust": _own_exhaust,
     "OwnFail": lambda b, a: "the source raises",
-    "OwnReturn": lambda b, a: (
-        "`next` raises the error" if a["seen"] == "failure" else returned(a, a["seen"])
-    ),
+    "OwnReturn": lambda b, a: "`next` raises the error" if a["seen"] == "failure" else returned(a),
 }
 """What a step of your code says."""
 

@@ -21,8 +21,6 @@ from specs.tlc import jar, java
 from .judging import judged, tla
 from .lines import KINDS
 
-# The command.
-
 
 @dataclass(frozen=True)
 class Report:
