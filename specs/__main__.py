@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import groupby
 
 try:
     from rich.console import Console
@@ -22,6 +23,7 @@ try:
     from . import CannotRun, conform, pages, proof, source, trace
     from .report import command, terminal
     from .report.command import swimlane
+    from .report.lanes import sentence
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
@@ -121,7 +123,7 @@ def check_models(arguments: argparse.Namespace) -> int:
 
 
 def run(
-    console: Console, chosen: list[Model], jobs: int, judge: Callable[[Model], Result] = check
+    console: Console, chosen: list[Model], jobs: int, judge: Callable[[Model], Result]
 ) -> dict[str, Result]:
     """Check the models, the largest first, showing how far it is."""
     progress = counted(console, "[progress.description]{task.description}")
@@ -171,27 +173,21 @@ def table(chosen: list[Model], results: dict[str, Result]) -> Table:
 
 def report(console: Console, chosen: list[Model], results: dict[str, Result]) -> int:
     """Say what differs, with the counterexamples. Returns the exit status."""
-    differing = 0
-    for model in chosen:
+    differing = [model for model in chosen if results[model.name].differences(model)]
+    for model in differing:
         result = results[model.name]
-        wrong = result.differences(model)
-        if not wrong:
-            continue
-        differing += 1
-        for difference in wrong:
+        for difference in result.differences(model):
             console.print(f"{model.name}: {difference}", style="red", markup=False, soft_wrap=True)
         if result.steps:
             console.print(terminal.swimlane(swimlane(model, result)))
-    passed = len(chosen) - differing
-    console.print(f"{passed} as expected, {differing} differing")
+    passed = len(chosen) - len(differing)
+    console.print(f"{passed} as expected, {len(differing)} differing")
     return 1 if differing else 0
 
 
 def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> None:
     """Renew the tables in the pages: the models by module, and the seed's defects."""
-    modules: dict[str, list[Model]] = {}
-    for model in chosen:
-        modules.setdefault(model.module, []).append(model)
+    modules = {name: [*found] for name, found in groupby(chosen, lambda model: model.module)}
     body = [
         (
             f"`{name}`",
@@ -207,18 +203,12 @@ def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> No
     said = f"\n{len(chosen)} models, in {seconds:.0f} s of processor time.\n"
     pages.renew(MODELS, "models", pages.table(headings, body) + said)
     found = []
-    for model in sorted(modules["Seed"], key=lambda model: int(model.name.split("_")[1])):
-        text = model.title.partition(": ")[2].replace("`with'", "`with`")
+    for model in command.in_order(modules["Seed"]):
+        number = model.name.split("_")[1]
+        text = sentence(model.title.partition(": ")[2].replace("`with'", "`with`"))
         violated = model.expected.removeprefix("violates ")
-        found.append(
-            (
-                model.name.split("_")[1],
-                text[0].upper() + text[1:],
-                f"`{model.name}`",
-                f"`{violated}`",
-                len(results[model.name].steps),
-            )
-        )
+        steps = len(results[model.name].steps)
+        found.append((number, text, f"`{model.name}`", f"`{violated}`", steps))
     of_defects = (" #", "defect", "model", "violates", " states")
     pages.renew(DEFECTS, "defects", pages.table(of_defects, found))
 

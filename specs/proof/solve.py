@@ -104,8 +104,10 @@ def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     solver.setOption("tlimit-per", str(max(1, int(timeout * 1000))))
     solver.setOption("produce-models", "true")
     solver.setLogic("ALL")
+    asked = z3.Solver()
+    asked.add(formula)
     parser = cvc5.InputParser(solver)
-    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text(formula), "obligation")
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, asked.to_smt2(), "obligation")
     known = parser.getSymbolManager()
     said = ""
     while not (command := parser.nextCommand()).isNull():
@@ -124,13 +126,6 @@ class Given(NamedTuple):
 
 
 ASK = {Z3: ask_z3, CVC5: ask_cvc5}
-
-
-def text(formula: Term) -> str:
-    """The formula in SMT-LIB 2, with the question whether it can be satisfied."""
-    solver = z3.Solver()
-    solver.add(formula)
-    return str(solver.to_smt2())
 
 
 def read(values: dict[str, Any]) -> Model:

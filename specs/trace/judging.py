@@ -16,7 +16,8 @@ from pathlib import Path
 
 from kernel.machine import Variables
 from specs import CannotRun, tlc
-from specs.tlc import Result, Step, read_value
+from specs.graph import as_it_is
+from specs.tlc import Result
 
 from .lines import KINDS, Line, Malformed, Trace, Value, read_trace
 from .ordering import order
@@ -94,7 +95,7 @@ def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -
                 initial = last.state["initial"] == "TRUE"
             if result.verdict != "violates Unfinished":
                 return refusal(result, lines, begin, initial)
-            first = state(last)
+            first = as_it_is(last.state)
             advance(len(lines))
     return Verdict(bool(initial))
 
@@ -114,7 +115,7 @@ def understood(result: Result, lines: Sequence[Line]) -> bool:
 def refusal(result: Result, lines: Sequence[Line], begin: int, initial: bool) -> Verdict:
     """Why TLC stopped; `begin` is how many lines of actions were judged before these."""
     place = int(result.steps[-1].state["place"])  # lines that were taken
-    last = state(result.steps[-1])
+    last = as_it_is(result.steps[-1].state)
     if result.verdict == "deadlocks":
         return Verdict(initial, begin + place + 2, f"{lines[place]} is not enabled", last)
     broken = result.verdict.removeprefix("violates ")
@@ -130,12 +131,7 @@ def refusal(result: Result, lines: Sequence[Line], begin: int, initial: bool) ->
             if recorded not in (None, after)
         )
         why = f"the state recorded after {line} is wrong: {'; '.join(told)}"
-    return Verdict(initial, begin + place + 1, why, state(result.steps[-2]))
-
-
-def state(step: Step) -> tuple[Value, ...]:
-    """The variables of the protocol in a state of TLC."""
-    return tuple(read_value(step.state[name]) for name in KINDS)
+    return Verdict(initial, begin + place + 1, why, as_it_is(result.steps[-2].state))
 
 
 def tla(value: Value | tuple[Value, ...] | None) -> str:
