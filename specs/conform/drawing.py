@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from .programs import Program, Step
 
@@ -18,6 +18,8 @@ NOTIONS = {
     "unbuffered": "reading without a buffer",
 }
 """What a class may lack, by the name in its LACKS, and in words."""
+
+T = TypeVar("T")
 
 Lacks = frozenset[str]
 Programs = Callable[[Random, Lacks], Program]
@@ -135,14 +137,10 @@ def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
         for do in ("next", "enter", "exit")
         if tidy(steps, program, lacks, (do,)) != tidy(steps, program, lacks, ())
     )
-    for size in (4, 2, 1):
-        for start in range(len(steps) - size + 1):
-            rest = tidy(steps[:start] + steps[start + size :], program, lacks, misuse)
-            yield replace(program, steps=rest)
-    for size in (2, 1):
-        for start in range(len(passes) - size + 1):
-            if len(passes) > size:
-                yield replace(program, passes=passes[:start] + passes[start + size :])
+    for fewer in without(steps, 4, 2, 1):
+        yield replace(program, steps=tidy(fewer, program, lacks, misuse))
+    for rest in filter(None, without(passes, 2, 1)):
+        yield replace(program, passes=rest)
     if program.held:
         free = replace(program, held=False)
         yield replace(free, steps=tidy(steps, free, lacks, misuse))
@@ -152,9 +150,16 @@ def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
     if program.buffer_size > 1:
         yield replace(program, buffer_size=1)
     for at, (do, times) in enumerate(steps):
-        for fewer in sorted({1, times // 2, times - 1} - {0, times}):
-            yield replace(program, steps=(*steps[:at], Step(do, fewer), *steps[at + 1 :]))
+        for less in sorted({1, times // 2, times - 1} - {0, times}):
+            yield replace(program, steps=(*steps[:at], Step(do, less), *steps[at + 1 :]))
     for at, items in enumerate(passes):
-        for item in range(len(items) if 1 < len(items) < LONG["length"][0] else 0):
-            fewer_items = items[:item] + items[item + 1 :]
-            yield replace(program, passes=(*passes[:at], fewer_items, *passes[at + 1 :]))
+        if 1 < len(items) < LONG["length"][0]:
+            for left in without(items, 1):
+                yield replace(program, passes=(*passes[:at], left, *passes[at + 1 :]))
+
+
+def without(whole: tuple[T, ...], *sizes: int) -> Iterator[tuple[T, ...]]:
+    """A sequence without so many of its parts that stand beside each other, wherever they are."""
+    for size in sizes:
+        for start in range(len(whole) - size + 1):
+            yield whole[:start] + whole[start + size :]

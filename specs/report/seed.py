@@ -94,10 +94,8 @@ def minor(state: State) -> set[str]:
 def actor(before: State, action: str, after: State) -> int:
     """The lane of a step: 0 for your code, or the number of the thread."""
     if action in THREADS:
-        moved = [
-            t for t, (p, q) in enumerate(zip(before["pc"], after["pc"], strict=True)) if p != q
-        ]
-        return moved[0] + 1 if moved else 1
+        places = enumerate(zip(before["pc"], after["pc"], strict=True), 1)
+        return next((thread for thread, (old, new) in places if old != new), 1)
     return 0
 
 
@@ -171,11 +169,10 @@ def _own_call(before: State, after: State) -> str:
 
 
 def _own_exhaust(before: State, after: State) -> str:
-    over = "the pass is over"
-    if before["stream"] == "spent":
-        over = "the pass that is kept says that it is over"
-    elif before["stream"] == "fresh":
-        over = "the pass is over without a batch"
+    over = {
+        "spent": "the pass that is kept says that it is over",
+        "fresh": "the pass is over without a batch",
+    }.get(before["stream"], "the pass is over")
     if after["main"] == "retry":
         return f"{over}: another is asked, once in a call"
     return f"{over}: so is the epoch, as this call has asked another one already"
@@ -189,11 +186,10 @@ def _check(t: int, before: State, after: State) -> str:
 
 
 def _exhaust(t: int, before: State, after: State) -> str:
-    over = "the source says that the pass is over"
-    if before["stream"] == "spent":
-        over = "the pass that had raised says that it is over"
-    elif before["stream"] == "fresh":
-        over = "the source says that the pass is over, without a batch"
+    over = {
+        "spent": "the pass that had raised says that it is over",
+        "fresh": "the source says that the pass is over, without a batch",
+    }.get(before["stream"], "the source says that the pass is over")
     return f"{over}: another one" if after["pc"][t] == "stream" else f"{over}: so is the epoch"
 
 
