@@ -168,16 +168,6 @@ KINDS = {
     "reading.mark": MARK,
 }
 SEQUENCES = {"later", "reading.later"}
-TRUTHS = {
-    "lookahead",
-    "fetching",
-    "begun",
-    "yielded",
-    "batches.torn",
-    "reading.yielded",
-    "reading.due.torn",
-    "reading.agrees",
-}
 
 
 INTERVALS = ("batches", "reading.due")
@@ -201,6 +191,11 @@ def flat(moment: Moment) -> dict[str, Any]:
 
 
 NAMES = tuple(flat(FIRST))
+TRUTHS = {
+    name
+    for name, value in {**Limits._field_defaults, **flat(FIRST)}.items()
+    if isinstance(value, bool)
+}
 
 
 def build(values: dict[str, Any]) -> Moment:
