@@ -12,67 +12,50 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from fnmatch import fnmatch
 from functools import partial
+from itertools import groupby
 
 try:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from . import conform, pages, proof, source, trace
     from .report import command, terminal
     from .report.command import swimlane
+    from .report.lanes import sentence
 except ModuleNotFoundError as missing:
     package = (missing.name or "").partition(".")[0]
     print(f"{package} is missing: pip install 'stream-kernel[specs]'", file=sys.stderr)
     sys.exit(2)
 
-from .progress import counted
+from .arguments import CannotRun, pick, positive
+from .progress import counted, threads
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 from .tlc.distributed import check_distributed, is_for_workers
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "conform": conform.run,
-    "source": source.run,
-    "trace": trace.run,
-    "prove": proof.run,
-    "report": command.run,
+COMMANDS = {
+    "conform": (conform, "run the rules of the contract against a class"),
+    "source": (source, "look whether a source may be prefetched"),
+    "trace": (trace, "have TLC judge a recorded run"),
+    "prove": (proof, "prove the properties for every size"),
+    "report": (command, "write a page of the protocol, and of runs that break it"),
 }
-
+"""The module of each, of which `run` says the rest, and what it does."""
 
 MODELS = pages.ROOT / "tla" / "README.md"
 DEFECTS = pages.ROOT / "specs" / "README.md"
 
 
 def main() -> int:
-    """Check the models that were asked for. Returns the exit status."""
+    """Run the command, or check the models. Returns the exit status."""
     arguments = parse()
-    if arguments.command is not None:
-        return COMMANDS[arguments.command](arguments)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    run = COMMANDS[arguments.command][0].run if arguments.command else check_models
     try:
-        java(), jar()
-        chosen = choose(arguments.only)
-        if arguments.write:
-            pages.part(MODELS, "models"), pages.part(DEFECTS, "defects")
-    except (ToolsMissing, ModelError, pages.NoPage) as error:
+        return run(arguments)
+    except (CannotRun, ToolsMissing, ModelError) as error:
         print(error, file=sys.stderr)
         return 2
-    judge, jobs = check, arguments.jobs
-    if arguments.distributed:
-        chosen = [model for model in chosen if is_for_workers(model)]
-        judge, jobs = partial(check_distributed, workers=arguments.workers), 1
-    before = os.times()
-    results = run(console, chosen, jobs, judge)
-    console.print(table(chosen, results))
-    status = report(console, chosen, results)
-    if arguments.write and status == 0:
-        after = os.times()
-        spent = after.children_user + after.children_system
-        write(chosen, results, spent - before.children_user - before.children_system)
-    return status
 
 
 def parse() -> argparse.Namespace:
@@ -91,7 +74,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--jobs",
         metavar="N",
-        type=int,
+        type=positive,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
         help="models or runs to check at once (default: %(default)s, the number of processors)",
     )
@@ -106,108 +89,68 @@ def parse() -> argparse.Namespace:
         help="check invariants, steps and deadlocks by a TLC server and workers, over loopback",
     )
     parser.add_argument(
-        "--workers", metavar="N", type=int, default=2, help="with --distributed (default: 2)"
+        "--workers", metavar="N", type=positive, default=2, help="with --distributed (default: 2)"
     )
     commands = parser.add_subparsers(dest="command", title="instead of the models", metavar="")
-    conform.add_arguments(
-        commands.add_parser(
-            "conform",
-            help="run the rules of the contract against a class",
-            description="Run the rules of the contract against any class with the interface of "
-            "StreamWrapper, by random programs in processes of their own. Exit status: 0 if all "
-            "that apply hold, 1 if one is violated, 2 if nothing could be run.",
-        )
-    )
-    source.add_arguments(
-        commands.add_parser(
-            "source",
-            help="look whether a source may be prefetched",
-            description="Read a source a few times, and say what would go wrong behind a buffer: "
-            "passes that differ or cannot be begun again, batches that change while they wait, "
-            "a source bound to its thread. Exit status: 0 if nothing was found, 1 if something "
-            "was, 2 if nothing could be read.",
-        )
-    )
-    trace.add_arguments(
-        commands.add_parser(
-            "trace",
-            help="have TLC judge a recorded run",
-            description="Have TLC judge whether recorded runs are behaviours of the protocol, and "
-            "say at which line one stops being one. Exit status: 0 if all are, 1 if one is not, 2 "
-            "if one could not be judged to its end.",
-        )
-    )
-    proof.add_arguments(
-        commands.add_parser(
-            "prove",
-            help="prove the properties for every size",
-            description="Prove the properties for every capacity and every epoch size, by running "
-            "the machine's own functions on symbols. Exit status: 0 if all is proved, 1 if "
-            "something is refuted or not decided, 2 if nothing could be tried.",
-        )
-    )
-    command.add_arguments(
-        commands.add_parser(
-            "report",
-            help="write a page of the protocol, and of runs that break it",
-            description="Write one page that shows the protocol's state graph, what holds of it, "
-            "and step by step the runs in which the seed's protocol fails; recorded runs and "
-            "violations of other models too. Exit status: 0, or 2 if something could not be "
-            "shown.",
-        )
-    )
+    for name, (module, does) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=does, description=module.run.__doc__))
     arguments = parser.parse_args()
-    for name in "jobs", "workers":
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
     if arguments.write and (arguments.only or arguments.distributed):
         parser.error("--write needs all of all models: leave out --only and --distributed")
     return arguments
 
 
-def choose(names: list[str] | None) -> list[Model]:
-    """The models with these names; all if none are given."""
-    found = models()
-    if names is None:
-        return found
-    for name in names:
-        if not any(fnmatch(model.name, name) for model in found):
-            known = ", ".join(model.name for model in found)
-            raise ModelError(f"--only {name!r} names no model. There are: {known}")
-    return [model for model in found if any(fnmatch(model.name, name) for name in names)]
+def check_models(arguments: argparse.Namespace) -> int:
+    """Check the models that were asked for. Returns the exit status."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    java(), jar()
+    found = {model.name: model for model in models()}
+    chosen = [found[name] for name in pick("--only", arguments.only, [*found], "model")]
+    if arguments.write:
+        pages.part(MODELS, "models"), pages.part(DEFECTS, "defects")
+    judge, jobs = check, arguments.jobs
+    if arguments.distributed:
+        chosen = [model for model in chosen if is_for_workers(model)]
+        judge, jobs = partial(check_distributed, workers=arguments.workers), 1
+    before = os.times()
+    results = run(console, chosen, jobs, judge)
+    console.print(table(chosen, results))
+    status = report(console, chosen, results)
+    if arguments.write and status == 0:
+        after = os.times()
+        spent = after.children_user + after.children_system
+        write(chosen, results, spent - before.children_user - before.children_system)
+    return status
 
 
 def run(
-    console: Console, chosen: list[Model], jobs: int, judge: Callable[[Model], Result] = check
+    console: Console, chosen: list[Model], jobs: int, judge: Callable[[Model], Result]
 ) -> dict[str, Result]:
     """Check the models, the largest first, showing how far it is."""
-    results: dict[str, Result] = {}
     progress = counted(console, "[progress.description]{task.description}")
-    with progress, ThreadPoolExecutor(jobs) as pool:
-        task = progress.add_task("TLC", total=len(chosen))
+    task = progress.add_task("TLC", total=len(chosen))
+
+    def checked(model: Model) -> tuple[str, Result]:
+        result = judge(model)
+        progress.update(task, advance=1, description=f"TLC {model.name}")
+        if not console.is_terminal:
+            console.print(f"{model.name}: {result.verdict}, {result.seconds:.1f} s")
+        return model.name, result
+
+    with progress, threads(jobs) as pool:
         largest = sorted(chosen, key=lambda model: -model.generated)  # lest one is left at the end
-        running = {pool.submit(judge, model): model for model in largest}
-        try:
-            for done in as_completed(running):
-                model = running[done]
-                results[model.name] = result = done.result()
-                progress.update(task, advance=1, description=f"TLC {model.name}")
-                if not console.is_terminal:
-                    console.print(f"{model.name}: {result.verdict}, {result.seconds:.1f} s")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return results
+        return dict(pool.map(checked, largest))
 
 
 def table(chosen: list[Model], results: dict[str, Result]) -> Table:
     """What was found, a model a row."""
-    shown = Table(title="Models checked by TLC", caption="green: as expected")
-    for heading in ("model", "what", "checked", "generated", "distinct", "result", "seconds"):
-        numeric = heading in ("generated", "distinct", "seconds")
-        shown.add_column(
-            heading, justify="right" if numeric else "left", no_wrap=heading in ("model", "result")
-        )
+    shown = Table(
+        *(Column("model", no_wrap=True), "what", "checked"),
+        *(Column(heading, justify="right") for heading in ("generated", "distinct")),
+        *(Column("result", no_wrap=True), Column("seconds", justify="right")),
+        title="Models checked by TLC",
+        caption="green: as expected",
+    )
     for model in chosen:
         result = results[model.name]
         kinds = [f"{kind} {len(names)}" for kind, names in model.properties.items()]
@@ -231,27 +174,21 @@ def table(chosen: list[Model], results: dict[str, Result]) -> Table:
 
 def report(console: Console, chosen: list[Model], results: dict[str, Result]) -> int:
     """Say what differs, with the counterexamples. Returns the exit status."""
-    differing = 0
-    for model in chosen:
+    differing = [model for model in chosen if results[model.name].differences(model)]
+    for model in differing:
         result = results[model.name]
-        wrong = result.differences(model)
-        if not wrong:
-            continue
-        differing += 1
-        for difference in wrong:
+        for difference in result.differences(model):
             console.print(f"{model.name}: {difference}", style="red", markup=False, soft_wrap=True)
         if result.steps:
             console.print(terminal.swimlane(swimlane(model, result)))
-    passed = len(chosen) - differing
-    console.print(f"{passed} as expected, {differing} differing")
+    passed = len(chosen) - len(differing)
+    console.print(f"{passed} as expected, {len(differing)} differing")
     return 1 if differing else 0
 
 
 def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> None:
     """Renew the tables in the pages: the models by module, and the seed's defects."""
-    modules: dict[str, list[Model]] = {}
-    for model in chosen:
-        modules.setdefault(model.module, []).append(model)
+    modules = {name: [*found] for name, found in groupby(chosen, lambda model: model.module)}
     body = [
         (
             f"`{name}`",
@@ -267,18 +204,12 @@ def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> No
     said = f"\n{len(chosen)} models, in {seconds:.0f} s of processor time.\n"
     pages.renew(MODELS, "models", pages.table(headings, body) + said)
     found = []
-    for model in sorted(modules["Seed"], key=lambda model: int(model.name.split("_")[1])):
-        text = model.title.partition(": ")[2].replace("`with'", "`with`")
+    for model in command.in_order(modules["Seed"]):
+        number = model.name.split("_")[1]
+        text = sentence(model.title.partition(": ")[2].replace("`with'", "`with`"))
         violated = model.expected.removeprefix("violates ")
-        found.append(
-            (
-                model.name.split("_")[1],
-                text[0].upper() + text[1:],
-                f"`{model.name}`",
-                f"`{violated}`",
-                len(results[model.name].steps),
-            )
-        )
+        steps = len(results[model.name].steps)
+        found.append((number, text, f"`{model.name}`", f"`{violated}`", steps))
     of_defects = (" #", "defect", "model", "violates", " states")
     pages.renew(DEFECTS, "defects", pages.table(of_defects, found))
 

@@ -7,7 +7,7 @@ the same states, since in both every state but the first is reached by an edge.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -64,12 +64,10 @@ def as_it_is(values: Mapping[str, str]) -> State:
     return tuple(read_value(values[name]) for name in Variables._fields)
 
 
-def read_dump(
-    dump: Path, meaning: Callable[[Mapping[str, str]], State] = as_it_is
-) -> frozenset[Edge]:
-    """The edges of a graph dumped by TLC, between what its states mean to the machine."""
+def read_dump(dump: Path) -> frozenset[Edge]:
+    """The edges of a graph dumped by TLC, between states of the machine."""
     text = dump.read_text(encoding="utf-8")
-    states = {found[1]: meaning(dict(_VALUE.findall(found[2]))) for found in _NODE.finditer(text)}
+    states = {found[1]: as_it_is(dict(_VALUE.findall(found[2]))) for found in _NODE.finditer(text)}
     return frozenset(
         (states[found[1]], found[3], states[found[2]]) for found in _EDGE.finditer(text)
     )

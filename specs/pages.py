@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .arguments import CannotRun
+
 ROOT = Path(__file__).parents[1]
 """The checkout. An installed package has no pages."""
 
 
-class NoPage(Exception):
+class NoPage(CannotRun):
     """There is no such page, or it has no such part."""
 
 

@@ -11,21 +11,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 from typing import ClassVar
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from .. import pages
+from ..arguments import CannotRun, positive
 from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
 from .peers import PAGE, PART, PEERS, Found, summary
-from .programs import CannotRun, Program, Runner
-from .rules import RULES, Rule
+from .programs import Program, Runner
+from .rules import RULES, Rule, Verdict
 
 EXAMPLES = 80
 """Programs that are drawn for a rule; those drawn twice run once."""
@@ -38,36 +38,6 @@ JOBS = 3
 
 REPEATS = 2
 """Times that a program which shows a violation is run again."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What was found of one rule."""
-
-    rule: Rule
-    programs: int  # that were run
-    lacking: str = ""  # why the rule is not applicable, if it is not
-    program: Program | None = None  # the smallest that shows a violation
-    finding: Finding | None = None
-    seen: tuple[int, int] = (0, 0)  # violations in so many runs of that program
-
-    @property
-    def word(self) -> str:
-        """`holds`, `violated` or `not applicable`."""
-        if self.lacking:
-            return "not applicable"
-        return "holds" if self.finding is None else "violated"
-
-    def __str__(self) -> str:
-        told = f"rule {self.rule.number} ({self.rule.name}) {self.word}"
-        if self.lacking:
-            return f"{told}: {self.lacking}"
-        if self.finding is None:
-            return f"{told} in {self.programs} programs"
-        return (
-            f"{told}, seen in {self.seen[0]} of {self.seen[1]} runs of:\n{self.program}\n"
-            f"expected: {self.finding.expected}\nobserved: {self.finding.observed}"
-        )
 
 
 def conform(
@@ -91,10 +61,7 @@ def conform(
 
 
 def verdicts(
-    subject: str | type,
-    rules: Iterable[int] | None = None,
-    examples: int = EXAMPLES,
-    seed: int = 0,
+    subject: str | type, rules: Iterable[int] | None, examples: int, seed: int
 ) -> Iterator[Verdict]:
     """As `conform`, each verdict when it is known."""
     chosen = [*RULES] if rules is None else [*rules]
@@ -148,8 +115,7 @@ def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
         return violated(program) and all(judge(program) for _ in range(REPEATS))
 
     random = Random(f"{rule.number} {seed}")
-    draw = rule.programs(runner.lacks)
-    drawn = (draw(random) for _ in range(examples))
+    drawn = (rule.programs(random, runner.lacks) for _ in range(examples))
     program = next(filter(violated, drawn), None)
     if program is None:
         return Verdict(rule, len(judged))
@@ -226,13 +192,6 @@ def numbers(text: str) -> list[int]:
     return chosen
 
 
-def positive(text: str) -> int:
-    """A number of programs."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `python -m specs conform`."""
     parser.add_argument("subject", metavar="MODULE:CLASS", nargs="?", help="the class to run")
@@ -261,28 +220,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the rules and print what was found. Returns the exit status."""
+    """Run the rules of the contract against any class with the interface of StreamWrapper.
+
+    Random programs are played in processes of their own. Exit status: 0 if all that apply hold,
+    1 if one is violated, 2 if nothing could be run.
+    """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if arguments.peers:
         return run_peers(arguments)
     if arguments.subject is None:
-        print("name a class, as MODULE:CLASS, or give --peers", file=sys.stderr)
-        return 2
+        raise CannotRun("name a class, as MODULE:CLASS, or give --peers")
+    asked = (arguments.subject, arguments.rules, arguments.examples, arguments.seed)
     found = []
-    try:
-        with console.status(f"running {arguments.subject}"):
-            for verdict in verdicts(
-                arguments.subject, arguments.rules, arguments.examples, arguments.seed
-            ):
-                found.append(verdict)
-                if console.is_terminal:
-                    console.print(f"rule {verdict.rule.number}: {verdict.word}")
-    except CannotRun as error:
-        print(error, file=sys.stderr)
-        return 2
-    shown = Table(title=f"{arguments.subject} under the rules of the contract")
-    for heading in ("rule", "in English", "verdict", "programs"):
-        shown.add_column(heading, justify="right" if heading == "programs" else "left")
+    with console.status(f"running {arguments.subject}"):
+        for verdict in verdicts(*asked):
+            found.append(verdict)
+            if console.is_terminal:
+                console.print(f"rule {verdict.rule.number}: {verdict.word}")
+    shown = Table(
+        *("rule", "in English", "verdict", Column("programs", justify="right")),
+        title=f"{arguments.subject} under the rules of the contract",
+    )
     colours = {"holds": "green", "violated": "red", "not applicable": "dim"}
     for verdict in found:
         rule, word = verdict.rule, verdict.word
@@ -317,12 +275,7 @@ def run_peers(arguments: argparse.Namespace) -> int:
         try:
             for one in verdicts(peer.subject, arguments.rules, arguments.examples, arguments.seed):
                 print(f"{peer.name} {version}, rule {one.rule.number}: {one.word}", file=sys.stderr)
-                found.append(
-                    Found(
-                        *(peer.name, version, one.rule.number, one.word),
-                        *(one.program, one.finding, one.seen),
-                    )
-                )
+                found.append(Found(peer.name, version, one))
         except CannotRun as error:
             lacking[peer.name] = str(error).splitlines()[-1]
     text = summary(found, lacking, arguments.examples)

@@ -52,7 +52,13 @@ class Emloop:
         return emloop()(*arguments)
 
 
-class _Passes:
+Prefetch = Callable[[Iterable[Any], int], Iterator[Any]]
+
+END = object()
+"""What ends a pass where a package has no end of its own."""
+
+
+class _Passes(Iterator[Any]):
     """A stream of passes, each read by a prefetching iterator of its own."""
 
     LACKS = frozenset({"scope", "gate", "epoch_size", "profile", "wrapping", "unbuffered"})
@@ -62,14 +68,12 @@ class _Passes:
         self._buffer_size = buffer_size
         self._prefetch = self._load()
         self._iterator: Iterator[Any] | None = None
+        self._stop: Callable[[], object] = lambda: None  # at the end of a pass
         self._lock = threading.Lock()
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         """The package's own: a prefetching iterator over a pass, with a buffer of some size."""
         raise NotImplementedError
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
 
     def __next__(self) -> Any:
         with self._lock:
@@ -82,25 +86,29 @@ class _Passes:
                 iterator = self._prefetch(items, self._buffer_size)
                 self._iterator = iterator
         try:
-            return next(iterator)
+            batch = next(iterator)
+            if batch is END:
+                raise StopIteration
         except KeyboardInterrupt:  # which may strike while it waits, and ends no pass
             raise
         except BaseException:
+            self._stop()
             self._iterator = None
             raise
+        return batch
 
 
 class PrefetchGenerator(_Passes):
     """`BackgroundGenerator` of the package prefetch_generator."""
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         return importlib.import_module("prefetch_generator").BackgroundGenerator  # type: ignore[no-any-return]
 
 
 class TorchdataPrefetcher(_Passes):
     """`torchdata.nodes.Prefetcher`."""
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         nodes = importlib.import_module("torchdata.nodes")
         return lambda items, size: nodes.Prefetcher(nodes.IterableWrapper(items), size)
 
@@ -108,7 +116,7 @@ class TorchdataPrefetcher(_Passes):
 class Grain(_Passes):
     """The iterator of `grain.experimental.ThreadPrefetchIterDataset`."""
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         experimental = importlib.import_module("grain").experimental
         return lambda items, size: experimental.ThreadPrefetchDatasetIterator(
             Stateless(items), size
@@ -118,7 +126,7 @@ class Grain(_Passes):
 class Queue(_Passes):
     """What is written by hand: a thread that puts into a `queue.Queue`, and a sentinel."""
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         def prefetch(items: Iterable[Any], size: int) -> Iterator[Any]:
             channel: queue.Queue[Any] = queue.Queue(size)
 
@@ -136,13 +144,14 @@ class Queue(_Passes):
 class Spdl(_Passes):
     """A `spdl.pipeline.Pipeline` of a source and a sink, stopped at the end of the pass."""
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         builder = importlib.import_module("spdl.pipeline").PipelineBuilder
 
         def prefetch(items: Iterable[Any], size: int) -> Iterator[Any]:
             pipeline = builder().add_source(items).add_sink(size).build(num_threads=1)
             pipeline.start()
-            return Stopping(iter(pipeline), pipeline.stop)
+            self._stop = pipeline.stop
+            return iter(pipeline)
 
         return prefetch
 
@@ -153,7 +162,7 @@ class Keras(_Passes):
     Such a data set has no end of its own that it need not know before, so an item stands for it.
     """
 
-    def _load(self) -> Callable[[Iterable[Any], int], Iterator[Any]]:
+    def _load(self) -> Prefetch:
         os.environ.setdefault("KERAS_BACKEND", "torch")
         keras = importlib.import_module("keras.src.trainers.data_adapters.py_dataset_adapter")
 
@@ -172,46 +181,18 @@ class Keras(_Passes):
 
             enqueuer = keras.OrderedEnqueuer(Batches(), workers=1, max_queue_size=size)
             enqueuer.start()
-            return Stopping(enqueuer.get(), enqueuer.stop)
+            self._stop = enqueuer.stop
+            batches: Iterator[Any] = enqueuer.get()
+            return batches
 
         return prefetch
 
 
-END = object()
-
-
-class Stopping:
-    """An iterator that is stopped at its end: at END, StopIteration or an error."""
-
-    def __init__(self, batches: Iterator[Any], stop: Callable[[], object]) -> None:
-        self._batches = batches
-        self._stop = stop
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        try:
-            batch = next(self._batches)
-        except KeyboardInterrupt:  # which ends nothing
-            raise
-        except BaseException:
-            self._stop()
-            raise
-        if batch is END:
-            self._stop()
-            raise StopIteration
-        return batch
-
-
-class Stateless:
+class Stateless(Iterator[Any]):
     """An iterator with the checkpoints that Grain asks for, which hold nothing."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
 
     def __next__(self) -> Any:
         return next(self._items)

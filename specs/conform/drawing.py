@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from .programs import Program, Step
 
@@ -21,9 +19,12 @@ NOTIONS = {
 }
 """What a class may lack, by the name in its LACKS, and in words."""
 
+T = TypeVar("T")
+
 Lacks = frozenset[str]
-Programs = Callable[[Random], Program]
+Programs = Callable[[Random, Lacks], Program]
 Steps = Callable[[Random], tuple[Step, ...]]
+Last = Callable[[Program, Random, Lacks], tuple[Step, ...]]
 
 
 # Programs.
@@ -72,7 +73,7 @@ def step(*do: str, most: int = 1) -> Steps:
     return lambda random: tuple(Step(name, random.randint(1, most)) for name in do)
 
 
-def one_of(*several: Callable[[Random], Any]) -> Callable[[Random], Any]:
+def one_of(*several: Steps) -> Steps:
     """Any of these, each as often as the others."""
     return lambda random: random.choice(several)(random)
 
@@ -82,7 +83,6 @@ READ_ON = (Step("next", 8),)  # to see what was lost
 
 
 def programs(
-    lacks: Lacks,
     *steps: Steps,
     items: tuple[str, ...] = BATCHES,
     first: tuple[str, ...] = (),  # items of passes that break at once: every fourth does
@@ -93,7 +93,7 @@ def programs(
     held: float = 0,  # share of programs whose source is
     profiled: bool = False,
     misuse: tuple[str, ...] = (),
-    last: Callable[[Program, Random], tuple[Step, ...]] = lambda program, random: READ_ON,
+    last: Last = lambda *_: READ_ON,
 ) -> Programs:
     """Programs of these steps, which a buffered wrapper is entered for."""
 
@@ -102,7 +102,7 @@ def programs(
             return (random.choice(first),)
         return tuple(random.choices(items, k=random.randint(*length)))
 
-    def draw(random: Random) -> Program:
+    def draw(random: Random, lacks: Lacks) -> Program:
         sizes = [1, 2, 3] if buffered or "unbuffered" in lacks else [0, 1, 2, 3, 2, 3]
         program = Program(
             passes=tuple(one_pass(random) for _ in range(random.randint(*passes))),
@@ -115,60 +115,18 @@ def programs(
         chosen = [Step("enter")] if program.buffer_size and not misuse else []
         for _ in range(random.randint(0, SLOTS)):
             chosen += random.choice(steps)(random)
-        chosen += last(program, random)
+        chosen += last(program, random, lacks)
         return replace(program, steps=tidy(chosen, program, lacks, misuse))
 
     return draw
 
 
-def always(*steps: Step) -> Callable[[Program, Random], tuple[Step, ...]]:
+def always(*steps: Step) -> Last:
     """Programs end with these steps."""
-    return lambda program, random: steps
+    return lambda *_: steps
 
 
-ENTER, EXIT, OPEN, CLOSE, PAUSE = map(step, ("enter", "exit", "open", "close", "pause"))
-AGAIN = one_of(step("exit", "enter"), step("exit by an error", "enter"))
-FILL = step("open", "pause")
-FULL = one_of(step("open", "pause", "exit"), step("open", "pause", "exit by an error"))
-NESTED = step("open", "open", "close", "close")
-NEXT, GO = step("next", most=3), step("let go", most=3)
 LONG: Any = {"passes": (1, 1), "length": (30, 30), "fixed": False}  # no end is reached
-FAILURES = ("OSError", "KeyboardInterrupt", "SystemExit", "GeneratorExit")
-BROKEN = ("iter: OSError", "stream_fn: OSError", "iter: StopIteration", "stream_fn: StopIteration")
-
-
-def dying(lacks: Lacks) -> Callable[[Program, Random], tuple[Step, ...]]:
-    """The worker goes without a word, or never comes; and is waited for."""
-    ways: list[tuple[Step, ...]] = [(Step("fork"),)] if hasattr(os, "fork") else []
-    if "scope" not in lacks:
-        ways.append((Step("exit"), Step("enter without a thread")))
-    return lambda program, random: (
-        *random.choice(ways),
-        Step("next", program.buffer_size + 3),
-    )
-
-
-def interrupted(lacks: Lacks) -> Programs:
-    """Ctrl-C in `next` and in `__exit__`; wrappers that nobody leaves."""
-    left = programs(
-        lacks,
-        *(NEXT, OPEN, PAUSE, AGAIN, EXIT),
-        last=lambda program, random: (Step(random.choice(LAST)),),
-        **LONG,
-    )
-    if not hasattr(signal, "pthread_kill"):
-        return left
-    struck = step("next under Ctrl-C")
-    reading = programs(lacks, NEXT, OPEN, PAUSE, struck, last=always(Step("next", 4)), **LONG)
-    if "scope" in lacks:
-        return one_of(left, reading)
-
-    def leaving(program: Program, random: Random) -> tuple[Step, ...]:
-        """Leave with a pull in flight, and as much in the buffer as there may be beside it."""
-        load = Step("open"), Step("let go", max(1, program.buffer_size - 1))
-        return (*load, Step("exit under Ctrl-C"), Step("enter"), Step("next", 4))
-
-    return one_of(left, reading, programs(lacks, NEXT, held=1, last=leaving, **LONG))
 
 
 def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
@@ -179,14 +137,10 @@ def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
         for do in ("next", "enter", "exit")
         if tidy(steps, program, lacks, (do,)) != tidy(steps, program, lacks, ())
     )
-    for size in (4, 2, 1):
-        for start in range(len(steps) - size + 1):
-            rest = tidy(steps[:start] + steps[start + size :], program, lacks, misuse)
-            yield replace(program, steps=rest)
-    for size in (2, 1):
-        for start in range(len(passes) - size + 1):
-            if len(passes) > size:
-                yield replace(program, passes=passes[:start] + passes[start + size :])
+    for fewer in without(steps, 4, 2, 1):
+        yield replace(program, steps=tidy(fewer, program, lacks, misuse))
+    for rest in filter(None, without(passes, 2, 1)):
+        yield replace(program, passes=rest)
     if program.held:
         free = replace(program, held=False)
         yield replace(free, steps=tidy(steps, free, lacks, misuse))
@@ -196,9 +150,16 @@ def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
     if program.buffer_size > 1:
         yield replace(program, buffer_size=1)
     for at, (do, times) in enumerate(steps):
-        for fewer in sorted({1, times // 2, times - 1} - {0, times}):
-            yield replace(program, steps=(*steps[:at], Step(do, fewer), *steps[at + 1 :]))
+        for less in sorted({1, times // 2, times - 1} - {0, times}):
+            yield replace(program, steps=(*steps[:at], Step(do, less), *steps[at + 1 :]))
     for at, items in enumerate(passes):
-        for item in range(len(items) if 1 < len(items) < LONG["length"][0] else 0):
-            fewer_items = items[:item] + items[item + 1 :]
-            yield replace(program, passes=(*passes[:at], fewer_items, *passes[at + 1 :]))
+        if 1 < len(items) < LONG["length"][0]:
+            for left in without(items, 1):
+                yield replace(program, passes=(*passes[:at], left, *passes[at + 1 :]))
+
+
+def without(whole: tuple[T, ...], *sizes: int) -> Iterator[tuple[T, ...]]:
+    """A sequence without so many of its parts that stand beside each other, wherever they are."""
+    for size in sizes:
+        for start in range(len(whole) - size + 1):
+            yield whole[:start] + whole[start + size :]

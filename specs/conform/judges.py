@@ -17,8 +17,6 @@ from .drawing import DEATHS, EXITS, READS, Lacks
 from .programs import Observed, Program, Run, Step
 from .source import Source
 
-# Judgements.
-
 
 class Finding(NamedTuple):
     """What a rule expected, and what was observed instead."""
@@ -76,15 +74,10 @@ def transparent(program: Program, run: Run, lacks: Lacks, lost: int = 0) -> Find
             elif scope in ("enter", "exit"):
                 inside = scope == "enter"
                 entered = entered or inside
-            if (
-                "Ctrl-C" not in step.do
-                and seen.outcomes != wanted
-                and (seen.counters or seen.outcomes)
-            ):
-                return Finding(
-                    f"step {number} ({step.do}) {wanted[0] if wanted else 'returns'}",
-                    seen.outcomes[0] if seen.outcomes else "returns",
-                )
+            answered = seen.counters or seen.outcomes
+            if answered and seen.outcomes != wanted and "Ctrl-C" not in step.do:
+                expected, observed = ([*them, "returns"][0] for them in (wanted, seen.outcomes))
+                return Finding(f"step {number} ({step.do}) {expected}", observed)
             continue
         if step.do == "two consumers":
             for pair in zip(seen.outcomes[::2], seen.outcomes[1::2], strict=False):

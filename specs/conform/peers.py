@@ -7,15 +7,13 @@ what is found to `PEERS.md`.
 from __future__ import annotations
 
 import platform
-import re
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from ..pages import table
-from .judges import Finding
 from .programs import Program
-from .rules import RULES
+from .rules import RULES, Verdict
 
 PAGE = Path(__file__).with_name("PEERS.md")
 PART = "peers"
@@ -51,32 +49,29 @@ class Found(NamedTuple):
 
     peer: str
     version: str
-    rule: int
-    word: str  # as `Verdict.word`
-    program: Program | None
-    finding: Finding | None
-    seen: tuple[int, int]  # violations in so many runs of that program
+    verdict: Verdict
 
     @property
     def cell(self) -> str:
         """The word in the table; how often, if it was not each time."""
-        if self.word != "violated":
-            return "n/a" if self.word == "not applicable" else self.word
-        return "**violated**" if self.seen[0] == self.seen[1] else "in {} of {}".format(*self.seen)
+        word, seen = self.verdict.word, self.verdict.seen
+        if word != "violated":
+            return "n/a" if word == "not applicable" else word
+        return "**violated**" if seen[0] == seen[1] else "in {} of {}".format(*seen)
 
 
 def summary(found: list[Found], lacking: dict[str, str], examples: int) -> str:
     """The page's part, in Markdown: rules by peers, then the programs."""
     peers = list(dict.fromkeys((one.peer, one.version) for one in found))
-    cells = {(one.peer, one.rule): one.cell for one in found}
+    cells = {(one.peer, one.verdict.rule): one.cell for one in found}
     rules = [
-        [f"{rule.number} {rule.name}", *(cells.get((name, rule.number), "") for name, _ in peers)]
+        [f"{rule.number} {rule.name}", *(cells.get((name, rule), "") for name, _ in peers)]
         for rule in RULES.values()
     ]
     programs = [
-        [one.peer, one.rule, short(one.program), f"{one.finding.expected}; {one.finding.observed}"]
-        for one in found
-        if one.program is not None and one.finding is not None
+        [peer, verdict.rule.number, short(verdict.program), "; ".join(verdict.finding)]
+        for peer, _, verdict in found
+        if verdict.program is not None and verdict.finding is not None
     ]
     return "\n".join(
         [
@@ -93,10 +88,6 @@ def summary(found: list[Found], lacking: dict[str, str], examples: int) -> str:
 
 def short(program: Program) -> str:
     """The program in a line."""
-    words = dict(re.findall(r"^(\w+): +(.*)$", str(program), re.MULTILINE))
-    source = (
-        words["source"]
-        .replace(", over and over", "")
-        .replace(", every pull held until let go", " held")
-    )
-    return f"{source}; {program.buffer_size}, {program.epoch_size}; {words['steps']}"
+    held = " held" if program.held else ""
+    steps = ", ".join(map(str, program.steps))
+    return f"{program.source}{held}; {program.buffer_size}, {program.epoch_size}; {steps}"

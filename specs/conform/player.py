@@ -15,8 +15,6 @@ from unittest import mock
 from .programs import GRACE, NAME, SETTLE, Program
 from .source import Source
 
-# The player, in a process of its own.
-
 
 def outcome(call: Callable[[], Any]) -> str:
     """What a call to `next` gave, in words."""

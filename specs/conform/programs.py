@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from ..arguments import CannotRun
+
 NAME = "conform"
 """The name of every wrapper under test."""
 
@@ -27,10 +29,6 @@ SETTLE = 0.05
 
 GRACE = 1.0
 """Seconds that a thread has for its end; less than PATIENCE."""
-
-
-class CannotRun(Exception):
-    """There is no such wrapper, or it cannot be constructed."""
 
 
 # The language.
@@ -89,14 +87,18 @@ class Program:
     held: bool = False  # a pull waits until a step lets it go
     profiled: bool = False
 
-    def __str__(self) -> str:
-        passes = " ".join(
+    @property
+    def source(self) -> str:
+        """The passes, in words."""
+        return " ".join(
             f"[{', '.join(str(Step(item, len([*same]))) for item, same in groupby(items))}]"
             for items in self.passes
         )
+
+    def __str__(self) -> str:
         held = ", every pull held until let go" if self.held else ""
         return (
-            f"source:  {passes}, over and over{held}\n"
+            f"source:  {self.source}, over and over{held}\n"
             f"wrapper: buffer_size={self.buffer_size}, epoch_size={self.epoch_size}\n"
             f"steps:   {', '.join(map(str, self.steps))}"
         )

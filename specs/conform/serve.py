@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import multiprocessing
 import os
@@ -13,8 +12,9 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..arguments import CannotRun, resolve
 from .player import Player
-from .programs import NAME, CannotRun, Observed, Program, Run, Step
+from .programs import NAME, Observed, Program, Run, Step
 
 
 def play(subject: str, program: Program, sender: Connection) -> None:
@@ -25,7 +25,7 @@ def play(subject: str, program: Program, sender: Connection) -> None:
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     try:
-        player = Player(find(subject), program, sender.send)
+        player = Player(resolve("subject", subject, "MODULE:CLASS"), program, sender.send)
         signal.signal(signal.SIGINT, player.interrupt)
         player.play()
     except BaseException as error:
@@ -37,22 +37,6 @@ def play(subject: str, program: Program, sender: Connection) -> None:
 
 
 # The server.
-
-
-def find(subject: str) -> Any:
-    """The class that MODULE:CLASS names. Raises CannotRun if there is none."""
-    module, colon, name = subject.partition(":")
-    if not module or not colon or not name:
-        raise CannotRun(f"the subject must be MODULE:CLASS, not {subject!r}")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (Exception, SystemExit) as error:
-        raise CannotRun(
-            f"the subject {subject!r} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    return found
 
 
 def observe(subject: str, program: Program, patience: float, context: Any) -> Run:
@@ -103,7 +87,7 @@ def serve() -> None:
 
     subject = json.loads(sys.stdin.readline())
     try:
-        wrapper = find(subject)
+        wrapper = resolve("subject", subject, "MODULE:CLASS")
         try:
             wrapper(lambda: iter(()), 1, -1, NAME, None)
         except (Exception, SystemExit) as error:

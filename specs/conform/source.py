@@ -10,8 +10,6 @@ from typing import Any
 
 from .programs import ERRORS, SETTLE, VALUES
 
-# The source.
-
 
 class Source:
     """A `stream_fn` that follows a script, and counts what is asked of it and when."""

@@ -168,52 +168,46 @@ KINDS = {
     "reading.mark": MARK,
 }
 SEQUENCES = {"later", "reading.later"}
-TRUTHS = {
-    "lookahead",
-    "fetching",
-    "begun",
-    "yielded",
-    "batches.torn",
-    "reading.yielded",
-    "reading.due.torn",
-    "reading.agrees",
-}
+
+
+INTERVALS = ("batches", "reading.due")
+
+
+def variables(moment: Moment) -> dict[str, Any]:
+    """All variables of a moment, by names."""
+    now, reading = moment
+    history = {name: value for name, value in now._asdict().items() if name != "state"}
+    read = {f"reading.{name}": value for name, value in reading._asdict().items()}
+    return {**now.vars._asdict(), **history, **read}
 
 
 def flat(moment: Moment) -> dict[str, Any]:
-    """All variables of a moment, by names."""
-    now, reading = moment
-    batches, due = interval(now.batches), interval(reading.due)
-    return {
-        **now.vars._asdict(),
-        **{f"batches.{name}": value for name, value in vars(batches).items()},
-        "pulled": now.pulled,
-        "taken": now.taken,
-        "pulls": now.pulls,
-        "seen": now.seen,
-        "reading.count": reading.count,
-        "reading.yielded": reading.yielded,
-        **{f"reading.due.{name}": value for name, value in vars(due).items()},
-        "reading.ready": reading.ready,
-        "reading.mark": reading.mark,
-        "reading.later": reading.later,
-        "reading.agrees": reading.agrees,
-    }
+    """The same with a variable for each part of an interval."""
+    found: dict[str, Any] = {}
+    for name, value in variables(moment).items():
+        parts = vars(interval(value)) if name in INTERVALS else {}
+        found |= {f"{name}.{part}": known for part, known in parts.items()} or {name: value}
+    return found
 
 
 NAMES = tuple(flat(FIRST))
+TRUTHS = {
+    name
+    for name, value in {**Limits._field_defaults, **flat(FIRST)}.items()
+    if isinstance(value, bool)
+}
 
 
-def build(variables: dict[str, Any]) -> Moment:
+def build(values: dict[str, Any]) -> Moment:
     """The moment with these variables: the inverse of `flat`."""
-    v = variables
-    parts = ("first", "length", "torn")
-    batches: Any = Interval(*(v[f"batches.{part}"] for part in parts))
-    due = Interval(*(v[f"reading.due.{part}"] for part in parts))
-    state: Any = tuple(v[name] for name in Variables._fields)
-    reading = {part: v.get(f"reading.{part}", due) for part in Reading._fields}
-    now = Now(state, batches, v["pulled"], v["taken"], v["pulls"], v["seen"])
-    return Moment(now, Reading(**reading))
+    known = {**values, "state": tuple(values[name] for name in Variables._fields)}
+    for name in INTERVALS:
+        parts = (values[f"{name}.{part}"] for part in ("first", "length", "torn"))
+        known[name] = Interval(*parts)
+    return Moment(
+        Now(*(known[name] for name in Now._fields)),
+        Reading(*(known[f"reading.{name}"] for name in Reading._fields)),
+    )
 
 
 def term(name: str, value: Any) -> Term:

@@ -20,18 +20,7 @@ from specs.history import Now, are_epochs, are_whole
 from specs.properties import ENABLEDNESS, INVARIANTS, LIVENESS, STEPS, is_fair
 
 from .laws import HELPERS, LEMMAS, MEASURES, Refines, helps
-from .moments import (
-    FIRST,
-    LIMITS,
-    NOW,
-    SIZES,
-    THEN,
-    Moment,
-    equal,
-    go,
-    later,
-    term,
-)
+from .moments import FIRST, LIMITS, NOW, SIZES, THEN, Moment, equal, go, later, term
 from .sequences import between, everywhere, interval
 from .symbolic import Path, Term, Truth, formula, number, paths, tree
 
@@ -51,7 +40,7 @@ class Obligation(NamedTuple):
     property: str
     column: str  # an action, INIT or CAN
     violation: Term  # of NOW and THEN: what is satisfiable if the property fails there
-    actions: tuple[Action, ...]  # of the machine that it is about
+    actions: tuple[Action, ...] = ACTIONS  # of the machine that it is about
 
 
 class Table:

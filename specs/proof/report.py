@@ -7,22 +7,20 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterable
-from fnmatch import fnmatch
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kernel.machine import ACTIONS, Action, Limits
 from specs import pages
+from specs.arguments import CannotRun, pick
 from specs.properties import INVARIANTS, LIVENESS, STEPS
 
 from . import resume
 from .laws import FAIRNESS, LEMMAS, MEASURES, Refines
-from .moments import Moment, flat
+from .moments import INTERVALS, Moment, variables
 from .obligations import CAN, INIT, PROPERTIES, RESTS
-from .sequences import Interval
+from .sequences import Interval, interval
 from .solve import CVC5, PROVED, REFUTED, UNKNOWN, Z3, Model, Verdict, installed, instances, prove
 
 CELLS = {PROVED: "[green]ok[/green]", REFUTED: "[red]NO[/red]", UNKNOWN: "[yellow]?[/yellow]"}
@@ -41,14 +39,10 @@ PAGE = pages.ROOT / "specs" / "README.md"
 def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) -> int:
     """Prove and print. Returns 0 if all is proved, 1 if not, 2 if it could not be tried."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    try:
-        chosen = choose(arguments.properties)
-        solvers = which(arguments.solver)
-        if arguments.write:
-            pages.part(PAGE, "obligations")
-    except (LookupError, pages.NoPage) as error:
-        print(error.args[0], file=sys.stderr)
-        return 2
+    chosen = choose(arguments.properties)
+    solvers = which(arguments.solver)
+    if arguments.write:
+        pages.part(PAGE, "obligations")
     started = time.perf_counter()
     resumes = resume.RESUMABLE in chosen
     wanted = set(chosen) | RESTS
@@ -82,7 +76,7 @@ def run(arguments: argparse.Namespace, actions: tuple[Action, ...] = ACTIONS) ->
     return 1 if failed else 0
 
 
-def write(verdicts: list[Verdict], how: str) -> None:
+def write(verdicts: list[Verdict[Model]], how: str) -> None:
     """Renew the table in the page: the obligations by kind of property."""
     counts = Counter(verdict.obligation.property for verdict in verdicts)
     body = [
@@ -94,40 +88,32 @@ def write(verdicts: list[Verdict], how: str) -> None:
 
 
 def choose(patterns: list[str] | None) -> list[str]:
-    """The properties with these names; all if none are given. Raises LookupError."""
-    names = (*PROPERTIES, resume.RESUMABLE)
-    if patterns is None:
-        return list(names)
-    for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in names):
-            known = ", ".join(names)
-            raise LookupError(f"--only {pattern!r} names no property. There are: {known}")
-    return [name for name in names if any(fnmatch(name, p) for p in patterns)]
+    """The properties with these names; all if none are given. Raises CannotRun."""
+    return pick("--only", patterns, [*PROPERTIES, resume.RESUMABLE], "property")
 
 
 def which(solver: str | None) -> tuple[str, ...]:
-    """The solvers to ask. Raises LookupError if one that was named is not there."""
+    """The solvers to ask. Raises CannotRun if one that was named is not there."""
     there = installed()
     asked = {None: tuple(there), "both": (Z3, CVC5)}.get(solver, (solver or "",))
     for name in asked:
         if name not in there:
-            raise LookupError(f"--solver {solver}: {name} is not installed: pip install {name}")
+            raise CannotRun(f"--solver {solver}: {name} is not installed: pip install {name}")
     return asked
 
 
-def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Action]) -> Table:
+def table(chosen: list[str], verdicts: list[Verdict[Model]], actions: tuple[Action, ...]) -> Table:
     """A property a row, an action a column."""
     columns = [INIT, *(action.__name__ for action in actions), CAN]
     words = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
+        Column("property", no_wrap=True),
+        *(Column(c, justify="center", min_width=2, overflow="fold") for c in columns),
         title="Proved for every capacity and every epoch size, with lookahead and without",
         padding=0,
         caption=f"{INIT}: at first; an action: after it, from all that the invariant allows; "
         f"{CAN}: who should move can. ok: proved, NO: refuted, ?: not decided",
     )
-    shown.add_column("property", no_wrap=True)
-    for column in columns:
-        shown.add_column(column, justify="center", min_width=2, overflow="fold")
     for group, names in GROUPS.items():
         rows = [name for name in names if name in chosen]
         for name in rows:
@@ -137,16 +123,16 @@ def table(chosen: list[str], verdicts: Iterable[Verdict], actions: Iterable[Acti
     return shown
 
 
-def resumed(console: Console, verdicts: list[Verdict]) -> bool:
+def resumed(console: Console, verdicts: list[Verdict[resume.Model]]) -> bool:
     """Print what is proved of a wrapper that goes on from another's place. Whether any is not."""
     columns = [INIT, *resume.SEEN, resume.RESUME]
     found = {v.obligation[:2]: CELLS[v.word] for v in verdicts}
     shown = Table(
+        "property",
+        *(Column(column, justify="center") for column in columns),
         title="Proved of resumes, for every place too",
         caption="What the consumer sees keeps its place right; from there another wrapper goes on.",
     )
-    for heading in ("property", *columns):
-        shown.add_column(heading, justify="left" if heading == "property" else "center")
     for name in resume.PROPERTIES:
         shown.add_row(name, *(found.get((name, column), "") for column in columns))
     console.print(shown)
@@ -156,7 +142,7 @@ def resumed(console: Console, verdicts: list[Verdict]) -> bool:
     return bool(failed)
 
 
-def refuted(console: Console, failed: list[Verdict]) -> bool:
+def refuted(console: Console, failed: list[Verdict[Model]]) -> bool:
     """Say what is not proved, each property with its first counterexample."""
     for name in dict.fromkeys(v.obligation.property for v in failed):
         mine = [v for v in failed if v.obligation.property == name]
@@ -186,15 +172,12 @@ def refuted(console: Console, failed: list[Verdict]) -> bool:
 def counterexample(column: str, model: Model) -> Table:
     """The pair of states, all variables, with a star where they differ; or the one there is."""
     now, then = words(model.now), words(model.then)
-    shown = Table()
     if column in (INIT, CAN):
-        for heading in ("variable", "value"):
-            shown.add_column(heading)
-        for variable, value in now.items():
-            shown.add_row(variable, value)
+        shown = Table("variable", "value")
+        for row in now.items():
+            shown.add_row(*row)
         return shown
-    for heading in ("variable", "before", f"after {column}", ""):
-        shown.add_column(heading)
+    shown = Table("variable", "before", f"after {column}", "")
     for variable, value in now.items():
         star, style = ("*", "bold") if value != then[variable] else ("", "")
         shown.add_row(variable, value, then[variable], star, style=style)
@@ -203,19 +186,10 @@ def counterexample(column: str, model: Model) -> Table:
 
 def words(moment: Moment) -> dict[str, str]:
     """The variables of a moment, in words."""
-    values: dict[str, Any] = flat(moment)
-    shown = {}
-    for name, value in values.items():
-        whole, _, part = name.rpartition(".")
-        if whole in ("batches", "reading.due"):
-            if part == "first":
-                parts = (values[f"{whole}.{p}"] for p in ("first", "length", "torn"))
-                shown[whole] = numbers(Interval(*parts))
-        elif name == "pulls":
-            shown[name] = " and ".join(value) or "nobody"
-        else:
-            shown[name] = str(value)
-    return shown
+    values = variables(moment)
+    shown = {name: str(value) for name, value in values.items()}
+    shown |= {name: numbers(interval(values[name])) for name in INTERVALS}
+    return shown | {"pulls": " and ".join(moment.now.pulls) or "nobody"}
 
 
 def numbers(batches: Interval) -> str:
@@ -242,9 +216,10 @@ def reasons(console: Console, chosen: list[str]) -> None:
 
 def steps(large: dict[str, Model | None]) -> Table:
     """That the invariant is not contradictory, and every action can happen under it."""
-    shown = Table(title="Not vacuous: what happens in large wrappers where the invariant holds")
-    for heading in ("action", *Limits._fields, "before", "what changes"):
-        shown.add_column(heading, no_wrap=heading == "action")
+    shown = Table(
+        *(Column("action", no_wrap=True), *Limits._fields, "before", "what changes"),
+        title="Not vacuous: what happens in large wrappers where the invariant holds",
+    )
     for name, model in large.items():
         if model is None:
             shown.add_row(name, *("" for _ in Limits._fields), "[red]none[/red]", "")

@@ -8,6 +8,7 @@ that goes on satisfies the invariant, `Refines` with it: the oracle reads on fro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -21,24 +22,12 @@ from specs.resume import Place
 
 from . import TIMEOUT
 from .laws import LEMMAS, Refines
-from .moments import (
-    FIRST,
-    LIMITS,
-    NOW,
-    SIZES,
-    THEN,
-    Moment,
-    Reading,
-    equal,
-    later,
-    read,
-    see,
-)
-from .obligations import INIT, RESTS, invariant, invariants, said
+from .moments import FIRST, LIMITS, NOW, SIZES, THEN, Moment, Reading, equal, later, read, see
+from .obligations import INIT, RESTS, Obligation, invariant, invariants, said
 from .sequences import interval
-from .solve import ASK, REFUTED, Z3, Verdict, plain, python
+from .solve import Z3, Verdict, ask, plain, python
 from .solve import read as read_model
-from .symbolic import Number, Term, Truth, formula, paths, tree
+from .symbolic import Number, Truth, formula, paths, tree
 
 RESUMABLE = "Resumable"
 RESUME = "Resume"
@@ -57,14 +46,6 @@ def placed(value: Callable[[str], Any]) -> Place:
 
 
 PLACE = placed(lambda name: Number(z3.Int(name)))
-
-
-class Obligation(NamedTuple):
-    """One cell of the table: satisfiable if the property fails there."""
-
-    property: str
-    column: str  # INIT, what the consumer sees, or RESUME
-    violation: Term
 
 
 class Model(NamedTuple):
@@ -131,14 +112,13 @@ def still(rules: ModuleType, model: Model) -> Any:
     return found is not None and resume.Resumable(found[0], found[1], model.limits)
 
 
-def resumable() -> Term:
-    """The consumer is at PLACE, which is right."""
-    return formula(lambda: resume.Resumable(NOW.now, PLACE, LIMITS), SIZES)
-
-
 def obligations(rules: ModuleType = resume) -> Iterator[Obligation]:
-    """All that there is to prove of resumes by these rules."""
-    known = z3.And(SIZES, resumable())
+    """All that there is to prove of resumes by these rules.
+
+    Their columns are INIT, what the consumer sees, and RESUME.
+    """
+    right = formula(lambda: resume.Resumable(NOW.now, PLACE, LIMITS), SIZES)
+    known = z3.And(SIZES, right)
     at_first = formula(lambda: resume.Resumable(FIRST.now, Place(), LIMITS), SIZES)
     yield Obligation(RESUMABLE, INIT, z3.And(SIZES, z3.Not(at_first)))
     for action in SEEN:
@@ -167,24 +147,14 @@ def decide(
     solvers: Iterable[str] = (Z3,),
     timeout: float = TIMEOUT,
     rules: ModuleType = resume,
-) -> Verdict:
-    """Ask all solvers. `timeout` is in seconds, for each.
-
-    :raises AssertionError: if Python does not confirm a counterexample
-    """
-    words, model = {}, None
-    for solver in solvers:
-        words[solver], values = ASK[solver](obligation.violation, timeout)
-        if words[solver] == REFUTED and model is None:
-            model = read_values(values)
-            if not confirmed(obligation, model, rules):
-                raise AssertionError(f"Python does not confirm {obligation[:2]}: {model}")
-    return Verdict(obligation, words, model)
+) -> Verdict[Model]:
+    """What the solvers say of an obligation of these rules."""
+    return ask(obligation, solvers, timeout, read_values, partial(confirmed, rules=rules))
 
 
 def prove(
     rules: ModuleType = resume, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
-) -> Iterator[Verdict]:
+) -> Iterator[Verdict[Model]]:
     """Decide the obligations, in the order of the table."""
     for obligation in obligations(rules):
         yield decide(obligation, solvers, timeout, rules)
@@ -202,7 +172,7 @@ def read_values(values: dict[str, str]) -> Model:
 
 def confirmed(obligation: Obligation, model: Model, rules: ModuleType) -> bool:
     """Whether plain Python sees the same: the consumer is there, and the property fails."""
-    name, column, _ = obligation
+    name, column = obligation[:2]
     limits = model.limits
     if column == INIT:
         return not resume.Resumable(FIRST.now, Place(), limits)

@@ -90,19 +90,18 @@ def between(start: Any, stop: Any) -> Interval:
 MARK = Kind("Mark", get_args(machine.Mark))
 
 
-def _record() -> Any:
-    """The sort of `Epochs`: the place of the first, the place behind the last, and what is there.
+_RECORD = z3.Datatype("Epochs")
+_RECORD.declare(
+    "epochs",
+    *(("first", z3.IntSort()), ("stop", z3.IntSort())),
+    ("ends", z3.ArraySort(z3.IntSort(), z3.IntSort())),
+    ("marks", z3.ArraySort(z3.IntSort(), MARK.sort)),
+)
+SORT = _RECORD.create()
+"""The sort of `Epochs`: the place of the first, the place behind the last, and what is there.
 
-    `ends` says how many batches there are up to the end of an epoch, counted from somewhere.
-    """
-    record = z3.Datatype("Epochs")
-    places = [(name, z3.IntSort()) for name in ("first", "stop")]
-    ends = ("ends", z3.ArraySort(z3.IntSort(), z3.IntSort()))
-    record.declare("epochs", *places, ends, ("marks", z3.ArraySort(z3.IntSort(), MARK.sort)))
-    return record.create()
-
-
-SORT = _record()
+`ends` says how many batches there are up to the end of an epoch, counted from somewhere.
+"""
 
 BEFORE, PLACE = z3.Int("some.before"), z3.Int("some.place")
 """Any two places, the same in all moments. What holds for any is proved for all."""
@@ -117,11 +116,8 @@ class Epochs(Symbol):
 
     def __init__(self, term: Term) -> None:
         super().__init__(term)
-        parts = (z3.simplify(getattr(SORT, part)(term)) for part in ("first", "stop"))
-        self.first, self.stop = parts
-        self.ends, self.marks = (
-            z3.simplify(getattr(SORT, part)(term)) for part in ("ends", "marks")
-        )
+        parts = (SORT.first, SORT.stop, SORT.ends, SORT.marks)
+        self.first, self.stop, self.ends, self.marks = (z3.simplify(part(term)) for part in parts)
 
     __hash__ = Symbol.__hash__
 

@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import z3
 
@@ -46,13 +46,16 @@ class Model(NamedTuple):
     then: Moment
 
 
+M = TypeVar("M")  # values for all symbols: a `Model`, or that of resumes
+
+
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Generic[M]):
     """What the solvers said of an obligation."""
 
-    obligation: Any  # of a machine, or of resumes
+    obligation: Obligation
     said: dict[str, str] = field(default_factory=dict)  # by solver
-    model: Any = None  # where it is refuted: values for all symbols
+    model: M | None = None  # where it is refuted
 
     @property
     def word(self) -> str:
@@ -101,8 +104,10 @@ def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     solver.setOption("tlimit-per", str(max(1, int(timeout * 1000))))
     solver.setOption("produce-models", "true")
     solver.setLogic("ALL")
+    asked = z3.Solver()
+    asked.add(formula)
     parser = cvc5.InputParser(solver)
-    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text(formula), "obligation")
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, asked.to_smt2(), "obligation")
     known = parser.getSymbolManager()
     said = ""
     while not (command := parser.nextCommand()).isNull():
@@ -121,13 +126,6 @@ class Given(NamedTuple):
 
 
 ASK = {Z3: ask_z3, CVC5: ask_cvc5}
-
-
-def text(formula: Term) -> str:
-    """The formula in SMT-LIB 2, with the question whether it can be satisfied."""
-    solver = z3.Solver()
-    solver.add(formula)
-    return str(solver.to_smt2())
 
 
 def read(values: dict[str, Any]) -> Model:
@@ -155,12 +153,18 @@ def python(name: str, value: Any) -> Any:
     return int((value or "0").strip("()").replace(" ", ""))
 
 
-def decide(
-    obligation: Obligation, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
-) -> Verdict:
+def ask(
+    obligation: Obligation,
+    solvers: Iterable[str],
+    timeout: float,
+    read: Callable[[dict[str, Any]], M],
+    confirmed: Callable[[Obligation, M], bool],
+) -> Verdict[M]:
     """Ask all solvers. `timeout` is in seconds, for each.
 
-    :raises AssertionError: if Python does not confirm a counterexample
+    :param read: makes a model of values
+    :param confirmed: whether plain Python sees a violation there, too
+    :raises AssertionError: if it does not
     """
     said = {}
     model = None
@@ -174,12 +178,19 @@ def decide(
     return Verdict(obligation, said, model)
 
 
+def decide(
+    obligation: Obligation, solvers: Iterable[str] = (Z3,), timeout: float = TIMEOUT
+) -> Verdict[Model]:
+    """What the solvers say of an obligation of a machine."""
+    return ask(obligation, solvers, timeout, read, confirmed)
+
+
 def prove(
     actions: tuple[Action, ...] = ACTIONS,
     solvers: Iterable[str] = (Z3,),
     timeout: float = TIMEOUT,
     names: Container[str] = PROPERTIES,
-) -> Iterator[Verdict]:
+) -> Iterator[Verdict[Model]]:
     """Decide the obligations of a machine, in the order of the table."""
     for obligation in obligations(actions, names):
         yield decide(obligation, solvers, timeout)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import webbrowser
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatch
 from pathlib import Path
 
 from rich.console import Console
 
-from specs.progress import counted
-from specs.tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
-from specs.trace.lines import Malformed
+from specs.arguments import CannotRun, pick
+from specs.progress import counted, threads
+from specs.tlc import Model, Result, check, jar, java, models
 
 from . import known, page, protocol, seed
 from .groups import space
@@ -35,14 +32,6 @@ def swimlane(model: Model, result: Result) -> Swimlane:
 def in_order(chosen: list[Model]) -> list[Model]:
     """The seed's models by the numbers of their defects."""
     return sorted(chosen, key=lambda model: (int(model.name.split("_")[1]), model.name))
-
-
-def pick(names: list[str], found: list[Model]) -> list[Model]:
-    """The models with these names. Raises ModelError if a name matches none."""
-    for name in names:
-        if not any(fnmatch(model.name, name) for model in found):
-            raise ModelError(f"{name!r} names no model: python -m specs lists them")
-    return [model for model in found if any(fnmatch(model.name, name) for name in names)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,65 +62,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page. Returns the exit status."""
-    try:
-        java(), jar()
-        found = models()
-        name = arguments.model.removeprefix("Stream_")
-        (drawn,) = pick([f"Stream_{name}"], found)
-        seeds = in_order([model for model in found if model.module == "Seed"])
-        own = pick(arguments.violation, found)
-    except (ToolsMissing, ModelError, ValueError) as error:
-        print(
-            error if isinstance(error, ToolsMissing | ModelError) else "--model must name one",
-            file=sys.stderr,
-        )
-        return 2
+    """Write one page that shows the protocol's state graph, and what holds of it.
+
+    It shows step by step the runs in which the seed's protocol fails; recorded runs and violations
+    of other models too. Exit status: 0, or 2 if something could not be shown.
+    """
+    java(), jar()
+    found = {model.name: model for model in models()}
+    whole = f"Stream_{arguments.model.removeprefix('Stream_')}"
+    drawn = pick("--model", [whole], [*found], "model")
+    if len(drawn) > 1:
+        raise CannotRun(f"--model {arguments.model!r} must name one, not {', '.join(drawn)}")
+    seeds = in_order([model for model in found.values() if model.module == "Seed"])
+    own = [found[name] for name in pick("--violation", arguments.violation, [*found], "model")]
     console = Console(highlight=False)
     progress = counted(console)
-    with progress, ThreadPoolExecutor(arguments.jobs) as pool:
-        task = progress.add_task("TLC", total=len(seeds) + len(own) + len(arguments.trace))
-        step: Callable[[], None] = lambda: progress.advance(task)  # noqa: E731
-        try:
-            told = list(pool.map(lambda model: violation(model, step), [*seeds, *own]))
-            traces = list(pool.map(lambda path: recorded(path, step), arguments.trace))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    wrong = [text for text in (*told, *traces) if isinstance(text, str)]
-    lanes = [lane for lane in told if isinstance(lane, Swimlane)]
-    mine = [lane for lane in traces if isinstance(lane, Swimlane)]
+    asked = [*seeds, *arguments.trace, *own]
+    with progress, threads(arguments.jobs) as pool:
+        told = progress.track(pool.map(shown, asked), len(asked), description="TLC")
+        results = list(told)
+    lanes = [lane for lane in results if isinstance(lane, Swimlane)]
+    wrong = [text for text in results if isinstance(text, str)]
     html = page.report(
         seeds=[lane for lane in lanes if lane.story is not None],
-        own=[*mine, *(lane for lane in lanes if lane.story is None)],
-        space=space(drawn),
+        own=[lane for lane in lanes if lane.story is None],
+        space=space(found[drawn[0]]),
         command=" ".join(["python -m specs report", arguments.out.name]),
     )
     arguments.out.write_text(html, encoding="utf-8")
     for why in wrong:
         print(why, file=sys.stderr)
-    console.print(f"{arguments.out}: {len(lanes) + len(mine)} runs", markup=False, soft_wrap=True)
+    console.print(f"{arguments.out}: {len(lanes)} runs", markup=False, soft_wrap=True)
     if arguments.open:
         webbrowser.open(arguments.out.resolve().as_uri())
     return 2 if wrong else 0
 
 
-def violation(model: Model, done: Callable[[], None]) -> Swimlane | str:
-    """What TLC found in a model; or why there is nothing to show."""
-    result = check(model)
-    done()
+def shown(asked: Model | Path) -> Swimlane | str:
+    """What TLC found in a model, or a recorded run; or why there is nothing to show."""
+    if isinstance(asked, Path):
+        try:
+            return from_trace(asked)
+        except CannotRun as error:
+            return str(error)
+    result = check(asked)
     if not result.steps:
-        return f"{model.name}: no run to show, it {result.verdict}"
-    return swimlane(model, result)
-
-
-def recorded(path: Path, done: Callable[[], None]) -> Swimlane | str:
-    """A recorded run; or why it cannot be shown."""
-    try:
-        return from_trace(path)
-    except OSError as error:
-        return f"{path}: cannot be read: {error.strerror}"
-    except (Malformed, RuntimeError) as error:
-        return f"{path}: {error}"
-    finally:
-        done()
+        return f"{asked.name}: no run to show, it {result.verdict}"
+    return swimlane(asked, result)

@@ -6,6 +6,7 @@ that are alike in what a view looks at are one box, and the box knows all its st
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -97,7 +98,6 @@ class Graph:
     view: View
     boxes: tuple[Key, ...]
     members: tuple[tuple[int, ...], ...]  # the states in each box
-    inner: tuple[tuple[str, ...], ...]  # actions that stay in the box
     edges: tuple[Edge, ...]
 
 
@@ -117,13 +117,13 @@ def space(model: Model) -> Space:
     limits = limits_of(model)
     permits = model.constants["MaxPermits"]
     edges = explore(limits, permits)
-    after: dict[State, list[State]] = {}
+    after: defaultdict[State, list[State]] = defaultdict(list)
     for state, _, then in sorted(edges):
-        after.setdefault(state, []).append(then)
+        after[state].append(then)
     number = {INITIAL: 0}  # equal to the tuple of its values
     todo = [INITIAL]
     for state in todo:  # breadth first, so that what is near the beginning has a low number
-        for then in after.get(state, []):
+        for then in after[state]:
             if then not in number:
                 number[then] = len(number)
                 todo.append(then)
@@ -139,18 +139,13 @@ def grouped(found: Space, view: View) -> Graph:
     members: list[list[int]] = [[] for _ in boxes]
     for state, key in enumerate(keys):
         members[place[key]].append(state)
-    inner: list[set[str]] = [set() for _ in boxes]
-    edges: dict[tuple[int, int, str], set[str]] = {}
+    edges: defaultdict[tuple[int, int, str], set[str]] = defaultdict(set)
     for begin, action, end in found.steps:
-        a, b = place[keys[begin]], place[keys[end]]
-        if a == b:
-            inner[a].add(action)
-        else:
-            edges.setdefault((a, b, writer(action)), set()).add(action)
+        if keys[begin] != keys[end]:
+            edges[place[keys[begin]], place[keys[end]], writer(action)].add(action)
     return Graph(
         view=view,
         boxes=boxes,
-        members=tuple(tuple(states) for states in members),
-        inner=tuple(tuple(sorted(actions)) for actions in inner),
+        members=tuple(map(tuple, members)),
         edges=tuple(Edge(*ends, tuple(sorted(actions))) for ends, actions in edges.items()),
     )

@@ -7,8 +7,8 @@ This knows neither TLC nor HTML. `seed`, `protocol` and `schedule` make swimlane
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 Why: TypeAlias = Literal["waits", "preempted", "ended", "over", "unknown"]
@@ -40,7 +40,7 @@ class Row:
     action: str
     text: str  # what the thread does, in English; code stands between backticks
     changes: tuple[Change, ...] = ()
-    state: tuple[tuple[str, str], ...] = ()  # every variable after the step
+    state: Mapping[str, str] = field(default_factory=dict)  # every variable after the step
     leaves: Leaves | None = None  # only where the next step is another thread's
     gone: tuple[int, ...] = ()  # lanes whose thread does not run after the step
 
@@ -109,6 +109,24 @@ def changes(
         for name, value in after.items()
         if before.get(name, "") != value
     )
+
+
+def linked(
+    rows: Sequence[Row], first: Mapping[str, str] | None = None, minor: Iterable[str] = ()
+) -> tuple[Row, ...]:
+    """The rows with what each changes, and why its thread is left only where another goes on.
+
+    :param rows: each with the reason why its thread would be left
+    :param first: the state before them
+    """
+    found = []
+    before = first or {}
+    for row, then in zip(rows, [*rows[1:], None], strict=True):
+        switched = row.lane >= 0 and then is not None and then.lane != row.lane
+        changed = changes(before, row.state, minor) if row.lane >= 0 else ()
+        found.append(replace(row, changes=changed, leaves=row.leaves if switched else None))
+        before = row.state
+    return tuple(found)
 
 
 def sizes(capacity: int, epoch_size: int, lookahead: bool = False) -> str:

@@ -54,8 +54,7 @@ class Drawing:
 
 def quoted(text: str) -> str:
     """A string of dot's language."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return json.dumps(text, ensure_ascii=False)
 
 
 def source(graph: Graph) -> str:
@@ -75,11 +74,12 @@ def source(graph: Graph) -> str:
             label = "\n".join(words(graph.boxes[number]))
             lines.append(f"n{number} [label={quoted(label)}];")
         lines.append("}")
-    for edge in graph.edges:
+    for number, edge in enumerate(graph.edges):
         # padded, as a label must clear the line beside it
         label = "\n".join(f" {action} " for action in edge.actions)
         weight = 1 if edge.writer == "fate" else 3
-        lines.append(f"n{edge.begin} -> n{edge.end} [label={quoted(label)}, weight={weight}];")
+        told = f"id={number}, label={quoted(label)}, weight={weight}"
+        lines.append(f"n{edge.begin} -> n{edge.end} [{told}];")
     return "\n".join([*lines, "}"])
 
 
@@ -100,45 +100,34 @@ def draw(graph: Graph) -> Drawing:
             "pip install 'stream-kernel[specs]'"
         ) from missing
     height = float(found["bb"].split(",")[3])
-    objects = {thing["_gvid"]: thing for thing in found["objects"]}
     boxes: dict[int, Box] = {}
     frames: dict[str, Box] = {}
-    numbers: dict[int, int] = {}
-    for thing in objects.values():
+    for thing in found["objects"]:
         if "bb" in thing:
             left, low, right, high = map(float, thing["bb"].split(","))
             middle = (left + right) / 2, height - (low + high) / 2
             frames[thing["label"]] = Box(*middle, right - left, high - low)
-        if "pos" not in thing:  # a frame without a box
-            continue
-        x, y = map(float, thing["pos"].split(","))
-        numbers[thing["_gvid"]] = int(thing["name"][1:])
-        size = float(thing["width"]) * 72, float(thing["height"]) * 72
-        boxes[numbers[thing["_gvid"]]] = Box(x, height - y, *size)
-    curves = {
-        (numbers[edge["tail"]], numbers[edge["head"]], edge["label"].split()[0]): curve(
-            edge, height
-        )
-        for edge in found["edges"]
-    }
+        if "pos" in thing:
+            x, y = map(float, thing["pos"].split(","))
+            size = float(thing["width"]) * 72, float(thing["height"]) * 72
+            boxes[int(thing["name"][1:])] = Box(x, height - y, *size)
+    curves = {int(edge["id"]): curve(edge, height) for edge in found["edges"]}
     return Drawing(
         width=float(found["bb"].split(",")[2]),
         height=height,
         boxes=tuple(boxes[number] for number in range(len(boxes))),
         frames=frames,
-        curves=tuple(curves[edge.begin, edge.end, edge.actions[0]] for edge in graph.edges),
+        curves=tuple(curves[number] for number in range(len(curves))),
     )
 
 
 def curve(edge: dict[str, Any], height: float) -> Curve:
     """An edge, from dot's list of points: the tip, then the ends of the curve and its handles."""
-    words = edge["pos"].split()
     tip: tuple[float, float] | None = None
     points = []
-    for word in words:
-        flag, _, rest = word.rpartition("e,")
-        x, y = map(float, rest.split(","))
-        if flag or word.startswith("e,"):
+    for word in edge["pos"].split():
+        x, y = map(float, word.removeprefix("e,").split(","))
+        if word.startswith("e,"):
             tip = (x, height - y)
         else:
             points.append((x, height - y))

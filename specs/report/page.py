@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kernel.machine import ACTIONS, Variables
+from specs.conform.rules import Verdict
 
 from . import known
 from .groups import VIEWS, Space, grouped, writer
@@ -24,9 +24,6 @@ from .lanes import Swimlane, sentence, sizes, summary
 from .layout import EngineMissing, draw, words
 from .protocol import SAY
 from .values import words as told
-
-if TYPE_CHECKING:
-    from specs.conform import Verdict
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -83,11 +80,10 @@ def data(value: object) -> Markup:
 def states(lane: Swimlane) -> Markup:
     """The states of a run, each as what it changes."""
     found = []
-    before: dict[str, str] = {}
+    before: Mapping[str, str] = {}
     for row in lane.rows:
-        state = dict(row.state)
-        found.append({k: v for k, v in state.items() if before.get(k) != v})
-        before = state
+        found.append({k: v for k, v in row.state.items() if before.get(k) != v})
+        before = row.state
     return data(found)
 
 
@@ -101,8 +97,8 @@ def arrow(head: tuple[tuple[float, float], tuple[float, float]]) -> str:
     )
 
 
-def environment() -> Environment:
-    """The templates."""
+def render(template: str, **values: object) -> str:
+    """A page."""
     made = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -112,52 +108,24 @@ def environment() -> Environment:
     )
     filters = (ticks, plain, sentence, anchor, headline, defect, spans, states, arrow, summary)
     made.filters |= {each.__name__: each for each in filters}
-    return made
-
-
-def asset(name: str) -> Markup:
-    """A file of ours, as it is."""
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
-
-
-def render(template: str, **values: object) -> str:
-    """A page."""
-    return (
-        environment()
-        .get_template(template)
-        .render(css=asset("page.css"), js=asset("page.js"), **values)
-    )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A view of the state graph, as the template needs it."""
-
-    name: str
-    title: str
-    about: str
-    boxes: Sequence[Sequence[str]]
-    members: Sequence[Sequence[int]]
-    lines: Sequence[Sequence[str]]
-    edges: Sequence[Any]
-    drawing: Any
+    css, js = (Markup((ASSETS / f"page.{kind}").read_text("utf-8")) for kind in ("css", "js"))
+    return made.get_template(template).render(css=css, js=js, **values)
 
 
 def graph(space: Space) -> dict[str, object]:
     """The state graph of a model, as the template needs it."""
-    views = []
+    graphs = {name: grouped(space, view) for name, view in VIEWS.items()}
+    views: list[dict[str, Any]] = []
     missing = ""
-    for name, view in VIEWS.items():
-        found = grouped(space, view)
+    for name, found in graphs.items():
+        view = {"name": name, "graph": found, "lines": [words(key) for key in found.boxes]}
         try:
             drawing = draw(found)
             edges = list(zip(found.edges, drawing.curves, strict=True))
+            views.append({**view, "drawing": drawing, "edges": edges})
         except EngineMissing as error:
-            drawing, edges, missing = None, [], str(error)
-        lines = [words(key) for key in found.boxes]
-        views.append(
-            Shown(name, view.title, view.about, found.boxes, found.members, lines, edges, drawing)
-        )
+            missing = str(error)
+            views.append({**view, "drawing": None})
     return {
         "name": space.name,
         "states": f"{len(space.states):,}",
@@ -173,7 +141,7 @@ def graph(space: Space) -> dict[str, object]:
                     for state in space.states
                 ],
                 "steps": space.steps,
-                "views": [{"boxes": v.boxes, "members": v.members} for v in views],
+                "views": [{"boxes": g.boxes, "members": g.members} for g in graphs.values()],
                 "writers": {a.__name__: writer(a.__name__) for a in ACTIONS},
                 "says": SAY,
             }

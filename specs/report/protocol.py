@@ -15,8 +15,8 @@ from specs.graph import limits_of
 from specs.tlc import Model, Result
 from specs.trace.judging import tla
 
-from .lanes import Leaves, Row, Swimlane, changes, sentence
-from .values import read, words
+from .lanes import Leaves, Row, Swimlane, linked, sentence
+from .values import values, words
 
 State: TypeAlias = dict[str, Any]
 
@@ -151,24 +151,25 @@ def lanes_of(model: Model, actions: list[str], states: list[State]) -> tuple[lis
 
 def swimlane(model: Model, result: Result, meaning: str = "") -> Swimlane:
     """The violation that TLC found, of at least one state."""
-    states = [{name: read(text) for name, text in s.state.items()} for s in result.steps]
+    states = values(result)
     ours = "fetching" in states[0]
     said = SAY if ours else comments(model.module.removesuffix("NonProperties"))
     lanes, actors = lanes_of(model, [step.action for step in result.steps], states)
-    rows: list[Row] = []
-    for place, step in enumerate(result.steps):
-        shown = in_order({name: words(value) for name, value in states[place].items()})
-        state = tuple(shown.items())
-        if place == 0:
-            rows.append(Row(1, -1, "at first", "", state=state))
-            continue
-        lane, left = actors[place], None
-        if place + 1 < len(states) and actors[place + 1] != lane:
-            left = leaves(lane, states[place]) if ours else Leaves("unknown", "is left here")
-        found = changes(dict(rows[-1].state), shown, () if ours else ("owner", "gate"))
-        text = said.get(step.action, "")
-        gone = (1,) if ours and states[place]["worker"] != "running" else ()
-        rows.append(Row(place + 1, lane, step.action, text, found, state, left, gone))
+    rows = []
+    for number, (lane, step, state) in enumerate(zip(actors, result.steps, states, strict=True), 1):
+        rows.append(
+            Row(
+                *(
+                    number,
+                    lane,
+                    step.action if lane >= 0 else "at first",
+                    said.get(step.action, ""),
+                ),
+                state=in_order({name: words(value) for name, value in state.items()}),
+                leaves=leaves(lane, state) if ours else Leaves("unknown", "is left here"),
+                gone=(1,) if ours and state["worker"] != "running" else (),
+            )
+        )
     broken = result.verdict.removeprefix("violates ")
     if result.verdict == "deadlocks":
         broken, meaning = "NoDeadlock", "Something can always happen."
@@ -177,7 +178,7 @@ def swimlane(model: Model, result: Result, meaning: str = "") -> Swimlane:
         name=model.name,
         title=model.title,
         lanes=tuple(lanes),
-        rows=tuple(rows),
+        rows=linked(rows, minor=() if ours else ("owner", "gate")),
         broken=broken,
         meaning=meaning or said_of_it,
         breaks=breaks,

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kernel.machine import Variables
-from specs.trace.judging import judge
-from specs.trace.lines import ACTION, Line, Trace, read_trace
-from specs.trace.ordering import order
+from specs.trace.judging import judged
+from specs.trace.lines import ACTION, Line, Trace
 
-from .lanes import Leaves, Row, Swimlane, changes, sentence, sizes
+from .lanes import Leaves, Row, Swimlane, linked, sentence, sizes
 from .protocol import CALLERS, SAY, lane_of, leaves
 from .values import words
 
@@ -55,48 +54,33 @@ def from_schedule(  # noqa: PLR0913  # a caller names all but the first two
     """
     steps = [Move(*move) for move in moves]
     lanes = tuple(dict.fromkeys(step.thread for step in steps))
-    state = {key: words(value) for key, value in (first or {}).items()}
+    before = {key: words(value) for key, value in (first or {}).items()}
     last = {step.thread: place for place, step in enumerate(steps)}
+    state = before
     rows = []
     for place, step in enumerate(steps):
-        after = state | {key: words(value) for key, value in step.changes.items()}
-        left = None
-        if place + 1 < len(steps) and steps[place + 1].thread != step.thread:
-            over = Leaves("ended" if last[step.thread] == place else "unknown", "is left here")
-            if over.why == "ended":
-                over = Leaves("ended", "takes no further step")
-            left = step.leaves or over
-        rows.append(
-            Row(
-                place + 1,
-                lanes.index(step.thread),
-                step.operation,
-                step.text,
-                changes(state, after),
-                tuple(after.items()),
-                left,
-            )
-        )
-        state = after
-    return Swimlane(name, title, lanes, tuple(rows), broken, meaning)
+        state = state | {key: words(value) for key, value in step.changes.items()}
+        left = step.leaves or Leaves("unknown", "is left here")
+        if step.leaves is None and last[step.thread] == place:
+            left = Leaves("ended", "takes no further step")
+        lane = lanes.index(step.thread)
+        rows.append(Row(place + 1, lane, step.operation, step.text, state=state, leaves=left))
+    return Swimlane(name, title, lanes, linked(rows, before), broken, meaning)
 
 
 def from_trace(path: Path) -> Swimlane:
     """A recorded run, up to where it stops being a behaviour of the protocol, by TLC.
 
-    Raises Malformed, OSError, or RuntimeError if TLC comes to no verdict.
+    Raises CannotRun if it cannot be read or judged.
     """
-    found = read_trace(path)
-    places = order(found.limits, found.lines, found.first)  # type: ignore[arg-type]
-    lines = [found.lines[place] for place in places]
-    verdict = judge(replace(found, lines=lines))
-    taken = lines if verdict.line == 0 else lines[: max(0, verdict.line - 2)]
+    found, verdict, line = judged(path)
+    taken = found.lines if verdict.line == 0 else found.lines[: max(0, verdict.line - 2)]
     rows, lanes = recorded(found, taken)
     lane = Swimlane(
         name=path.name,
         title=f"Recorded run {path.name}",
         lanes=tuple(lanes),
-        rows=tuple(rows[-SHOWN:]),
+        rows=rows[-SHOWN:],
         settings=sizes(*found.limits),
         left_out=max(0, len(rows) - SHOWN),
     )
@@ -104,15 +88,12 @@ def from_trace(path: Path) -> Swimlane:
         end = "; the last line is cut off, as by a crash" if found.truncated else ""
         return replace(lane, then=f"TLC says: a behaviour of the protocol, to its end{end}")
     if verdict.line >= 2:
-        line = places[verdict.line - 2] + 2
-        wrong = lines[verdict.line - 2]
-        where = (*lane.lanes, wrong.thread) if wrong.thread not in lane.lanes else lane.lanes
+        wrong = found.lines[verdict.line - 2]
+        where = tuple(dict.fromkeys((*lane.lanes, wrong.thread)))
         row = Row(
-            len(rows) + 1,
-            where.index(wrong.thread),
-            wrong.action,
+            *(len(rows) + 1, where.index(wrong.thread), wrong.action),
             f"line {line} of the file: {verdict.why}",
-            state=lane.rows[-1].state if lane.rows else (),
+            state=lane.rows[-1].state if lane.rows else {},
         )
         lane = replace(lane, lanes=where, rows=(*lane.rows, row))
     return replace(
@@ -123,38 +104,25 @@ def from_trace(path: Path) -> Swimlane:
     )
 
 
-def recorded(found: Trace, lines: Sequence[Line]) -> tuple[list[Row], list[str]]:
+def recorded(found: Trace, lines: Sequence[Line]) -> tuple[tuple[Row, ...], list[str]]:
     """The rows of lines that the machine accepts, and the threads in them."""
-    first = Variables(*found.first)  # type: ignore[arg-type]
-    shown = {name: words(value) for name, value in zip(Variables._fields, first, strict=True)}
-    rows = [Row(1, -1, "at first", "", state=tuple(shown.items()))]
+
+    def shown(state: Variables) -> dict[str, str]:
+        return {name: words(value) for name, value in state._asdict().items()}
+
     called = {line.thread for line in lines if line.action in CALLERS}
     threads = dict.fromkeys(line.thread for line in lines)
     lanes = sorted(threads, key=lambda thread: thread not in called)  # callers on the left
-    state = first
-    for place, line in enumerate(lines):
-        then = ACTION[line.action](found.limits, state)
+    state = Variables(*found.first)  # type: ignore[arg-type]
+    rows = [Row(1, -1, "at first", "", state=shown(state))]
+    for number, (action, thread, _) in enumerate(lines, 2):
+        then = ACTION[action](found.limits, state)
         if then is None:
             break
-        worker = state.worker
+        lane = lane_of(action, state.worker)
         state = Variables(*then)
-        after = {name: words(value) for name, value in zip(Variables._fields, state, strict=True)}
-        left = None
-        if place + 1 < len(lines) and lines[place + 1].thread != line.thread:
-            left = leaves(lane_of(line.action, worker), state._asdict())
-            left = left._replace(
-                text=left.text.replace("are in", "is in").replace("wait ", "waits ")
-            )
-        rows.append(
-            Row(
-                place + 2,
-                lanes.index(line.thread),
-                line.action,
-                SAY[line.action],
-                changes(shown, after),
-                tuple(after.items()),
-                left,
-            )
-        )
-        shown = after
-    return rows, lanes
+        why, text = leaves(lane, state._asdict())
+        left = Leaves(why, text.replace("are in", "is in").replace("wait ", "waits "))
+        of_thread = lanes.index(thread)
+        rows.append(Row(number, of_thread, action, SAY[action], state=shown(state), leaves=left))
+    return linked(rows), lanes

@@ -8,8 +8,8 @@ from typing import Any
 from specs.tlc import Model, Result
 
 from . import stories
-from .lanes import Leaves, Row, Swimlane, changes, sizes
-from .values import item, read, the, words
+from .lanes import Leaves, Row, Swimlane, linked, sizes
+from .values import item, the, values, words
 
 State = dict[str, Any]
 
@@ -94,18 +94,16 @@ def minor(state: State) -> set[str]:
 def actor(before: State, action: str, after: State) -> int:
     """The lane of a step: 0 for your code, or the number of the thread."""
     if action in THREADS:
-        moved = [
-            t for t, (p, q) in enumerate(zip(before["pc"], after["pc"], strict=True)) if p != q
-        ]
-        return moved[0] + 1 if moved else 1
+        places = enumerate(zip(before["pc"], after["pc"], strict=True), 1)
+        return next((thread for thread, (old, new) in places if old != new), 1)
     return 0
 
 
-def returned(after: State, told: str) -> str:
+def returned(after: State) -> str:
     """What a call says as it returns."""
-    if told == "batch":
+    if after["seen"] == "batch":
         return f"`next` returns batch {after['taken']}"
-    return "`next` ends the epoch" if told == "end" else "`next` raises ChildProcessError"
+    return "`next` ends the epoch" if after["seen"] == "end" else "`next` raises ChildProcessError"
 
 
 def started(before: State, after: State) -> str:
@@ -125,13 +123,13 @@ def _enter(before: State, after: State) -> str:
 
 def _shut(before: State, after: State) -> str:
     if before["result"]:
-        return f"the call shuts its gate; {returned(after, after['seen'])}"
+        return f"the call shuts its gate; {returned(after)}"
     return "the stop shuts its gate: `with` is left"
 
 
 def _get(before: State, after: State) -> str:
     taken = f"takes {the(before['queue'][0])} out of the queue"
-    return taken if after["main"] == "shut" else f"{taken}: {returned(after, after['seen'])}"
+    return taken if after["main"] == "shut" else f"{taken}: {returned(after)}"
 
 
 def _eager(before: State, after: State) -> str:
@@ -171,11 +169,10 @@ def _own_call(before: State, after: State) -> str:
 
 
 def _own_exhaust(before: State, after: State) -> str:
-    over = "the pass is over"
-    if before["stream"] == "spent":
-        over = "the pass that is kept says that it is over"
-    elif before["stream"] == "fresh":
-        over = "the pass is over without a batch"
+    over = {
+        "spent": "the pass that is kept says that it is over",
+        "fresh": "the pass is over without a batch",
+    }.get(before["stream"], "the pass is over")
     if after["main"] == "retry":
         return f"{over}: another is asked, once in a call"
     return f"{over}: so is the epoch, as this call has asked another one already"
@@ -189,11 +186,10 @@ def _check(t: int, before: State, after: State) -> str:
 
 
 def _exhaust(t: int, before: State, after: State) -> str:
-    over = "the source says that the pass is over"
-    if before["stream"] == "spent":
-        over = "the pass that had raised says that it is over"
-    elif before["stream"] == "fresh":
-        over = "the source says that the pass is over, without a batch"
+    over = {
+        "spent": "the pass that had raised says that it is over",
+        "fresh": "the source says that the pass is over, without a batch",
+    }.get(before["stream"], "the source says that the pass is over")
     return f"{over}: another one" if after["pc"][t] == "stream" else f"{over}: so is the epoch"
 
 
@@ -232,9 +228,7 @@ USER: dict[str, Callable[[State, State], str]] = {
     "OwnYield": lambda b, a: f"the source gives batch {a['pulled']}, which is counted",
     "OwnExhaust": _own_exhaust,
     "OwnFail": lambda b, a: "the source raises",
-    "OwnReturn": lambda b, a: (
-        "`next` raises the error" if a["seen"] == "failure" else returned(a, a["seen"])
-    ),
+    "OwnReturn": lambda b, a: "`next` raises the error" if a["seen"] == "failure" else returned(a),
 }
 """What a step of your code says."""
 
@@ -293,36 +287,27 @@ def dead(state: State) -> tuple[int, ...]:
 
 def swimlane(model: Model, result: Result) -> Swimlane:
     """The counterexample that TLC found."""
-    states = [{name: read(text) for name, text in s.state.items()} for s in result.steps]
+    states = values(result)
     settings = sizes(model.constants["Capacity"], model.constants["EpochSize"])
-    actions = [step.action for step in result.steps]
-    taken = zip(states, actions[1:], states[1:], strict=False)  # a state more than steps
-    actors = [-1, *(actor(*step) for step in taken)]
     rows = []
-    before: State = {}
-    for place, state in enumerate(states):
-        lane, action, shown = actors[place], actions[place], show(state)
+    for number, (step, before, state) in enumerate(
+        zip(result.steps, [{}, *states], states, strict=False), 1
+    ):
+        lane = actor(before, step.action, state) if before else -1
         if lane < 0:
-            text = f"A new wrapper with {settings}."
-            rows.append(Row(1, -1, "at first", text, (), tuple(shown.items()), None, dead(state)))
+            action, text = "at first", f"A new wrapper with {settings}."
+        elif lane == 0:
+            action, text = step.action, USER[step.action](before, state)
         else:
-            text = (
-                USER[action](before, state)
-                if lane == 0
-                else THREADS[action](lane - 1, before, state)
-            )
-            found = changes(show(before), shown, minor(state))
-            last = place + 1 == len(states)
-            left = None if last or actors[place + 1] == lane else leaves(lane, state)
-            told = tuple(shown.items())
-            rows.append(Row(place + 1, lane, action, text, found, told, left, dead(state)))
-        before = state
+            action, text = step.action, THREADS[step.action](lane - 1, before, state)
+        left, gone = leaves(lane, state), dead(state)
+        rows.append(Row(number, lane, action, text, state=show(state), leaves=left, gone=gone))
     broken = result.verdict.removeprefix("violates ")
     return Swimlane(
         name=model.name,
         title=model.title,
         lanes=(YOU, *(f"Thread {t}" for t in range(1, len(states[0]["pc"]) + 1))),
-        rows=tuple(rows),
+        rows=linked(rows, minor=minor(states[0])),
         broken=broken,
         meaning=stories.PROPERTIES.get(broken, ""),
         story=stories.STORIES.get(model.name),

@@ -25,7 +25,9 @@ def swimlane(lane: Swimlane) -> RenderableType:
         table.add_column(name, style=colour, header_style=f"bold {colour}", ratio=1)
     for row in lane.rows:
         if row.lane < 0:
-            first = plain(row.text) or ", ".join(f"{name} = {value}" for name, value in row.state)
+            first = plain(row.text) or ", ".join(
+                f"{name} = {value}" for name, value in row.state.items()
+            )
             table.add_row(str(row.number), Text(first, style="dim"))
             continue
         cells = ["" for _ in lane.lanes]

@@ -11,7 +11,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
+
+from specs.tlc import Result
 
 _TOKEN = re.compile(r'\s*(<<|>>|\|->|:>|@@|[{}\[\](),]|"(?:[^"\\]|\\.)*"|-?\d+|\w+)')
 
@@ -39,44 +42,40 @@ def read(text: str) -> Any:
     return value
 
 
-def _value(tokens: list[str]) -> Any:  # noqa: PLR0911  # a case for each kind
+def values(result: Result) -> list[dict[str, Any]]:
+    """The states of a counterexample."""
+    return [{name: read(text) for name, text in step.state.items()} for step in result.steps]
+
+
+_BRACKETS: dict[str, tuple[str, str, str, Callable[[Any], Any]]] = {
+    "<<": (">>", ",", "", tuple),
+    "{": ("}", ",", "", frozenset),
+    "[": ("]", ",", "|->", dict),
+    "(": (")", "@@", ":>", dict),
+}
+"""By what opens a value: what shuts it, what stands between its parts, and within each."""
+
+
+def _value(tokens: list[str]) -> Any:
     token = tokens.pop()
-    if token == "<<":  # noqa: S105  # no password
-        return tuple(_until(">>", tokens))
-    if token == "{":  # noqa: S105
-        return frozenset(_until("}", tokens))
-    if token == "[":  # noqa: S105
-        return dict(_pairs("|->", ",", "]", tokens))
-    if token == "(":  # noqa: S105
-        return dict(_pairs(":>", "@@", ")", tokens))
     if token.startswith('"'):
         return token[1:-1]
-    if token in ("TRUE", "FALSE"):
-        return token == "TRUE"  # noqa: S105
-    return int(token) if token.lstrip("-").isdecimal() else token
-
-
-def _until(end: str, tokens: list[str]) -> list[Any]:
+    if token not in _BRACKETS:
+        known = {"TRUE": True, "FALSE": False}.get(token, token)
+        return int(token) if token.lstrip("-").isdecimal() else known
+    end, comma, arrow, kind = _BRACKETS[token]
     found = []
     while tokens[-1] != end:
-        found.append(_value(tokens))
-        if tokens[-1] == ",":
-            tokens.pop()
-    tokens.pop()
-    return found
-
-
-def _pairs(arrow: str, comma: str, end: str, tokens: list[str]) -> list[tuple[Any, Any]]:
-    found = []
-    while tokens[-1] != end:
-        name = _value(tokens)
-        if tokens.pop() != arrow:
-            raise IndexError
-        found.append((name, _value(tokens)))
+        part = _value(tokens)
+        if arrow:
+            if tokens.pop() != arrow:
+                raise IndexError
+            part = (part, _value(tokens))
+        found.append(part)
         if tokens[-1] == comma:
             tokens.pop()
     tokens.pop()
-    return found
+    return kind(found)
 
 
 ITEMS = {

@@ -6,15 +6,14 @@ Python's `check_source(stream_fn)` and `python -m specs source MODULE:FUNCTION`.
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import attrgetter, index
+from operator import index
 from typing import Any
 
+from ..arguments import positive, resolve
 from .passes import Check, Finding
 
 
@@ -113,20 +112,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", metavar="MODULE:FUNCTION", help="what you would pass as stream_fn"
     )
-    parser.add_argument(
-        "--batches",
-        metavar="N",
-        type=int,
-        default=1000,
-        help="how far each pass is read (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--buffer-size",
-        metavar="N",
-        type=int,
-        default=16,
-        help="how many batches may wait in the buffer (default: %(default)s)",
-    )
+    for option, default, meaning in (
+        ("--batches", 1000, "how far each pass is read"),
+        ("--buffer-size", 16, "how many batches may wait in the buffer"),
+    ):
+        told = f"{meaning} (default: %(default)s)"
+        parser.add_argument(option, metavar="N", type=positive, default=default, help=told)
     parser.add_argument(
         "--shuffled",
         action="store_true",
@@ -135,40 +126,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the source, and print what was found.
+    """Read a source a few times, and say what would go wrong behind a buffer.
 
-    Returns the exit status: 0 if nothing was found, 1 if something was, 2 if it could not be run.
+    Passes that differ or cannot be begun again, batches that change while they wait, a source bound
+    to its thread. Exit status: 0 if nothing was found, 1 if something was, 2 if nothing could be
+    read.
     """
-    try:
-        report = check_source(
-            _load(arguments.source),
-            batches=arguments.batches,
-            buffer_size=arguments.buffer_size,
-            shuffled=arguments.shuffled,
-        )
-    except (LookupError, ValueError) as error:
-        print(error.args[0], file=sys.stderr)
-        return 2
+    report = check_source(
+        resolve("source", arguments.source, "MODULE:FUNCTION"),
+        batches=arguments.batches,
+        buffer_size=arguments.buffer_size,
+        shuffled=arguments.shuffled,
+    )
     print(report)
     for finding in report.findings:
         if finding.error is not None:
             print(f"\nThe error of the finding `{finding.kind}` ({finding.where}):")
             print("".join(traceback.format_exception(finding.error)), end="")
     return 0 if report.ok else 1
-
-
-def _load(name: str) -> Any:
-    """What MODULE:FUNCTION names. Raises LookupError if there is no such thing."""
-    module_name, colon, path = name.partition(":")
-    if not (module_name and colon and path):
-        raise LookupError(f"{name!r} is not of the form MODULE:FUNCTION.")
-    try:
-        found = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise LookupError(
-            f"{module_name!r} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    try:
-        return attrgetter(path)(found)
-    except AttributeError:
-        raise LookupError(f"{module_name!r} has no {path!r}.") from None

@@ -7,23 +7,19 @@ an order of its lines, and `judging` asks TLC.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from specs.progress import counted
-from specs.tlc import ToolsMissing, jar, java
+from specs.arguments import CannotRun
+from specs.progress import counted, threads
+from specs.tlc import jar, java
 
-from .judging import judge, tla
-from .lines import KINDS, Malformed, read_trace
-from .ordering import order
-
-# The command.
+from .judging import judged, tla
+from .lines import KINDS
 
 
 @dataclass(frozen=True)
@@ -38,34 +34,26 @@ def report(path: Path, advance: Callable[[int, int], object] = lambda done, tota
     """Read and judge a file. `advance` is told how many actions were judged, and of how many."""
     started = time.perf_counter()
     try:
-        trace = read_trace(path)
-        total = len(trace.lines)
-        advance(0, total)
-        places = order(trace.limits, trace.lines, trace.first)  # type: ignore[arg-type]
-        ordered = replace(trace, lines=[trace.lines[place] for place in places])
-        verdict = judge(ordered, lambda lines: advance(lines, total))
-        if verdict.line > 1:
-            verdict = replace(verdict, line=places[verdict.line - 2] + 2)
-    except OSError as error:
-        return Report(2, [f"{path}: cannot be read: {error.strerror}"])
-    except (Malformed, RuntimeError) as error:
-        return Report(2, [f"{path}: {error}"])
+        trace, verdict, line = judged(path, advance)
+    except CannotRun as error:
+        return Report(2, [str(error)])
+    total = len(trace.lines)
     seconds = time.perf_counter() - started
     begins = "begins" if verdict.initial else "does NOT begin"
     head = f"{path}: {total:,} actions, {seconds:.1f} s: "
-    if verdict.line == 0:
+    if line == 0:
         lines = [f"{head}a behaviour of the protocol, which {begins} in its initial state"]
     else:
         now = zip(KINDS, verdict.before, strict=True)
         lines = [
-            f"{head}no behaviour of the protocol, from line {verdict.line} on",
-            f"  line {verdict.line}: {verdict.why}",
-            f"  {'before it' if verdict.line > 1 else 'it is'}: "
+            f"{head}no behaviour of the protocol, from line {line} on",
+            f"  line {line}: {verdict.why}",
+            f"  {'before it' if line > 1 else 'it is'}: "
             + ", ".join(f"{name} = {tla(value)}" for name, value in now),
         ]
     if trace.truncated:
         lines.append(f"  line {total + 2}: truncated, as by a crash; what is before it was judged")
-    return Report(max(bool(verdict.line), 2 * trace.truncated), lines)
+    return Report(max(bool(line), 2 * trace.truncated), lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,17 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge the files, and print what was found. Returns the exit status, the highest of all."""
-    try:
-        java(), jar()
-    except ToolsMissing as error:
-        print(error, file=sys.stderr)
-        return 2
+    """Have TLC judge whether recorded runs are behaviours of the protocol.
+
+    If one stops being one, say at which line. Exit status: 0 if all are, 1 if one is not, 2 if one
+    could not be judged to its end.
+    """
+    java(), jar()
     console = Console(highlight=False)
     progress = counted(console)
     status = 0
 
-    def judged(path: Path) -> Report:
+    def one(path: Path) -> Report:
         task = progress.add_task(str(path), total=None)
         try:
             return report(
@@ -93,14 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
         finally:
             progress.remove_task(task)
 
-    with progress, ThreadPoolExecutor(arguments.jobs) as pool:
-        try:
-            for told in pool.map(judged, arguments.files):
-                status = max(status, told.status)
-                for line in told.lines:
-                    colour = ("green", "red", "red")[told.status]
-                    console.print(line, style=colour, markup=False, soft_wrap=True)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with progress, threads(arguments.jobs) as pool:
+        for told in pool.map(one, arguments.files):
+            status = max(status, told.status)
+            for line in told.lines:
+                colour = ("green", "red", "red")[told.status]
+                console.print(line, style=colour, markup=False, soft_wrap=True)
     return status

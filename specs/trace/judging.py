@@ -11,14 +11,17 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernel.machine import Variables
 from specs import tlc
-from specs.tlc import Result, Step, read_value
+from specs.arguments import CannotRun
+from specs.graph import as_it_is
+from specs.tlc import Result
 
-from .lines import KINDS, Line, Trace, Value
+from .lines import KINDS, Line, Malformed, Trace, Value, read_trace
+from .ordering import order
 
 LINES = 100_000
 """Actions that one run of TLC judges; it starts in the state where the run before it ended."""
@@ -35,6 +38,28 @@ class Verdict:
 
 
 # Judging a trace.
+
+
+def judged(
+    path: Path, advance: Callable[[int, int], object] = lambda lines, total: None
+) -> tuple[Trace, Verdict, int]:
+    """A trace in order, what TLC says of it, and the line of the file of which it says that.
+
+    `advance` is told how many actions were judged, and of how many. Raises CannotRun.
+    """
+    try:
+        trace = read_trace(path)
+        total = len(trace.lines)
+        advance(0, total)
+        places = order(trace.limits, trace.lines, trace.first)  # type: ignore[arg-type]
+        trace = replace(trace, lines=[trace.lines[place] for place in places])
+        verdict = judge(trace, lambda lines: advance(lines, total))
+    except OSError as error:
+        raise CannotRun(f"{path}: cannot be read: {error.strerror}") from error
+    except (Malformed, RuntimeError) as error:
+        raise CannotRun(f"{path}: {error}") from error
+    line = verdict.line
+    return trace, verdict, places[line - 2] + 2 if line > 1 else line
 
 
 def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -> Verdict:
@@ -71,7 +96,7 @@ def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -
                 initial = last.state["initial"] == "TRUE"
             if result.verdict != "violates Unfinished":
                 return refusal(result, lines, begin, initial)
-            first = state(last)
+            first = as_it_is(last.state)
             advance(len(lines))
     return Verdict(bool(initial))
 
@@ -91,7 +116,7 @@ def understood(result: Result, lines: Sequence[Line]) -> bool:
 def refusal(result: Result, lines: Sequence[Line], begin: int, initial: bool) -> Verdict:
     """Why TLC stopped; `begin` is how many lines of actions were judged before these."""
     place = int(result.steps[-1].state["place"])  # lines that were taken
-    last = state(result.steps[-1])
+    last = as_it_is(result.steps[-1].state)
     if result.verdict == "deadlocks":
         return Verdict(initial, begin + place + 2, f"{lines[place]} is not enabled", last)
     broken = result.verdict.removeprefix("violates ")
@@ -107,12 +132,7 @@ def refusal(result: Result, lines: Sequence[Line], begin: int, initial: bool) ->
             if recorded not in (None, after)
         )
         why = f"the state recorded after {line} is wrong: {'; '.join(told)}"
-    return Verdict(initial, begin + place + 1, why, state(result.steps[-2]))
-
-
-def state(step: Step) -> tuple[Value, ...]:
-    """The variables of the protocol in a state of TLC."""
-    return tuple(read_value(step.state[name]) for name in KINDS)
+    return Verdict(initial, begin + place + 1, why, as_it_is(result.steps[-2].state))
 
 
 def tla(value: Value | tuple[Value, ...] | None) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
 from kernel.machine import ACTIONS, Later, Limits, Mark, State, Variables
@@ -26,7 +25,6 @@ KINDS: dict[str, Any] = {
 }
 """What each variable may be: one of some words, a number, a truth value, or `tuple` (`Later`)."""
 
-MEANT = {int: "a number", bool: "true or false"}
 SIZES = tuple(name for name in Limits._fields if name not in Limits._field_defaults)
 
 
@@ -122,18 +120,27 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def must(right: bool, name: str, what: str, value: object) -> None:
+    """Raises ValueError, which says what must be what, unless it is right."""
+    if not right:
+        raise ValueError(f'"{name}" must be {what}, not {value!r}')
+
+
+def is_number(value: object, least: int = -GREATEST) -> bool:
+    """Whether it is a number that TLC can hold."""
+    return type(value) is int and least <= value <= GREATEST
+
+
 def read_header(found: dict[str, Any]) -> Trace:
     """Read the first line. Raises ValueError."""
     if found.get("format") != FORMAT:
         raise ValueError(f'the header must say "format": "{FORMAT}", not {found.get("format")!r}')
     expect(found, ("format", *SIZES, "state"), Limits._field_defaults)
     for name in SIZES:
-        if type(found[name]) is not int or not 0 <= found[name] <= GREATEST:
-            raise ValueError(f'"{name}" must be a number from 0 to {GREATEST}, not {found[name]!r}')
+        must(is_number(found[name], 0), name, f"a number from 0 to {GREATEST}", found[name])
     limits = Limits(**{name: found[name] for name in Limits._fields if name in found})
-    if type(limits.lookahead) is not bool:
-        raise ValueError(f'"lookahead" must be true or false, not {limits.lookahead!r}')
-    state = read_state(found["state"], {"later": ()})
+    must(type(limits.lookahead) is bool, "lookahead", "true or false", limits.lookahead)
+    state = read_state(found["state"], later=())
     missing = [name for name, value in zip(KINDS, state, strict=True) if value is None]
     if missing:
         raise ValueError(f'"state" must have all variables, and lacks {", ".join(missing)}')
@@ -144,10 +151,8 @@ def read_line(found: dict[str, Any]) -> Line:
     """Read a line of an action. Raises ValueError."""
     expect(found, ("action", "thread"), ("state",))
     action, thread = found["action"], found["thread"]
-    if not isinstance(action, str) or action not in ACTION:
-        raise ValueError(f'"action" must be an action of the protocol, not {action!r}')
-    if not isinstance(thread, str):
-        raise ValueError(f'"thread" must be a string, not {thread!r}')
+    must(action in [*ACTION], "action", "an action of the protocol", action)
+    must(isinstance(thread, str), "thread", "a string", thread)
     return Line(action, thread, read_state(found.get("state", {})))
 
 
@@ -161,12 +166,9 @@ def expect(found: dict[str, Any], names: Iterable[str], others: Iterable[str] = 
             raise ValueError(f'"{name}" is unknown')
 
 
-def read_state(
-    found: object, otherwise: Mapping[str, Value] = MappingProxyType({})
-) -> tuple[Value | None, ...]:
+def read_state(found: Any, **otherwise: Value) -> tuple[Value | None, ...]:
     """The variables that were recorded, or have a value otherwise. Raises ValueError."""
-    if not isinstance(found, dict):
-        raise ValueError(f'"state" must be an object, not {found!r}')
+    must(isinstance(found, dict), "state", "an object", found)
     expect(found, (), KINDS)
     known = {**otherwise, **{name: read_value(name, value) for name, value in found.items()}}
     return tuple(known.get(name) for name in KINDS)
@@ -175,30 +177,22 @@ def read_state(
 def read_value(name: str, value: Any) -> Value:
     """The value of a variable. Raises ValueError."""
     kind = KINDS[name]
-    if kind is tuple:
-        return read_later(name, value)
-    if isinstance(kind, tuple):
-        if value not in kind:
-            raise ValueError(f'"{name}" must be one of {", ".join(kind)}, not {value!r}')
-    elif type(value) is not kind or not -GREATEST <= value <= GREATEST:
-        raise ValueError(f'"{name}" must be {MEANT[kind]}, not {value!r}')
+    if kind is int:
+        must(is_number(value), name, "a number", value)
+    elif kind is bool:
+        must(type(value) is bool, name, "true or false", value)
+    elif kind is tuple:
+        right = isinstance(value, list) and all(map(is_epoch, value))
+        marks = ", ".join(get_args(Mark))
+        must(right, name, f"a list of pairs, a number and one of {marks}", value)
+        return tuple((batches, mark) for batches, mark in value)
+    else:
+        must(value in kind, name, f"one of {', '.join(kind)}", value)
     known: Value = value
     return known
 
 
-def read_later(name: str, value: Any) -> Later:
-    """The epochs behind the mark. Raises ValueError."""
-    marks = get_args(Mark)
-    if not isinstance(value, list) or not all(
-        isinstance(pair, list)
-        and len(pair) == 2
-        and type(pair[0]) is int
-        and -GREATEST <= pair[0] <= GREATEST
-        and pair[1] in marks
-        for pair in value
-    ):
-        raise ValueError(
-            f'"{name}" must be a list of pairs, a number and one of {", ".join(marks)}, '
-            f"not {value!r}"
-        )
-    return tuple((batches, mark) for batches, mark in value)
+def is_epoch(pair: Any) -> bool:
+    """Whether it is an epoch behind the mark: how many batches, and its mark."""
+    known = isinstance(pair, list) and len(pair) == 2
+    return known and is_number(pair[0]) and pair[1] in get_args(Mark)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from kernel.machine import INITIAL, Limits, State
 
 from .lines import ACTION, Line
 
-# The order of the lines.
+TRIES_PER_LINE, TRIES = 20, 100_000
+"""How many actions are tried for an order: so many for each line, and so many more."""
 
 
-def linearize(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[Line]:
-    """The lines in an order that the machine accepts, or else as far as there is one.
+def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[int]:
+    """The places of the lines in an order that the machine accepts, or else as far as there is one.
 
     A line is written after its action took effect and before the next action of its thread. So the
     lines of a thread are in order; and a line may have taken effect before one that precedes it in
@@ -24,18 +25,9 @@ def linearize(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> 
     Where there is no order, the longest beginning of one is given, and the rest as in the file.
     Raises RuntimeError if that takes too long (TRIES).
     """
-    return [lines[place] for place in order(limits, lines, first)]
-
-
-TRIES_PER_LINE, TRIES = 20, 100_000
-"""How many actions are tried for an order: so many for each line, and so many more."""
-
-
-def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[int]:
-    """The places of the lines in the order of `linearize`: depth first, and those that precede."""
     search = _Search(limits, lines)
     longest: list[int] = []
-    stack = [_Node(0, frozenset(), first)]
+    stack = [_Node(0, frozenset(), first, search.candidates(0, frozenset()))]
     while stack and len(search.taken) < len(lines):
         then = search.next(stack[-1])
         if then is not None:
@@ -50,15 +42,13 @@ def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list
     return longest + [place for place in range(len(lines)) if place not in known]
 
 
-@dataclass
-class _Node:
+class _Node(NamedTuple):
     """Lines that were taken: all before `begin`, and `ahead` of it some others."""
 
     begin: int
     ahead: frozenset[int]
     state: State
-    tried: bool = False  # `begin` was
-    others: list[int] | None = None  # lines to try instead of it, the first one last
+    candidates: Iterator[int]  # lines to try next
 
 
 class _Search:
@@ -84,31 +74,17 @@ class _Search:
 
     def next(self, node: _Node) -> _Node | None:
         """Take the next line that may follow; None if there is none."""
-        if not node.tried:
-            node.tried = True
-            then = self.take(node, node.begin)
-            if then is not None:
-                return then
-        if node.others is None:
-            node.others = self.alternatives(node)
-        while node.others:
-            then = self.take(node, node.others.pop())
-            if then is not None:
-                return then
-        return None
+        return next(filter(None, (self.take(node, place) for place in node.candidates)), None)
 
-    def alternatives(self, node: _Node) -> list[int]:
-        """Lines to try instead of the first, of those that say the same only the first.
+    def candidates(self, begin: int, ahead: frozenset[int]) -> Iterator[int]:
+        """The first line, and then instead of it, of those that say the same only the first.
 
         Where another of these comes first in an order, the two can change places in it: whatever
         must come after the other must come after this one, too.
         """
-        found = []
-        for places in self.open.values():
-            place = next((place for place in places if place not in node.ahead), node.begin)
-            if place != node.begin:
-                found.append(place)
-        return sorted(found, reverse=True)
+        yield begin
+        free = (next((p for p in places if p not in ahead), begin) for places in self.open.values())
+        yield from sorted(place for place in free if place != begin)
 
     def take(self, node: _Node, place: int) -> _Node | None:
         """The node after this line; None if it cannot be next, or leads nowhere."""
@@ -136,7 +112,7 @@ class _Search:
             self.shut(passed)
             self.admit(self.after[passed])
         self.taken.append(place)
-        return _Node(begin, ahead, state)
+        return _Node(begin, ahead, state, self.candidates(begin, ahead))
 
     def back(self, node: _Node, before: _Node | None) -> None:
         """Nothing follows: go back to the node before."""

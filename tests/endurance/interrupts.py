@@ -24,7 +24,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kernel import StreamWrapper
-from specs.conform import positive
+from specs.arguments import positive
 from specs.epochs import END, FAILURE
 
 from ..support import scene

@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from kernel import StreamWrapper
-from specs.conform import positive
+from specs.arguments import positive
 
 from . import newer
 

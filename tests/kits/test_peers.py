@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,21 @@ from specs.__main__ import main
 from specs.conform.judges import Finding
 from specs.conform.peers import PAGE, PART, PEERS, Found, Peer, summary
 from specs.conform.programs import Program, Step
-from specs.conform.rules import RULES
+from specs.conform.rules import RULES, Verdict
 
 PROGRAM = Program((("batch", "batch"), ("OSError",)), 2, -1, (Step("next", 3),), held=True)
-VIOLATED = Found("A", "1.0", 7, "violated", PROGRAM, Finding("OSError", "end"), (3, 3))
+VIOLATED = Verdict(RULES[7], 1, program=PROGRAM, finding=Finding("OSError", "end"), seen=(3, 3))
 
 
 def test_table() -> None:
     """Rules by peers, and a line for each violation; how often it was seen if not each time."""
-    once = VIOLATED._replace(peer="B", version="2.0", rule=8, seen=(1, 3))
-    holds = Found("A", "1.0", 8, "holds", None, None, (0, 0))
-    none = Found("B", "2.0", 7, "not applicable", None, None, (0, 0))
-    part = summary([VIOLATED, holds, none, once], {"C": "not installed"}, 40)
+    found = [
+        Found("A", "1.0", VIOLATED),
+        Found("A", "1.0", Verdict(RULES[8], 5)),
+        Found("B", "2.0", Verdict(RULES[7], 0, lacking="no gate")),
+        Found("B", "2.0", replace(VIOLATED, rule=RULES[8], seen=(1, 3))),
+    ]
+    part = summary(found, {"C": "not installed"}, 40)
     assert "| rule | A 1.0 | B 2.0 |" in part
     assert "| 7 Errors | **violated** | n/a |" in part
     assert "| 8 Dead worker | holds | in 1 of 3 |" in part

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from specs import source
+from specs.__main__ import main
 from specs.source import check_source
 
 from .test_source import Plain, kinds
@@ -80,11 +80,13 @@ def test_bad_arguments(argument: str) -> None:
 # The command.
 
 
-def command(*words: str) -> int:
-    """Run `python -m specs source` with these words."""
-    parser = argparse.ArgumentParser()
-    source.add_arguments(parser)
-    return source.run(parser.parse_args(words))
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit status of `python -m specs source` with these words."""
+    monkeypatch.setattr(sys, "argv", ["specs", "source", *words])
+    try:
+        return main()
+    except SystemExit as exited:
+        return int(exited.code or 0)
 
 
 def test_command(
@@ -101,22 +103,25 @@ def test_command(
     (tmp_path / "my_broken_data.py").write_text("1 / 0")
     (tmp_path / "my_script.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
-    assert command("my_data:Data.good", "--batches", "2", "--buffer-size", "1") == 0
+    assert command(monkeypatch, "my_data:Data.good", "--batches", "2", "--buffer-size", "1") == 0
     assert "nothing found" in capsys.readouterr().out
-    assert command("my_data:Data.random") == 1
-    assert command("my_data:Data.random", "--shuffled") == 0
+    assert command(monkeypatch, "my_data:Data.random") == 1
+    assert command(monkeypatch, "my_data:Data.random", "--shuffled") == 0
     capsys.readouterr()
-    assert command("my_data:bad") == 1
+    assert command(monkeypatch, "my_data:bad") == 1
     shown = capsys.readouterr().out
     assert "1. error (pass 1, stream_fn())" in shown
     assert "def bad(): 1 / 0" in shown
     for words, told in [
-        (["my_data"], "'my_data' is not of the form MODULE:FUNCTION."),
-        (["my_data:nothing"], "'my_data' has no 'nothing'."),
-        (["no_such_module:f"], "'no_such_module' cannot be imported: ModuleNotFoundError"),
-        (["my_broken_data:f"], "'my_broken_data' cannot be imported: ZeroDivisionError"),
-        (["my_script:f"], "'my_script' cannot be imported: SystemExit: 3"),
-        (["my_data:Data.good", "--batches", "0"], "batches must be at least 1, not 0."),
+        (["my_data"], "the source must be MODULE:FUNCTION, not 'my_data'"),
+        (["my_data:nothing"], "the source 'my_data:nothing' cannot be imported: AttributeError"),
+        (["no_such_module:f"], "'no_such_module:f' cannot be imported: ModuleNotFoundError"),
+        (["my_broken_data:f"], "'my_broken_data:f' cannot be imported: ZeroDivisionError"),
+        (["my_script:f"], "'my_script:f' cannot be imported: SystemExit: 3"),
+        (
+            ["my_data:Data.good", "--batches", "0"],
+            "argument --batches: must be a number from 1 on, not '0'",
+        ),
     ]:
-        assert command(*words) == 2
+        assert command(monkeypatch, *words) == 2
         assert told in capsys.readouterr().err

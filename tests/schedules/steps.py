@@ -1,6 +1,6 @@
 """What the shell does in a run, step by step, held against the machine.
 
-The actions are those of a record, and `linearize` puts them in an order as it does there: an action
+The actions are those of a record, and `order` puts them in an order as it does there: an action
 is noted after it took effect and before the next of its thread.
 """
 

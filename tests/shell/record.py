@@ -21,7 +21,7 @@ from typing import TextIO
 from rich.console import Console
 
 from kernel import StreamWrapper
-from specs.conform import positive
+from specs.arguments import positive
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Source, Wrapper

@@ -21,7 +21,7 @@ from kernel.machine import Limits, State, Variables
 from specs.trace import judging
 from specs.trace.judging import Verdict
 from specs.trace.lines import Line, read_trace
-from specs.trace.ordering import linearize
+from specs.trace.ordering import order
 
 from ..conftest import Once
 from ..schedules.planted import plant
@@ -55,7 +55,7 @@ def ordered(found: Lines) -> Lines:
     run = [Line(line["action"], line["thread"], nothing) for line in found[1:]]
     return [
         found[0],
-        *({"action": line.action, "thread": line.thread} for line in linearize(limits, run)),
+        *({"action": run[at].action, "thread": run[at].thread} for at in order(limits, run)),
     ]
 
 
