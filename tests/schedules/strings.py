@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .control import Actor
-from .programs import ANSWERS, PROGRAMS, Program
+from .programs import ANSWERS, PROGRAMS, Program, program
 from .schedules import Run, shell
 from .search import MOST, Turn
 from .users import User, Wrong
@@ -26,42 +26,24 @@ class ScheduleError(ValueError):
 
 
 def program_of(name: str) -> Program:
-    """A standard program, or CAPACITY/EPOCH_SIZE/CALLS[/ANSWERS[/CALLS OF A SECOND USER]].
+    """A standard program, or one that is spelled as `programs.program` has it.
 
-    A capacity that ends in + is with lookahead. Calls and answers are separated by commas. A number
-    of calls stands for any, and so do answers that are left out. Raises `ScheduleError`.
+    A number of calls stands for any, and so do answers that are left out. Raises `ScheduleError`.
     """
     if name in PROGRAMS:
         return PROGRAMS[name]
-    parts = [*name.split("/"), "", ""]
-    lookahead = parts[0].endswith("+")
-    parts[0] = parts[0].removesuffix("+")
-    if not 5 <= len(parts) <= 7 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+    if not re.fullmatch(r"\d+\+?/\d+/[^/]+(/[^/]*){,2}", name):
         known = ", ".join(PROGRAMS)
         raise ScheduleError(f"{name!r} is no program: CAPACITY/EPOCH_SIZE/CALLS, or one of {known}")
-    answers = tuple(parts[3].split(",") if parts[3] else ())
-    for answer in answers:
-        if answer not in (*ANSWERS, "None"):
+    found = program(name)
+    for calls in (found.calls, found.other):
+        for call in () if isinstance(calls, int) else calls:
+            if not hasattr(User, f"call_{call}"):
+                raise ScheduleError(f"{call!r} in {name!r} is no call")
+    for answer in found.answers:
+        if answer not in (*ANSWERS, None):
             raise ScheduleError(f"{answer!r} in {name!r} is no answer, as {', '.join(ANSWERS)} are")
-    return Program(
-        int(parts[0]),
-        int(parts[1]),
-        calls_of(name, parts[2]),
-        tuple(None if answer == "None" else answer for answer in answers),
-        calls_of(name, parts[4]) if parts[4] else (),
-        lookahead,
-    )
-
-
-def calls_of(name: str, text: str) -> tuple[str, ...] | int:
-    """The calls in the name of a program. Raises `ScheduleError`."""
-    if text.isdecimal():
-        return int(text)
-    calls = tuple(text.split(","))
-    for call in calls:
-        if not hasattr(User, f"call_{call}"):
-            raise ScheduleError(f"{call!r} in {name!r} is no call")
-    return calls
+    return found
 
 
 def name_of(program: Program) -> str:
