@@ -23,6 +23,7 @@ from typing import Any
 from kernel import StreamWrapper
 from specs.conform import positive
 
+from ..support.sources import Aside
 from . import newer
 
 LAST = 200  # batches in a pass of a storm
@@ -86,45 +87,30 @@ def consumers(number: int, random: Random) -> str:
     stream = StreamWrapper(lambda: iter(range(last)), 4)
     mine: list[int] = []
     others: list[int] = []
-    errors: list[BaseException] = []
     over = threading.Event()
 
-    def read() -> None:
+    def read(batches: list[int]) -> None:
+        """Read to the end, or until it is over, or struck."""
         while not over.is_set():
             try:
-                others.append(next(stream))
+                batches.append(next(stream))
             except RuntimeError:
                 time.sleep(0)
             except StopIteration:
-                return
-            except BaseException as error:
-                errors.append(error)
-                return
+                over.set()
 
     with stream, stream.allow_buffering:
-        other = threading.Thread(target=read, daemon=True)
-        other.start()
+        other = Aside(lambda: read(others))
         end = time.monotonic() + LONG + number / 100
-        while struck[0] < number and time.monotonic() < end:
-            try:
+        while struck[0] < number and not over.is_set() and time.monotonic() < end:
+            with suppress(KeyboardInterrupt):
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00002, 0.0005))
-                while True:
-                    try:
-                        mine.append(next(stream))
-                    except RuntimeError:
-                        time.sleep(0)
-                    except StopIteration:
-                        struck[0] = number
-                        break
-            except KeyboardInterrupt:
-                continue
+                read(mine)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         over.set()
-        other.join(10)
-        if other.is_alive() or time.monotonic() > end:
+        other.result()
+        if time.monotonic() > end:
             return "hung"
-    if errors:
-        return repr(errors[0])
     both = mine + others
     if len(set(both)) < len(both):
         return "doubled"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 
 from kernel.machine import INITIAL, Die, Disallow, Fail, Leave, Limits, Variables
 from specs import tlc, trace
-from specs.__main__ import main
 from specs.trace import judging, ordering
 from specs.trace.judging import Verdict, module
 from specs.trace.lines import Line, read_line, read_trace
@@ -287,23 +285,16 @@ def test_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
 # The command.
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> int:
-    """The exit status of `python -m specs --jobs 2 trace` with these files."""
-    monkeypatch.setattr(sys, "argv", ["specs", "--jobs", "2", "trace", *map(str, paths)])
-    return main()
-
-
-def test_command_tells_of_each_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_tells_of_each_file(tmp_path: Path, specs: Any) -> None:
     """Each file has a summary, in the order in which they are named; the worst is the status."""
     sound = write(tmp_path / "sound.jsonl", EXAMPLE)
     forged = write(tmp_path / "forged.jsonl", EXAMPLE[:3] + EXAMPLE[4:])
     cut = tmp_path / "cut.jsonl"
     cut.write_text(traces.text(EXAMPLE)[:-5])
-    assert command(monkeypatch, sound, forged) == 1
-    assert command(monkeypatch, cut, tmp_path / "none.jsonl") == 2
-    shown = capsys.readouterr().out.replace(f"{tmp_path}/", "")
+    some = specs("--jobs", 2, "trace", sound, forged)
+    others = specs("--jobs", 2, "trace", cut, tmp_path / "none.jsonl")
+    assert (some.status, others.status) == (1, 2)
+    shown = (some.out + others.out).replace(f"{tmp_path}/", "")
     assert re.sub(r"\d+\.\d s", "1.0 s", shown) == TOLD
 
 
@@ -319,11 +310,10 @@ none.jsonl: cannot be read: No such file or directory
 """
 
 
-def test_malformed_bytes_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_malformed_bytes_are_refused(tmp_path: Path, specs: Any) -> None:
     """What is no text is told as such, with the exit status of what cannot be read."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(json.dumps(EXAMPLE[0]).encode() + b'\n{"action": "\xff"}\n')
-    assert command(monkeypatch, path) == 2
-    assert capsys.readouterr().out.endswith("run.jsonl: line 2: not UTF-8 at byte 13\n")
+    status, out, _ = specs("trace", path)
+    assert status == 2
+    assert out.endswith("run.jsonl: line 2: not UTF-8 at byte 13\n")
