@@ -8,7 +8,6 @@ from random import Random
 import pytest
 
 from kernel.machine import (
-    ACTIONS,
     INITIAL,
     Action,
     Dequeue,
@@ -25,9 +24,6 @@ from kernel.machine import (
     Withdraw,
     resumed,
 )
-from specs.graph import explore
-from specs.history import Now
-from specs.properties import ENABLEDNESS, INVARIANTS, STEPS
 
 SIZES = range(5)
 
@@ -80,23 +76,3 @@ def test_as_without_a_buffer(size: int, lookahead: bool) -> None:
     small = {(e, p) for e in range(-1, 6) for p in range(-1, 6)}
     known = {place for place in small if resumed(Limits(1, size), *place) is not None}
     assert known == places & small  # and there is one nowhere else
-
-
-@pytest.mark.parametrize("lookahead", [False, True])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("capacity", range(3))
-def test_properties_from_every_place(capacity: int, size: int, lookahead: bool) -> None:
-    """The properties of states and steps hold from every place, wherever the machine goes."""
-    limits = Limits(capacity, size, lookahead)
-    history = {"Conservation", "OnePuller", "ErrorIsNotAnEnd"}
-    places = [(e, p) for e in range(size + 3) for p in range(3)]
-    firsts = {state for place in places if (state := resumed(limits, *place)) is not None}
-    edges = {edge for first in firsts for edge in explore(limits, 1, ACTIONS, begin=first)}
-    for before, name, after in edges:
-        steps = [law for law in STEPS if law not in history]
-        wrong = [law for law in steps if not STEPS[law](Now(before), Now(after), limits)]
-        assert wrong == [], (before, name, after)
-    for state in firsts | {state for _, _, state in edges}:
-        laws = {name: law for name, law in INVARIANTS.items() if name not in history}
-        wrong = [n for n, law in {**laws, **ENABLEDNESS}.items() if not law(Now(state), limits)]
-        assert wrong == [], state

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any, TypeAlias
 
 import pytest
@@ -26,7 +25,7 @@ from ..conftest import Once
 from ..schedules.planted import plant
 from ..support import traces
 from ..support.mutants import MUTANTS, broken_actions
-from ..support.sources import Source, take
+from ..support.sources import Source, give_up, take
 from .record import record
 
 Lines: TypeAlias = list[dict[str, Any]]
@@ -82,11 +81,7 @@ def given_up() -> Lines:
     """A pull that outlasts the patience of a stop, and returns when nobody wants it."""
     file, source = io.StringIO(), Source(range(9), held=True)
     wrapper = StreamWrapper(source, 2, stop_timeout=0, record=file)
-    wrapper.__enter__()
-    with wrapper.allow_buffering:
-        source.await_start()
-    with pytest.raises(TimeoutError):
-        wrapper.__exit__(None, None, None)
+    give_up(wrapper, source.await_start)
     source.free()
     with pytest.raises(ChildProcessError):
         next(wrapper)
@@ -99,8 +94,7 @@ def ahead(pulls: int = 4, epoch_size: int = 4) -> Lines:
     """A worker that runs ahead to the end of an epoch, while nobody reads."""
     file, source = io.StringIO(), Source(range(50))
     with StreamWrapper(source, 8, epoch_size, record=file) as wrapper, wrapper.allow_buffering:
-        for _ in range(pulls):
-            source.await_end()
+        source.await_end(pulls)
     return lines(file)
 
 
@@ -159,19 +153,9 @@ def broken_run(name: str) -> Lines:
         return program()
 
 
-def forge(found: Lines, forgery: traces.Forgery) -> Lines:
-    """The record with something wrong at a line that is chosen at random."""
-    random = Random(1)
-    while True:
-        forged = list(found)
-        forgery(forged, random.randrange(2, len(forged)), random)
-        if judge(forged)[0]:
-            return forged
-
-
 @pytest.fixture(scope="module")
 def records(once: Once) -> dict[str, Lines]:
-    """Records of real threads, sound and broken and forged."""
+    """Records of real threads, sound and broken."""
     return once("records", record_all)
 
 
@@ -179,8 +163,6 @@ def record_all() -> dict[str, Lines]:
     """Record these."""
     made = {name: random_run(seed) for name, seed in RANDOM.items()}
     made |= {"given up": given_up(), "ahead": ahead(), "stopped": stopped()}
-    for forgery in (traces.drop, traces.double, traces.rename):
-        made[forgery.__name__] = forge(random_run(25, 200), forgery)
     return made | {name: broken_run(name) for name in BROKEN}
 
 
@@ -193,7 +175,7 @@ def test_run_is_accepted(name: str, records: dict[str, Lines]) -> None:
     assert judge(records[name])[0] == 0
 
 
-@pytest.mark.parametrize("name", ["buffer of 8", "given up", "rename", "count forgotten"])
+@pytest.mark.parametrize("name", ["buffer of 8", "given up", *BROKEN])
 def test_tlc_says_so_too(name: str, records: dict[str, Lines], tmp_path: Path) -> None:
     """TLC accepts what the machine accepts, and refuses what it refuses."""
     file = tmp_path / "run.jsonl"
@@ -212,12 +194,6 @@ def test_runs_have_all_sizes_and_actions(records: dict[str, Lines]) -> None:
     assert {run[0]["epoch_size"] for run in runs} == {0, 2, 7}
     assert {action for run in runs for action in names(run)} == set(traces.ACTION)
     assert {line["thread"] for run in runs for line in run[1:]} == {MAIN, WORKER}
-
-
-@pytest.mark.parametrize("name", ["drop", "double", "rename"])
-def test_forged_run_is_refused(name: str, records: dict[str, Lines]) -> None:
-    """A real record with a line missing, doubled or changed is refused where it goes wrong."""
-    assert judge(records[name])[0] > 2
 
 
 @pytest.mark.parametrize("name", BROKEN)

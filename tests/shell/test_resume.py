@@ -149,8 +149,7 @@ def test_rule_15_the_state_is_what_was_given_whatever_is_buffered() -> None:
     with StreamWrapper(source, 8) as stream, stream.allow_buffering:
         before = stream.state_dict()
         source.go(4)
-        for _ in range(4):
-            source.await_end()
+        source.await_end(4)
         assert stream.state_dict() == before
         assert next(stream) == 0
         state = stream.state_dict()

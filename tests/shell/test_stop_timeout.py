@@ -11,9 +11,7 @@ import pytest
 
 from kernel import StreamWrapper, pull, scope
 
-from ..support.sources import LONG, Aside, Source, epoch, take
-
-# A source that hangs: stop_timeout.
+from ..support.sources import LONG, Aside, Source, epoch, give_up, take
 
 
 class Stuck:
@@ -63,11 +61,7 @@ FRESH = [(2, 0), (2, 1), (2, 2), (2, 3)]
 def given_up(source: Stuck, size: int = 4) -> Any:
     """A stream that was left while the source hung."""
     wrapped = StreamWrapper(source, size, name="stuck", stop_timeout=0.01)
-    wrapped.__enter__()
-    with wrapped.allow_buffering:
-        assert source.hangs.wait(LONG)
-    with pytest.raises(TimeoutError, match=r"'stuck'.* 0\.01 seconds"):
-        wrapped.__exit__(None, None, None)
+    give_up(wrapped, lambda: source.hangs.wait(LONG), r"'stuck'.* 0\.01 seconds")
     return wrapped
 
 
@@ -94,25 +88,25 @@ def test_a_thread_that_was_given_up_changes_nothing(at: str, when: str) -> None:
     """Rule 1: whatever its pull answers at last, and whenever, nobody sees it."""
     source = Stuck(0, at)
     wrapped = given_up(source)
-    fresh = FRESH
 
     def let_go(now: str) -> None:
         if now == when:
             run = wrapped._core.run
-            before = list(run.batches), list(run.marks), run.progress, run.iterator
+            held = lambda: ([*run.batches], [*run.marks], run.progress, run.iterator)  # noqa: E731
+            before = held()
             source.let_go()
             assert wrapped._core.run is run
-            assert before == (list(run.batches), list(run.marks), run.progress, run.iterator)
+            assert held() == before
 
     let_go("before")
     buried(wrapped)
     let_go("buried")
-    assert next(wrapped) == fresh[0]
+    assert next(wrapped) == FRESH[0]
     let_go("in the fresh pass")
     with wrapped:
-        assert next(wrapped) == fresh[1]
+        assert next(wrapped) == FRESH[1]
         let_go("with a new worker")
-        assert epoch(wrapped) == fresh[2:]
+        assert epoch(wrapped) == FRESH[2:]
         with wrapped.allow_buffering:
             assert next(wrapped) == (3, 0)
     assert take(wrapped, 3) == [(3, 1), (3, 2), (3, 3)]
