@@ -12,6 +12,7 @@ import importlib.util
 import os
 import queue
 import sys
+import tempfile
 import threading
 import types
 from _thread import allocate_lock
@@ -103,6 +104,17 @@ class Counted(Wrapper):
     @functools.cache
     def wrapper() -> Any:
         return functools.partial(Wrapper.wrapper(), stats=True)
+
+
+class Recorded(Wrapper):
+    """Ours, which writes a record of all that it does."""
+
+    NAME = "StreamWrapper, recorded"
+    CAN = frozenset()
+
+    def __init__(self, source: Source, size: int) -> None:
+        file = tempfile.TemporaryFile("w")  # noqa: SIM115  # it lives as long as the stream
+        self.stream = self.wrapper()(source, size, record=file)
 
 
 class Emloop(Wrapper):
@@ -371,6 +383,7 @@ SUBJECTS: dict[str, type[Subject]] = {
     for subject in (
         Wrapper,
         Counted,
+        Recorded,
         PrefetchGenerator,
         Emloop,
         EmloopAwake,

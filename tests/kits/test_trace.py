@@ -15,7 +15,7 @@ from kernel.machine import INITIAL, Die, Disallow, Fail, Leave, Limits, Variable
 from specs import tlc, trace
 from specs.trace import judging, ordering
 from specs.trace.judging import Verdict, module
-from specs.trace.lines import Line, read_line, read_trace
+from specs.trace.lines import read_trace
 from specs.trace.ordering import linearize
 
 from ..conftest import Once
@@ -189,21 +189,9 @@ def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 # The order of the lines.
 
 
-def read(lines: Lines) -> list[Line]:
-    """The lines of the actions."""
-    return [read_line(json.loads(json.dumps(line))) for line in lines[1:]]
-
-
-def as_found(lines: Lines) -> Lines:
-    """The lines in the order that is found."""
-    limits = traces.sizes(lines[0])
-    rest = lines[1:]
-    return [lines[0], *(rest[place] for place in ordering.order(limits, read(lines)))]
-
-
 def test_order_of_a_sound_file_stays() -> None:
     """What the machine accepts as it is stays as it is."""
-    lines = read(CASES["all recorded"])
+    lines = traces.actions(CASES["all recorded"])
     assert linearize(Limits(2, 3), lines) == lines
 
 
@@ -215,7 +203,7 @@ def test_late_lines_are_put_in_order(seed: int) -> None:
     """
     limits = SIZES[seed % len(SIZES)]
     walk = traces.late(traces.walk(limits, 300, seed, recorded=0.0), seed)
-    found = as_found(walk)
+    found = traces.ordered(walk)
     assert traces.judge(walk)[0] > 0
     assert traces.judge(found)[0] == 0
     for thread in {step["thread"] for step in walk[1:]}:
@@ -234,12 +222,12 @@ def test_line_comes_no_earlier_than_its_thread_allows() -> None:
     enter, pull = thread("main", "Allow", "Enter"), thread("worker", "Start", "Fetch")
     head = traces.header(Limits(2, 3))
     late = [head, pull[0], enter[0], pull[1], enter[1]]
-    found = [step["action"] for step in as_found(late)[1:]]
+    found = [step["action"] for step in traces.ordered(late)[1:]]
     assert found == ["Start", "Allow", "Enter", "Fetch"]
     never = [head, pull[0], pull[1], *enter]
-    found = [step["action"] for step in as_found(never)[1:]]
+    found = [step["action"] for step in traces.ordered(never)[1:]]
     assert found == ["Start", "Allow", "Fetch", "Enter"]
-    assert traces.judge(as_found(never))[0] == 4
+    assert traces.judge(traces.ordered(never))[0] == 4
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -247,7 +235,7 @@ def test_no_order_is_found_for_a_forged_file(seed: int) -> None:
     """A run in which `with` is left and never entered is refused in any order, and stays whole."""
     walk = traces.late(traces.walk(Limits(2, 3), 200, seed, recorded=0.0), seed)
     forged = [step for step in walk if step.get("action") != "Enter"]
-    found = as_found(forged)
+    found = traces.ordered(forged)
     assert sorted(map(str, found)) == sorted(map(str, forged))
     assert traces.judge(found)[0] > 0
 
@@ -266,7 +254,7 @@ def test_long_file_is_put_in_order_in_linear_time() -> None:
     limits = Limits(3, 7)
     lines = traces.late(traces.walk(limits, 30_000, 7, recorded=0.0), 7)
     began = time.perf_counter()
-    found = as_found(lines)
+    found = traces.ordered(lines)
     assert time.perf_counter() - began < 3
     assert traces.judge(found)[0] == 0
 

@@ -34,43 +34,29 @@ from ..support.sources import Boom
 MODELS = {model.name: model for model in tlc.models() if model.module == "Seed"}
 COUNTEREXAMPLES = stored()
 
+_OPERATIONS = """
+begin: GetStream
+semaphore.acquire: PassGate Disallow Shut
+sleep: Wake
+next: Yield YieldNone Exhaust Fail OwnYield OwnExhaust OwnFail
+queue.put: Put PutMark Refill
+count: Count Reset
+event.is_set: CheckStop
+end: Leave
+semaphore.release: Allow Exit
+thread.start: Enter
+event.set: SetStop
+queue.get_nowait: Drain Last GetNowait
+thread.join: Join Interrupt
+queue.empty: Call IsEmpty
+thread.is_alive: IsAlive Doubt
+queue.get: Get TimeOut
+user: OwnCall OwnReturn
+"""
 OPERATIONS = {
-    "GetStream": "begin",
-    "PassGate": "semaphore.acquire",
-    "Wake": "sleep",
-    "Yield": "next",
-    "YieldNone": "next",
-    "Exhaust": "next",
-    "Fail": "next",
-    "Put": "queue.put",
-    "Count": "count",
-    "CheckStop": "event.is_set",
-    "PutMark": "queue.put",
-    "Reset": "count",
-    "Leave": "end",
-    "Allow": "semaphore.release",
-    "Disallow": "semaphore.acquire",
-    "Enter": "thread.start",
-    "Exit": "semaphore.release",
-    "SetStop": "event.set",
-    "Drain": "queue.get_nowait",
-    "Join": "thread.join",
-    "Last": "queue.get_nowait",
-    "Refill": "queue.put",
-    "Interrupt": "thread.join",
-    "Shut": "semaphore.acquire",
-    "Call": "queue.empty",
-    "IsAlive": "thread.is_alive",
-    "IsEmpty": "queue.empty",
-    "Get": "queue.get",
-    "TimeOut": "queue.get",
-    "Doubt": "thread.is_alive",
-    "GetNowait": "queue.get_nowait",
-    "OwnCall": "user",
-    "OwnYield": "next",
-    "OwnExhaust": "next",
-    "OwnFail": "next",
-    "OwnReturn": "user",
+    action: operation
+    for operation, actions in (row.split(": ") for row in _OPERATIONS.split("\n")[1:-1])
+    for action in actions.split()
 }
 """What the code is parked in front of when the model takes the action."""
 

@@ -15,11 +15,10 @@ from typing import Any, TypeAlias
 import pytest
 
 from kernel import StreamWrapper, consumer, worker
-from kernel.machine import Limits, State, Variables
+from kernel.machine import State, Variables
 from specs.trace import judging
 from specs.trace.judging import Verdict
-from specs.trace.lines import Line, read_trace
-from specs.trace.ordering import linearize
+from specs.trace.lines import read_trace
 
 from ..conftest import Once
 from ..schedules.planted import plant
@@ -46,20 +45,9 @@ def of_thread(found: Lines, thread: str) -> list[str]:
     return [line["action"] for line in found[1:] if line["thread"] == thread]
 
 
-def ordered(found: Lines) -> Lines:
-    """The lines in the order that is found for them."""
-    limits = Limits(found[0]["capacity"], found[0]["epoch_size"])
-    nothing = (None,) * len(Variables._fields)
-    run = [Line(line["action"], line["thread"], nothing) for line in found[1:]]
-    return [
-        found[0],
-        *({"action": line.action, "thread": line.thread} for line in linearize(limits, run)),
-    ]
-
-
 def judge(found: Lines) -> tuple[int, State]:
-    """The machine's own verdict on the lines in that order."""
-    return traces.judge(ordered(found))
+    """The machine's own verdict on the lines in the order that is found."""
+    return traces.judge(traces.ordered(found))
 
 
 MAIN, WORKER = "MainThread", "StreamWrapper None"
@@ -199,9 +187,9 @@ def test_runs_have_all_sizes_and_actions(records: dict[str, Lines]) -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_shell_is_refused(name: str, records: dict[str, Lines]) -> None:
     """A shell that is broken is told by its record, at the first step that the protocol has not."""
-    run = ordered(records[name])
+    run = traces.ordered(records[name])
     line, _ = judge(records[name])
-    assert run[line - 1] == {"action": "Fetch", "thread": WORKER}
+    assert (run[line - 1]["action"], run[line - 1]["thread"]) == ("Fetch", WORKER)
     assert of_thread(run[: line - 1], WORKER) == ["Start", *["Fetch", "Enqueue"] * BROKEN[name][2]]
 
 

@@ -250,7 +250,7 @@ def test_command_records(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (["--actions", "0", "x"], "argument --actions: must be a number from 1 on, not '0'"),
-        ([], "one of the arguments FILE, --cost is required"),
+        ([], "the following arguments are required: FILE"),
         (["no/such/folder"], "argument FILE: cannot write 'no/such/folder': No such file"),
     ],
 )
