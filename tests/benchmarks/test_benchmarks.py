@@ -78,17 +78,6 @@ def test_emloop_without_its_sleep_is_a_copy() -> None:
     assert awake.__init__.__globals__["time"].sleep(1000) is None
 
 
-def test_a_subject_that_loses_order_is_noticed() -> None:
-    """What the test above asks for is not given by whatever is read."""
-
-    class Swapped(NoPrefetch):
-        def start(self) -> Iterator[Any]:
-            first, second, *rest = self.source()
-            return iter([second, first, *rest])
-
-    assert delivered(Swapped, 1, 3) == [2, 1, 3]
-
-
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_the_limit_keeps_the_bound(name: str, size: int) -> None:
@@ -171,17 +160,14 @@ def test_all_are_asked_in_turn_within_a_round() -> None:
 
     names = [OURS, "Grain", "queue.Queue"]
     results = command.measure(ask, ["handoff"], names, rounds=3)
+    assert command.questions("handoff", names, 0)[:4] == [
+        *(("1", name) for name in names),
+        ("4", OURS),
+    ]
     assert asked == [OURS, "Grain", "queue.Queue", "queue.Queue", OURS, OURS, "queue.Queue"]
     assert results["handoff", "1", OURS] == [1.0, 1.0, 1.0]
     with pytest.raises(Missing, match=r"handoff/1/Grain: not installed"):
         results.median("handoff", "1", "Grain")
-
-
-def test_what_is_compared_is_asked_one_after_the_other() -> None:
-    """Subjects within a case; forth in one round and back in the next."""
-    names = [OURS, "queue.Queue"]
-    pairs = command.questions("handoff", names, 1)
-    assert pairs[:3] == [("1", "queue.Queue"), ("1", OURS), ("4", "queue.Queue")]
 
 
 def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..support.sources import SHORT, Aside, Source, enter_dead, epoch, take
+from ..support.sources import SHORT, Aside, Source, enter_dead, epoch, pulling, take
 
 # Rule 8: dead worker.
 
@@ -163,9 +163,7 @@ def test_rule_10_abandoned_with_an_open_gate(wrapper: Any) -> None:
 
     def use() -> Any:
         stream = wrapper(source, 10**9)
-        stream.__enter__()
-        stream.allow_buffering.__enter__()
-        source.await_start()
+        pulling(stream, source)
         source.go()
         assert next(stream) == 0
         source.await_start()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..support.sources import LONG, Aside, Source, epoch, take
+from ..support.sources import LONG, Aside, Source, epoch, pulling, take
 
 # Rule 9: misuse.
 
@@ -145,10 +145,7 @@ def test_rule_9_left_by_two(wrapper: Any) -> None:
     """Rules 3 and 9: who leaves while a stop waits for a pull waits for it too."""
     source = Source(range(3), held=True)
     stream = wrapper(source, 2)
-    stream.__enter__()
-    gate = stream.allow_buffering
-    gate.__enter__()
-    source.await_start()
+    gate = pulling(stream, source)
     leavers = []
     for _ in range(2):
         leavers.append(Aside(lambda: stream.__exit__(None, None, None)))

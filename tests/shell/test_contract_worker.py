@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..support.sources import BUFFERS, Aside, Source, epoch, take
+from ..support.sources import BUFFERS, Aside, Source, epoch, pulling, take
 
 # Rule 3: stop preserves.
 
@@ -28,10 +28,7 @@ def test_rule_3_stop_keeps_the_batch_being_pulled(wrapper: Any) -> None:
     """Rule 3: a pull in flight is waited for, and its batch kept."""
     source = Source(range(10), held=True)
     stream = wrapper(source, 2)
-    stream.__enter__()
-    gate = stream.allow_buffering
-    gate.__enter__()
-    source.await_start()
+    gate = pulling(stream, source)
     leaving = Aside(lambda: stream.__exit__(None, None, None))
     assert leaving.waits
     source.go()

@@ -130,15 +130,6 @@ def events(stream: Any) -> Iterator[Any]:
         yield next(stream, "end")
 
 
-def test_rule_16_epochs_as_iterators() -> None:
-    """Rules 14 and 16: `epoch()` ends where its epoch ends, whatever is buffered behind it."""
-    with StreamWrapper(Source(range(4)), 8, 2, lookahead=True) as stream, stream.allow_buffering:
-        assert [list(stream.epoch()) for _ in range(4)] == [[0, 1], [2, 3], [0, 1], [2, 3]]
-        assert list(zip(range(1), stream.epoch(), strict=False)) == [(0, 0)]
-        assert list(stream.epoch()) == [1]
-        assert len(stream.epoch()) == 2
-
-
 def test_rule_8_a_dead_worker_with_later_epochs() -> None:
     """Rules 8 and 16: all epochs that were buffered come, then the error, then a fresh pass."""
     source = Source([0, 1], [2], [3], held=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -228,13 +227,3 @@ def test_a_pull_that_returns_in_time_is_kept() -> None:
     source.free()
     leaving.result()
     assert epoch(wrapped) == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("value", "error"),
-    [("1", TypeError), (1j, TypeError), (-1, ValueError), (float("nan"), ValueError)],
-)
-def test_a_bad_time_is_named(value: Any, error: type[Exception]) -> None:
-    """A bad argument is refused at once, by its name and value."""
-    with pytest.raises(error, match=f"stop_timeout .*{re.escape(repr(value))}"):
-        StreamWrapper(Source([1]), stop_timeout=value)

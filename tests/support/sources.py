@@ -220,6 +220,15 @@ def until(holds: Callable[[], bool]) -> bool:
     return True
 
 
+def pulling(stream: Any, source: Source, pulls: int = 1) -> Any:
+    """Enter, open a gate, and wait until so many pulls have started: the gate."""
+    stream.__enter__()
+    gate = stream.allow_buffering
+    gate.__enter__()
+    source.await_start(pulls)
+    return gate
+
+
 def enter_dead(stream: Any) -> Any:
     """Enter with a worker that cannot start."""
     with mock.patch.object(threading.Thread, "start", side_effect=ZeroDivisionError):
