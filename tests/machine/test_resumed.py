@@ -7,31 +7,17 @@ from random import Random
 
 import pytest
 
-from kernel.machine import (
-    INITIAL,
-    Action,
-    Dequeue,
-    EndEpoch,
-    Enqueue,
-    Exhaust,
-    Fail,
-    Fetch,
-    Limits,
-    Raise,
-    Request,
-    State,
-    Variables,
-    Withdraw,
-    resumed,
-)
+from kernel.machine import INITIAL, Limits, State, Variables, resumed
+
+from ..support.traces import ACTION
 
 SIZES = range(5)
 
 
-def after(limits: Limits, state: State, *actions: Action) -> State:
+def after(limits: Limits, state: State, *actions: str) -> State:
     """The state after these actions, which are enabled."""
     for action in actions:
-        then = action(limits, state)
+        then = ACTION[action](limits, state)
         assert then is not None, action
         state = then
     return state
@@ -43,19 +29,17 @@ def unbuffered(random: Random, size: int, lookahead: bool) -> Iterator[tuple[Sta
     for _ in range(200):
         yield state, in_epoch, in_pass
         if 0 < size == in_epoch:
-            state, in_epoch = after(limits, state, EndEpoch), 0
+            state, in_epoch = after(limits, state, "EndEpoch"), 0
             continue
-        answer = random.choice((Enqueue, Enqueue, Enqueue, Exhaust, Fail))
-        state = after(limits, state, Request, Fetch, answer)
-        while answer is Exhaust and state[4] == "none":  # another pass follows, unseen
-            in_pass, answer = 0, random.choice((Enqueue, Exhaust, Fail))
-            state = after(limits, state, Fetch, answer)
-        if answer is Enqueue:
-            state = after(limits, state, Withdraw, Dequeue)
-            in_epoch, in_pass = in_epoch + 1, in_pass + 1
-        else:
-            state = after(limits, state, Withdraw, EndEpoch if answer is Exhaust else Raise)
-            in_epoch, in_pass = 0, 0
+        answer = random.choice(("Enqueue", "Enqueue", "Enqueue", "Exhaust", "Fail"))
+        state = after(limits, state, "Request", "Fetch", answer)
+        while answer == "Exhaust" and state[4] == "none":  # another pass follows, unseen
+            in_pass, answer = 0, random.choice(("Enqueue", "Exhaust", "Fail"))
+            state = after(limits, state, "Fetch", answer)
+        told = {"Enqueue": "Dequeue", "Exhaust": "EndEpoch", "Fail": "Raise"}[answer]
+        state = after(limits, state, "Withdraw", told)
+        more = answer == "Enqueue"
+        in_epoch, in_pass = (in_epoch + 1, in_pass + 1) if more else (0, 0)
 
 
 @pytest.mark.parametrize("lookahead", [False, True])

@@ -36,7 +36,6 @@ class Source:
         self.passes = passes
         self.begun = 0  # passes
         self.pulls = 0  # that have started
-        self.answered = 0  # pulls that have ended
         self.active = 0  # pulls in flight
         self.most_active = 0
         self.threads: set[threading.Thread] = set()  # that have pulled
@@ -111,7 +110,6 @@ class Source:
         finally:
             with self._lock:
                 self.active -= 1
-                self.answered += 1
             self.ended.release()
 
 
