@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .control import Actor
 from .programs import ANSWERS, PROGRAMS, Program, program
 from .schedules import Run, shell
-from .search import MOST, Turn
+from .search import MOST, Turn, number
 from .users import User, Wrong
 
 RECORDED = "@recorded"
@@ -141,20 +141,15 @@ def all_turns(run: Run, schedule: Schedule) -> Iterator[Turn]:
     actor = 0
     for turn in schedule.turns:
         yield turn
-        actor = number(turn)
+        actor = number(turn.move)
     for _ in range(MOST):
         moves = run.moves()
         if not moves:
             return
-        own = [move for move in moves if number(Turn(move)) == actor]
+        own = [move for move in moves if number(move) == actor]
         yield Turn((own or moves)[0])
-        actor = number(Turn((own or moves)[0]))
+        actor = number((own or moves)[0])
     raise Wrong("livelock", f"no end after {MOST} steps")
-
-
-def number(turn: Turn) -> int:
-    """The actor's."""
-    return int(re.split("[=!~]", turn.move)[0])
 
 
 def make(run: Run, turn: Turn) -> None:
@@ -163,7 +158,7 @@ def make(run: Run, turn: Turn) -> None:
     for _ in range(turn.steps):
         check(run, move)
         run.move(move)
-        move = str(number(turn))
+        move = str(number(turn.move))
 
 
 def check(run: Run, move: str) -> None:
@@ -175,7 +170,7 @@ def check(run: Run, move: str) -> None:
 
 def row(run: Run, turn: Turn, noted: int) -> Row:
     """What the turn did, which noted so many lines before."""
-    actor = run.control.actors[number(turn) - 1]
+    actor = run.control.actors[number(turn.move) - 1]
     user = next((n for n, user in enumerate(run.users, 1) if user.actor is actor), 0)
     call = run.users[user - 1].call if user else ""
     return Row(

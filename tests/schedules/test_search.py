@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ..support.processes import python
 from . import repeats
 from .__main__ import search_all, show
 from .planted import HARMLESS, PLANTED, plant
@@ -192,23 +191,13 @@ def test_strings_that_fit_nothing(text: str, match: str) -> None:
         play(parse(text))
 
 
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.schedules", *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
-
 def test_command() -> None:
     """The command says what it found, and by its status whether all holds."""
-    done = command("--program", "prefetch", "--program", "unbuffered", "--preemptions", "1")
+    words = "--program", "prefetch", "--program", "unbuffered", "--preemptions", "1"
+    done = python("-m", "tests.schedules", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("holds ") == 4
-    bad = command("--replay", "gate:9")
+    bad = python("-m", "tests.schedules", "--replay", "gate:9")
     assert bad.returncode == 2
     assert "cannot be made" in bad.stderr
 

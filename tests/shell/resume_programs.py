@@ -141,12 +141,9 @@ def program(number: int, resume: Resume = resume, seed: int = 0) -> list[str]:
         size, every = random.choice((0, 0, 1, 2, 3, 4)), random.choice((1, 1, 3, 0))
         lookahead = random.random() < 0.4
         doings.append(f"make {size} {every} {lookahead}")
-        options = {
-            "with_epoch": source.numbered,
-            "snapshot_every": every,
-            "lookahead": lookahead,
-        }
-        stream: Any = StreamWrapper(source, size, epoch_size, **options)  # type: ignore[arg-type]
+        options: Any = {"snapshot_every": every, "lookahead": lookahead}
+        options["with_epoch"] = source.numbered
+        stream: Any = StreamWrapper(source, size, epoch_size, **options)
         stream._core.bell = Bell()
         return stream
 

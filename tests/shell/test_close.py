@@ -13,9 +13,8 @@ import pytest
 from kernel import StreamWrapper
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, Aside, Finally, Source, epoch, pulling, take
+from ..support.sources import LONG, Aside, Boom, Finally, Source, epoch, pulling, take
 from ..support.states import alone
-from .resume_programs import Boom
 
 SIZES = [0, 1, 4]
 CLOSED = "StreamWrapper 'named' is closed"

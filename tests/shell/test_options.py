@@ -18,9 +18,8 @@ import pytest
 
 from kernel import SourceError, StreamWrapper, WorkerDied
 
-from ..support.sources import LONG, Source, epoch
+from ..support.sources import LONG, Boom, Source, epoch
 from ..support.walks import replay
-from .resume_programs import Boom
 
 SIZES = [0, 1, 4]
 
