@@ -19,11 +19,12 @@ from ..support.processes import python
 from . import __main__ as command
 from . import measures
 from .measures import MEASURES, Mode, answer, hand_over
-from .results import LIMITS, OURS, THRESHOLDS, Key, Missing, Results, missed, speed
+from .results import OURS, THRESHOLDS, Key, Missing, Results, missed, speed
 from .subjects import (
     SUBJECTS,
     Emloop,
     EmloopAwake,
+    Limit,
     NoPrefetch,
     PrefetchGenerator,
     Subject,
@@ -78,10 +79,9 @@ def test_emloop_without_its_sleep_is_a_copy() -> None:
     assert awake.__init__.__globals__["time"].sleep(1000) is None
 
 
-@pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_the_limit_keeps_the_bound(name: str, size: int) -> None:
-    """The hand-offs that are the limit are bounded: at most the buffer and a pull are ahead."""
+def test_the_limit_keeps_the_bound(size: int) -> None:
+    """The hand-off that is the limit is bounded: at most the buffer and a pull are ahead."""
     pulled = taken = most = 0
 
     def source() -> Iterator[int]:
@@ -90,7 +90,7 @@ def test_the_limit_keeps_the_bound(name: str, size: int) -> None:
             pulled += 1
             yield batch
 
-    with SUBJECTS[name](source, size).reading() as iterator:
+    with Limit(source, size).reading() as iterator:
         for _ in islice(iterator, 500):
             most = max(most, pulled - taken)
             taken += 1
@@ -213,14 +213,6 @@ def test_a_ratio_is_taken_within_the_rounds() -> None:
     assert results.median("handoff", "16", OURS) == 3.0
     assert speed(results, 16, OURS, "queue.Queue") == 2.0  # of 2, 4 and 1/3
     assert speed(results, 16, "queue.Queue", OURS) == 0.5
-
-
-def test_the_limit_is_the_best_of_its_kind() -> None:
-    """At each buffer the fastest, whichever it is."""
-    results = forged()
-    for size, name in zip((1, 16, 256), LIMITS, strict=True):
-        results.values[Key("handoff", str(size), name)] = [0.5, 0.5, 0.5]
-        assert results.limit(size) == name
 
 
 # The thresholds.
