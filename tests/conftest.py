@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pytest
@@ -81,17 +82,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         os._exit(exitstatus)
 
 
-class Lookahead(StreamWrapper[Any]):
-    """The class, with lookahead, of which the consumer notices nothing."""
-
-    def __init__(self, *arguments: Any, lookahead: bool = True, **options: Any) -> None:
-        super().__init__(*arguments, lookahead=lookahead, **options)
-
-
 def load(subject: str) -> Any:
-    """The class."""
+    """The class; with lookahead, of which the consumer notices nothing, it is the same one."""
     if subject == "lookahead":
-        return Lookahead
+        return partial(StreamWrapper, lookahead=True)
     return emloop() if subject == "emloop" else StreamWrapper
 
 

@@ -91,14 +91,11 @@ class Search:
         program: Program,
         bound: Bound,
         stage: Shell,
-        recorded: bool = False,
-        written: bool = False,
         reduced: bool = True,
         outcome: Callable[[Run], object] | None = None,
+        **options: bool,
     ) -> None:
-        self.begin = partial(
-            Run, program, stage, everywhere=True, recorded=recorded, written=written
-        )
+        self.begin = partial(Run, program, stage, everywhere=True, **options)
         self.reduced = reduced
         self.outcome = outcome
         self.result = Result(bound)

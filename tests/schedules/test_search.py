@@ -15,28 +15,20 @@ from ..support.processes import python
 from . import repeats
 from .__main__ import search_all, show
 from .planted import HARMLESS, PLANTED, plant
-from .programs import PROGRAMS, Program
+from .programs import PROGRAMS
 from .schedules import Run, shell
-from .search import Bound, Found, Result, Search
+from .search import Bound, Result, Search
 from .strings import Schedule, ScheduleError, name_of, parse, play, program_of
 
 
-def search(program: str, bound: Bound, **options: Any) -> Result:
-    """All schedules of the program within the bound."""
+def search(program: str, bound: Bound, whole: bool = True, **options: Any) -> Result:
+    """All schedules of the program within the bound, or up to one that fails."""
     with shell() as stage:
         searching = Search(program_of(program), bound, stage, **options)
-        while searching.advance(1000):
-            pass
+        while searching.advance(1000 if whole else 100):
+            if searching.result.found is not None and not whole:
+                break
     return searching.result
-
-
-def first(program: Program, bound: Bound) -> Found | None:
-    """A failing schedule within the bound, which need not be the shortest; None if none fails."""
-    with shell() as stage:
-        searching = Search(program, bound, stage)
-        while searching.result.found is None and searching.advance(100):
-            pass
-    return searching.result.found
 
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["plain", "recorded"])
@@ -86,14 +78,13 @@ def test_every_record_is_a_behaviour(name: str) -> None:
 def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is found with the fewest preemptions, by a schedule whose string shows it again."""
     planted = PLANTED[name]
-    program, kind = program_of(planted.spec), planted.violated
-    preemptions = planted.constants.get("preemptions", 1)
+    kind, preemptions = planted.violated, planted.constants.get("preemptions", 1)
     plant(monkeypatch, planted.action, *planted.edits[0])
-    searches = (first(program, Bound(most)) for most in range(preemptions + 1))
-    found = next(found for found in searches if found is not None)
+    searches = (search(planted.spec, Bound(most), whole=False) for most in range(preemptions + 1))
+    found = next(result.found for result in searches if result.found is not None)
     assert found.wrong.kind == kind
     assert sum(turn.preempts for turn in found.turns) <= preemptions
-    schedule = Schedule(program, found.turns)
+    schedule = Schedule(program_of(planted.spec), found.turns)
     _, shown = play(parse(str(schedule)))
     assert shown is not None
     assert shown.kind == kind

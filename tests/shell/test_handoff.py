@@ -13,7 +13,7 @@ from kernel import StreamWrapper
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Queue, Wrapper
-from ..support.sources import enter_dead
+from ..support.sources import Boom, enter_dead
 
 
 class Batch:
@@ -55,9 +55,6 @@ def test_a_batch_that_was_taken_is_not_kept(size: int) -> None:
 
 def test_an_error_that_was_told_is_not_kept() -> None:
     """An error lives no longer than its consumer holds it: nothing refers to it in a cycle."""
-
-    class Boom(Exception):
-        pass
 
     def source() -> Any:
         raise Boom
