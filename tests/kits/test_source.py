@@ -7,6 +7,7 @@ import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,9 @@ class Tensor:
     def without(self, need: str) -> Tensor:
         return Tensor(self.values, tuple(n for n in self.needs if n != need))
 
-    def detach(self) -> Tensor:
-        return self.without("detach")
-
-    def cpu(self) -> Tensor:
-        return self.without("cpu")
-
-    def float(self) -> Tensor:
-        return self.without("float")
+    detach = partialmethod(without, "detach")
+    cpu = partialmethod(without, "cpu")
+    float = partialmethod(without, "float")
 
     def __array__(self) -> Any:
         assert "detach" not in self.needs

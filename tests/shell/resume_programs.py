@@ -92,20 +92,11 @@ class Cursor:
         self.state = state
 
 
-class Counted:
+class Counted(Cursor):
     """An iterable that knows the place of its iterator, as a data loader does."""
 
-    def __init__(self, items: list[Any]) -> None:
-        self.cursor = Cursor(items)
-
     def __iter__(self) -> Iterator[Any]:
-        yield from self.cursor
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.cursor.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.cursor.load_state_dict(state)
+        yield from iter(self.__next__, object())
 
 
 class Bell(SimpleQueue[None]):
