@@ -39,11 +39,7 @@ def test_restart() -> None:
     assert "the iterator of the pass before" in finding.message
     assert check_source(lambda: iter([1, 2, 3])).ok
     assert check_source(lambda: Loader([1, 2, 3])).ok
-
-
-def test_restart_of_another_iterator() -> None:
-    """A second pass that is empty is found, though its iterator is another one."""
-    spent = iter([1, 2, 3])
+    spent = iter([1, 2, 3])  # behind another iterator each time, of which the second has nothing
     finding = found(lambda: (n for n in spent), "restart (pass 2)")
     assert "the iterator of the pass before" not in finding.message
 

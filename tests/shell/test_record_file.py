@@ -18,30 +18,11 @@ import pytest
 from kernel import StreamWrapper
 
 from ..support.processes import needs_fork, python
-from ..support.sources import Source, epoch, take
+from ..support.sources import epoch, take
 from ..support.states import alone
 from .test_record import judge, lines, names
 
 # What a record does to a stream.
-
-
-@pytest.mark.parametrize("size", [0, 1, 8])
-def test_recorded_stream_gives_the_same(size: int) -> None:
-    """A stream that is recorded gives what it gives otherwise."""
-
-    def read(file: io.StringIO | None) -> list[Any]:
-        source = Source(range(5), (), range(7), [1, OSError("x")])
-        wrapper = StreamWrapper(source, size, 4, record=file)
-        seen: list[Any] = []
-        with wrapper, wrapper.allow_buffering:
-            for _ in range(20):
-                try:
-                    seen.append(epoch(wrapper))
-                except (OSError, ChildProcessError) as error:
-                    seen.append(str(error))
-        return seen
-
-    assert read(io.StringIO()) == read(None)
 
 
 def test_no_record_costs_nothing() -> None:
