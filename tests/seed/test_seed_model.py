@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import json
 import re
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from typing import Any
 import pytest
 
 from specs import tlc
+from specs.report import values
 from specs.tlc import TLA, Step, jar, read_step, runtime
 
 from ..conftest import find_emloop, load
@@ -62,13 +62,6 @@ OPERATIONS = {
 
 USER = {"Allow", "Disallow", "Enter", "Exit", "Call", "OwnCall"}
 """Actions with which the user calls something."""
-
-
-def value(text: str) -> Any:
-    """A value as TLC writes it; sequences become lists."""
-    for old, new in (("<<", "["), (">>", "]"), ("TRUE", "true"), ("FALSE", "false")):
-        text = text.replace(old, new)
-    return json.loads(text)
 
 
 class Pass:
@@ -215,7 +208,7 @@ def replay(steps: list[tuple[str, dict[str, Any]]], code: Emloop) -> None:
 
 def behaviour(steps: list[Step]) -> list[tuple[str, dict[str, Any]]]:
     """A counterexample with the values of its states."""
-    return [(s.action, {name: value(text) for name, text in s.state.items()}) for s in steps]
+    return [(s.action, {name: values.read(text) for name, text in s.state.items()}) for s in steps]
 
 
 def program(name: str, steps: list[tuple[str, dict[str, Any]]]) -> Program:
@@ -294,9 +287,7 @@ def walks(
         states = re.split(r"^STATE_\d+ ==", text, flags=re.MULTILINE)
         steps = []
         for state in states[1:]:
-            found = {
-                name: value(text) for name, text in read_step(f"\n{state.strip()}").state.items()
-            }
+            ((_, found),) = behaviour([read_step(f"\n{state.strip()}")])
             steps.append((found.pop("last"), found))
         yield steps
 
