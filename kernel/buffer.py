@@ -37,17 +37,19 @@ class Part(Generic[T]):
     With lookahead the puller puts what follows an end to a new one. Otherwise all use the same.
     """
 
-    __slots__ = ("_before", "_counter", "batches", "epoch", "marks", "taking")
+    __slots__ = ("_before", "_counter", "_former", "batches", "epoch", "marks", "taking")
 
     def __init__(
         self,
         taken: int = 0,
-        batches: Iterable[T] = (),
         marks: Iterable[Mark] = (),
         epoch: int | None = None,
+        former: Part[T] | None = None,
     ) -> None:
-        self.batches: deque[T] = deque(batches)
+        self.batches: deque[T] = deque()
         self._before = taken
+        self._former = former
+        """The part whose batches were moved here."""
         self._counter = repeat(True, maxsize)
         self.taking = compress(starmap(self.batches.popleft, repeat(())), self._counter)
         """Takes the oldest batch and counts it, in one step: `compress` takes a batch, then one
@@ -78,7 +80,8 @@ class Part(Generic[T]):
 
     def taken(self) -> int:
         """How many batches of the stream were taken, if all parts before this one are empty."""
-        return self._before + maxsize - length_hint(self._counter)
+        before = self._before if self._former is None else self._former.taken()
+        return before + maxsize - length_hint(self._counter)
 
 
 def later(parts: Iterable[Part[Any]]) -> Later:

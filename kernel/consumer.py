@@ -165,7 +165,7 @@ def pull_or_bury(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
         run.worker = None  # a finaliser goes on reading
     elif entry is not None or any(first.is_foreign() for first in run.pullers[:1]):
         # A worker may have claimed the pull, or halted, since this looked for one.
-        if entry is None or (not entry.lives() and run.worker is entry):
+        if entry is None or (not entry.lives() and run.worker is entry and run is core.run):
             bury(core, run)
     elif claim.take(run.pullers) is None:
         drop(core, run)

@@ -71,14 +71,17 @@ class Run(Generic[T]):
         """The last sleep of a consumer for which the worker has rung."""
 
     def follower(self, whole: bool = False) -> Run[T]:
-        """A run in place of this one, with no pass. `whole`: with what is buffered here."""
+        """A run in place of this one, with no pass. `whole`: with what is buffered here.
+
+        The batches of the last part stay; `give_up` moves them.
+        """
         run = Run[T](self.given())
         run.starts, run.snapshots = self.starts.copy(), self.snapshots.copy()
         if whole:
             last, run.lost = self.last, self.lost
-            copied = Part(last.taken(), last.batches.copy(), last.marks.copy(), last.epoch)
-            run.first, run.last = copied if self.first is last else self.first, copied
-            run.puts = run.given() + run.held()
+            moved = Part(marks=last.marks.copy(), epoch=last.epoch, former=last)
+            run.first, run.last = moved if self.first is last else self.first, moved
+            run.puts = self.given() + self.held()
         return run
 
     def parts(self) -> list[Part[T]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from itertools import repeat, starmap
 from math import inf
 from queue import Empty, SimpleQueue
 from sys import is_finalizing
@@ -118,22 +119,27 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
     while True:  # until nothing was put meanwhile
-        last, hand, rest = run.last, run.hand, run.follower(whole=True)
-        if run.last is last and run.hand is hand and len(last.marks) == len(rest.last.marks):
-            break
-    marks = (part.mark() for part in run.parts())
-    before = next((mark for mark in marks if mark and mark.part is last), Mark(error))
-    rest.worker, rest.progress = entry, run.progress
-    has_put = hand is not None and hand[1] == rest.puts
-    if hand is not None and has_put:
-        rest.progress, owed = hand[0], rest.owed(hand)
-        if owed is not None:
-            rest.end(owed, False, core.epoch(rest))
-    # No call, and no jump, from here to the stores: the worker ends before, or is given up.
-    if claim is not None and claim.calls.gi_running:
-        before.part, entry.death, entry.claim, core.run = rest.last, error, None, rest
-    else:
-        return False
+        last, hand, progress, rest = run.last, run.hand, run.progress, run.follower(whole=True)
+        marks = (part.mark() for part in run.parts())
+        before = next((mark for mark in marks if mark and mark.part is last), Mark(error))
+        rest.worker, rest.progress = entry, progress
+        has_put = hand is not None and hand[1] == rest.puts
+        if hand is not None and has_put:
+            rest.progress, owed = hand[0], run.owed(hand)
+            if owed is not None:
+                rest.end(owed, False, core.epoch(rest))
+        move, old = rest.last.batches.extend, starmap(last.batches.popleft, repeat(()))
+        # CPython lets nobody in from these looks to the stores, as a call that raises is no way in.
+        # So the worker has ended before, or is given up; and a batch is taken there, or moved.
+        if claim is not None and claim.calls.gi_running:
+            if run.last is last and run.hand is hand and run.progress is progress:
+                try:
+                    move(old)
+                except IndexError:  # always, at the end
+                    before.part, entry.death, entry.claim, core.run = rest.last, error, None, rest
+                break
+        else:
+            return False
     if has_put:
         core.did("Enqueue")
     core.did("Die")

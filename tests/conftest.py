@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pytest
 
@@ -80,17 +82,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         os._exit(exitstatus)
 
 
-class Lookahead(StreamWrapper[Any]):
-    """The class, with lookahead, of which the consumer notices nothing."""
-
-    def __init__(self, *arguments: Any, lookahead: bool = True, **options: Any) -> None:
-        super().__init__(*arguments, lookahead=lookahead, **options)
-
-
 def load(subject: str) -> Any:
-    """The class."""
+    """The class; with lookahead, of which the consumer notices nothing, it is the same one."""
     if subject == "lookahead":
-        return Lookahead
+        return partial(StreamWrapper, lookahead=True)
     return emloop() if subject == "emloop" else StreamWrapper
 
 
@@ -148,6 +143,33 @@ def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         return found
 
     return made
+
+
+class Said(NamedTuple):
+    """What a command has said."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def specs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """`python -m specs` with these words, in this process."""
+
+    def run(*words: object) -> Said:
+        from specs.__main__ import main  # noqa: PLC0415  # not every test run has its packages
+
+        monkeypatch.setattr(sys, "argv", ["specs", *map(str, words)])
+        try:
+            status = main()
+        except SystemExit as exited:
+            status = int(exited.code or 0)
+        return Said(status, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from kernel.machine import ACTIONS, Variables
 from specs import source
 from specs.pages import part, rows
 from specs.proof.report import GROUPS
+from specs.report import protocol, schedule, values
 from specs.source import fingerprint
 from specs.tlc import TLA, models
 
@@ -40,7 +41,7 @@ def test_example_runs() -> None:
 
 def test_docstrings_run() -> None:
     """The examples in the docstrings give what they show."""
-    for module in (profile, stream, fingerprint, source):
+    for module in (profile, stream, fingerprint, source, values, schedule, protocol):
         failed, tried = doctest.testmod(module)
         assert (failed, tried > 0) == (0, True)
 

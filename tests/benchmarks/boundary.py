@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
+from itertools import count, product
 from typing import Any
 
 from rich.console import Console
@@ -28,33 +28,22 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def passes(seconds: float, length: int | None) -> Callable[[], Iterator[int]]:
-    """A source whose every batch takes so long."""
+def gap(kind: str, buffer_size: int, seconds: float, epochs: int, is_pass: bool) -> float:
+    """Seconds from a batch to the next, at the ends of epochs; the median of so many."""
+    options = dict(KINDS[kind])
+    is_pass = is_pass and options.pop("epoch_size", None) is not None
 
-    def begin() -> Iterator[int]:
-        for number in count() if length is None else range(length):
+    def source() -> Iterator[int]:
+        for number in range(SIZE) if is_pass else count():
             time.sleep(seconds)
             yield number
 
-    return begin
-
-
-def gap(kind: str, buffer_size: int, seconds: float, epochs: int, is_pass: bool = False) -> float:
-    """Seconds from a batch to the next, at the ends of epochs; the median of so many."""
-    options = dict(KINDS[kind])
-    length = SIZE if is_pass and kind != "no boundary" else None
-    if length is not None:
-        del options["epoch_size"]
-    stream = StreamWrapper(passes(seconds, length), buffer_size, **options)
+    stream = StreamWrapper(source, buffer_size, **options)
     found, last = [], 0.0
     with stream:
         for number in range(SIZE * (epochs + 1)):
-            while True:
-                try:
-                    next(stream)
-                    break
-                except StopIteration:  # it is what is measured
-                    pass
+            while next(stream, None) is None:  # an epoch's end, which is what is measured
+                pass
             now = time.perf_counter()
             if number and number % SIZE == 0:
                 found.append(now - last)
@@ -62,18 +51,6 @@ def gap(kind: str, buffer_size: int, seconds: float, epochs: int, is_pass: bool 
             with stream.allow_buffering:
                 time.sleep(seconds)
     return statistics.median(found)
-
-
-def ratios(
-    buffer_size: int, seconds: float, epochs: int, rounds: int, is_pass: bool = False
-) -> dict[str, list[float]]:
-    """The gaps by kind, in each round as a ratio to that of no boundary."""
-    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for _ in range(rounds):
-        gaps = {kind: gap(kind, buffer_size, seconds, epochs, is_pass) for kind in KINDS}
-        for kind, value in gaps.items():
-            found[kind].append(value / gaps["no boundary"])
-    return found
 
 
 def main() -> None:
@@ -84,15 +61,15 @@ def main() -> None:
     parser.add_argument("--milliseconds", type=float, default=2.0, help="of work for a batch")
     chosen = parser.parse_args()
     table = Table("epoch", "buffer", *KINDS, title="From a batch to the next, at an epoch's end")
-    for words, is_pass in (("20 batches", False), ("a pass of 20", True)):
-        for buffer_size in (4, 16, 64):
-            seconds = chosen.milliseconds / 1e3
-            found = ratios(buffer_size, seconds, chosen.epochs, chosen.rounds, is_pass)
-            cells = (
-                f"{statistics.median(of):.3f} ({min(of):.3f} to {max(of):.3f})"
-                for of in found.values()
-            )
-            table.add_row(words, str(buffer_size), *cells)
+    for is_pass, size in product((False, True), (4, 16, 64)):
+        asked = size, chosen.milliseconds / 1e3, chosen.epochs, is_pass
+        rounds = [[gap(kind, *asked) for kind in KINDS] for _ in range(chosen.rounds)]
+        ratios = [[value / gaps[0] for value in gaps] for gaps in rounds]
+        cells = (
+            f"{statistics.median(of):.3f} ({min(of):.3f} to {max(of):.3f})"
+            for of in zip(*ratios, strict=True)
+        )
+        table.add_row("a pass of 20" if is_pass else "20 batches", str(size), *cells)
     Console(highlight=False, width=110).print(table)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from rich.table import Table
 
 from .measures import KINDS, MEASURES, SIZES
 from .results import OURS, Key, Missing, Results, overlap, speed
-from .subjects import SUBJECTS, Ideal, PrefetchGenerator
+from .subjects import SUBJECTS, Ideal, Limit, PrefetchGenerator
 
 NONE = "—"
 
@@ -26,9 +27,9 @@ def handoff(results: Results) -> Iterator[Table]:
     def figure(case: str, name: str) -> str:
         rate = 1e-3 / results.median("handoff", case, name)
         words = [f"{rate:.0f}" if rate >= 1 else f"{rate:.3f}"]
-        for other in (lambda: PrefetchGenerator.NAME, lambda: results.limit(int(case))):
+        for other in (PrefetchGenerator.NAME, Limit.NAME):
             try:
-                ratio = speed(results, int(case), name, other())
+                ratio = speed(results, int(case), name, other)
             except Missing:
                 words.append(NONE)
             else:
@@ -41,7 +42,6 @@ def handoff(results: Results) -> Iterator[Table]:
         "Hand-off, thousand batches/s · times prefetch_generator · times the limit",
         {f"buffer {case}": case for case in MEASURES["handoff"].cases},
         lambda column, name: figure(column.split()[1], name),
-        caption="The limit at a buffer is the best of its kind.",
     )
 
 
@@ -160,20 +160,15 @@ def plot(results: Results, file: str) -> None:
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
 
-    def line(label: str, name: Callable[[int], str], **style: object) -> None:
-        points = []
-        for size in SIZES:
-            try:
-                points.append((size, 1e-3 / results.median("handoff", str(size), name(size))))
-            except Missing:
-                continue
+    for name in SUBJECTS:
+        keys = {size: Key("handoff", str(size), name) for size in SIZES}
+        known = [(size, key) for size, key in keys.items() if key in results.values]
+        points = [(size, 1e-3 / results.median(*key)) for size, key in known]
         if points:
-            axes.plot(*zip(*points, strict=True), label=label, marker=".", **style)
-
-    line("limit", results.limit, color="black", linestyle="--")
-    for name, subject in SUBJECTS.items():
-        if not subject.LIMIT:
-            line(name, lambda _, name=name: name, linewidth=3 if name == OURS else 1)
+            style: dict[str, Any] = {"linewidth": 3 if name == OURS else 1}
+            if name == Limit.NAME:
+                style = {"color": "black", "linestyle": "--"}
+            axes.plot(*zip(*points, strict=True), label=name, marker=".", **style)
     axes.set(
         xscale="log",
         yscale="log",

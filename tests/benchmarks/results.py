@@ -16,10 +16,9 @@ from typing import NamedTuple
 import pyperf
 
 from .measures import SIZES, TIMES
-from .subjects import SUBJECTS, EmloopAwake, Ideal, PrefetchGenerator, Wrapper
+from .subjects import EmloopAwake, Ideal, Limit, PrefetchGenerator, Wrapper
 
 OURS = Wrapper.NAME
-LIMITS = [name for name, subject in SUBJECTS.items() if subject.LIMIT]
 
 
 class Key(NamedTuple):
@@ -57,10 +56,6 @@ class Results:
         return statistics.median(
             above / below for above, below in zip(self[upper], self[lower], strict=True)
         )
-
-    def limit(self, size: int) -> str:
-        """The limit at a buffer: the fastest of those that were written for it. Raises Missing."""
-        return min(LIMITS, key=lambda name: self.median("handoff", str(size), name))
 
     def save(self, file: str) -> None:
         """Write a suite of pyperf: a benchmark for each key, with a value for each round."""
@@ -121,9 +116,9 @@ def _thresholds() -> Iterable[Threshold]:
         what = f"hand-off at buffer {size} against prefetch_generator"
         figure = partial(speed, size=size, subject=OURS, other=PrefetchGenerator.NAME)
         yield Threshold("handoff", what, bound, True, figure)
-    for size, bound in ((1, 0.75), (16, 0.75), (256, 0.5)):
+    for size, bound in ((1, 0.75), (16, 0.75), (256, 0.53)):
         what = f"hand-off at buffer {size} against the limit"
-        figure = partial(lambda results, n: speed(results, n, OURS, results.limit(n)), n=size)
+        figure = partial(speed, size=size, subject=OURS, other=Limit.NAME)
         yield Threshold("handoff", what, bound, True, figure)
     for kind in ("sleep", "numpy"):
         for source, consumer in TIMES:

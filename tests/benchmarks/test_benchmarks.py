@@ -19,11 +19,12 @@ from ..support.processes import python
 from . import __main__ as command
 from . import measures
 from .measures import MEASURES, Mode, answer, hand_over
-from .results import LIMITS, OURS, THRESHOLDS, Key, Missing, Results, missed, speed
+from .results import OURS, THRESHOLDS, Key, Missing, Results, missed, speed
 from .subjects import (
     SUBJECTS,
     Emloop,
     EmloopAwake,
+    Limit,
     NoPrefetch,
     PrefetchGenerator,
     Subject,
@@ -78,21 +79,9 @@ def test_emloop_without_its_sleep_is_a_copy() -> None:
     assert awake.__init__.__globals__["time"].sleep(1000) is None
 
 
-def test_a_subject_that_loses_order_is_noticed() -> None:
-    """What the test above asks for is not given by whatever is read."""
-
-    class Swapped(NoPrefetch):
-        def start(self) -> Iterator[Any]:
-            first, second, *rest = self.source()
-            return iter([second, first, *rest])
-
-    assert delivered(Swapped, 1, 3) == [2, 1, 3]
-
-
-@pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_the_limit_keeps_the_bound(name: str, size: int) -> None:
-    """The hand-offs that are the limit are bounded: at most the buffer and a pull are ahead."""
+def test_the_limit_keeps_the_bound(size: int) -> None:
+    """The hand-off that is the limit is bounded: at most the buffer and a pull are ahead."""
     pulled = taken = most = 0
 
     def source() -> Iterator[int]:
@@ -101,7 +90,7 @@ def test_the_limit_keeps_the_bound(name: str, size: int) -> None:
             pulled += 1
             yield batch
 
-    with SUBJECTS[name](source, size).reading() as iterator:
+    with Limit(source, size).reading() as iterator:
         for _ in islice(iterator, 500):
             most = max(most, pulled - taken)
             taken += 1
@@ -171,17 +160,14 @@ def test_all_are_asked_in_turn_within_a_round() -> None:
 
     names = [OURS, "Grain", "queue.Queue"]
     results = command.measure(ask, ["handoff"], names, rounds=3)
+    assert command.questions("handoff", names, 0)[:4] == [
+        *(("1", name) for name in names),
+        ("4", OURS),
+    ]
     assert asked == [OURS, "Grain", "queue.Queue", "queue.Queue", OURS, OURS, "queue.Queue"]
     assert results["handoff", "1", OURS] == [1.0, 1.0, 1.0]
     with pytest.raises(Missing, match=r"handoff/1/Grain: not installed"):
         results.median("handoff", "1", "Grain")
-
-
-def test_what_is_compared_is_asked_one_after_the_other() -> None:
-    """Subjects within a case; forth in one round and back in the next."""
-    names = [OURS, "queue.Queue"]
-    pairs = command.questions("handoff", names, 1)
-    assert pairs[:3] == [("1", "queue.Queue"), ("1", OURS), ("4", "queue.Queue")]
 
 
 def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,14 +213,6 @@ def test_a_ratio_is_taken_within_the_rounds() -> None:
     assert results.median("handoff", "16", OURS) == 3.0
     assert speed(results, 16, OURS, "queue.Queue") == 2.0  # of 2, 4 and 1/3
     assert speed(results, 16, "queue.Queue", OURS) == 0.5
-
-
-def test_the_limit_is_the_best_of_its_kind() -> None:
-    """At each buffer the fastest, whichever it is."""
-    results = forged()
-    for size, name in zip((1, 16, 256), LIMITS, strict=True):
-        results.values[Key("handoff", str(size), name)] = [0.5, 0.5, 0.5]
-        assert results.limit(size) == name
 
 
 # The thresholds.

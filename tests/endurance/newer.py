@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 from random import Random
 from typing import Any
 
 from kernel import StreamWrapper
 
+from ..support.sources import LONG, Aside
+
 LENGTH = 7  # batches of a pass
-LONG = 20  # seconds after which it hangs
 
 Wrong = str
 
@@ -73,8 +73,15 @@ def numbers() -> Iterator[int]:
     yield from range(LENGTH)
 
 
-def make(random: Random, **options: Any) -> Any:
-    return StreamWrapper(numbers, random.choice((1, 2, 8)), random.choice((-1, 3)), **options)
+def make(random: Random) -> Any:
+    return StreamWrapper(numbers, random.choice((1, 2, 8)), random.choice((-1, 3)))
+
+
+def resumed(stream: Any, state: Any) -> Any:
+    """Another stream, that goes on from the state."""
+    again: Any = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
+    again.load_state_dict(state)
+    return again
 
 
 def leave(stream: Any) -> None:
@@ -98,29 +105,25 @@ def entered(stream: Any, random: Random) -> Iterator[None]:
 
 def drained(stream: Any, epochs: int = 2) -> list[list[int]]:
     """So many epochs, by another thread, which has to come to its end."""
-    read: list[list[int]] = []
-    errors: list[BaseException] = []
 
-    def drain() -> None:
-        try:
-            leave(stream)
-            with stream:
-                read.extend(list(stream) for _ in range(epochs))
-        except BaseException as error:
-            errors.append(error)
+    def drain() -> list[list[int]]:
+        leave(stream)
+        with stream:
+            return [list(stream) for _ in range(epochs)]
 
-    thread = threading.Thread(target=drain, daemon=True)
-    thread.start()
-    thread.join(LONG)
-    assert not thread.is_alive(), "it hangs"
-    assert not errors, errors
-    return read
+    return Aside(drain).result()  # type: ignore[no-any-return]
 
 
-def follows(seen: list[int], lost: int) -> bool:
-    """Whether each is the next of a pass, but for so many that were in hand."""
-    missing = sum((after - before - 1) % LENGTH for before, after in pairwise(seen))
-    return missing <= lost
+def jumps(seen: Iterable[int]) -> list[tuple[int, int]]:
+    """Where a batch is not the next of a pass."""
+    return [(one, other) for one, other in pairwise(seen) if (other - one - 1) % LENGTH]
+
+
+def lost(seen: list[int], rest: list[list[int]], in_hand: int) -> Wrong:
+    """What is wrong if more is missing than so many that were in hand."""
+    read = [*seen, *chain(*rest)]
+    missing = sum((after - before - 1) % LENGTH for before, after in jumps(read))
+    return "" if missing <= in_hand else f"lost {read}"
 
 
 def states(strikes: Strikes, random: Random) -> Wrong:
@@ -132,7 +135,7 @@ def states(strikes: Strikes, random: Random) -> Wrong:
         strikes.during(stream.state_dict)
         state = stream.state_dict()
         rest = drained(stream)
-    again = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
+    again: Any = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
     struck, _ = strikes.during(lambda: again.load_state_dict(state))
     if struck:
         with suppress(RuntimeError):  # it was done
@@ -157,12 +160,9 @@ def epochs(strikes: Strikes, random: Random) -> Wrong:
             strikes.during(read)
         state = stream.state_dict()
         rest = drained(stream)
-    again = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
-    again.load_state_dict(state)
-    if drained(again) != rest:
+    if drained(resumed(stream, state)) != rest:
         return f"the rest of {state} differs"
-    read_on = seen + [batch for epoch in rest for batch in epoch]
-    return "" if follows(read_on, strikes.count - before) else f"lost {read_on}"
+    return lost(seen, rest, strikes.count - before)
 
 
 def limits(strikes: Strikes, random: Random) -> Wrong:
@@ -180,8 +180,7 @@ def limits(strikes: Strikes, random: Random) -> Wrong:
         for _ in range(4):
             strikes.during(read)
         rest = drained(stream)
-    read_on = seen + [batch for epoch in rest for batch in epoch]
-    return "" if follows(read_on, strikes.count - before) else f"lost {read_on}"
+    return lost(seen, rest, strikes.count - before)
 
 
 def restarts(strikes: Strikes, random: Random) -> Wrong:
@@ -199,9 +198,8 @@ def restarts(strikes: Strikes, random: Random) -> Wrong:
             batch = next(stream, None)
         if batch not in (0, given % LENGTH):
             return f"{batch} after {given}"
-    rest = drained(stream)
-    if not follows([batch, *(b for epoch in rest for b in epoch)], 0):
-        return f"{batch} before {rest}"
+    if wrong := lost([batch], drained(stream), 0):
+        return wrong
     stream.restart()
     return "" if drained(stream, 1)[0][:3] == [0, 1, 2] else "no fresh pass"
 
@@ -227,18 +225,9 @@ def closes(strikes: Strikes, random: Random) -> Wrong:
             pass
         else:
             return "it goes on"
-    if stream._core.entry is not None and stream._core.entry.lives():
+    if lives(stream):
         return "its worker goes on"
     return "" if ended == [True] else "its generator was not closed"
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Says what is raised, in a child that is about to end."""
-    try:
-        yield
-    except BaseException:
-        traceback.print_exc()
 
 
 def forks(strikes: Strikes, random: Random) -> Wrong:
@@ -249,19 +238,17 @@ def forks(strikes: Strikes, random: Random) -> Wrong:
         strikes.during(lambda: next(stream.epoch(), None))
         child = os.fork()
         if child == 0:
-            status = 1
-            signal.alarm(LONG)
-            with told():
-                state = stream.state_dict()
-                again = StreamWrapper(numbers, 2, stream._core.limits.epoch_size)
-                again.load_state_dict(state)
-                drained(again)
+            signal.alarm(int(LONG))
+            try:
+                drained(resumed(stream, stream.state_dict()))
                 if random.random() < 0.5:
                     stream.restart()
                     drained(stream)
                 stream.close()
-                status = 0
-            os._exit(status)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
         strikes.during(stream.state_dict)
         if os.waitpid(child, 0)[1] != 0:
             return "the child fails"
@@ -310,9 +297,9 @@ def handlers(strikes: Strikes, random: Random) -> Wrong:
     if isinstance(done[0] if done else None, int):
         return ""  # which was read in the middle of another's read
     starts = name == "restart"
-    read_on = seen + [batch for epoch in drained(stream) for batch in epoch]
-    wrong = [pair for pair in pairwise(read_on) if (pair[1] - pair[0] - 1) % LENGTH]
-    return "" if len(wrong) <= starts and all(b == 0 for _, b in wrong) else f"{name}: {read_on}"
+    read = [*seen, *chain(*drained(stream))]
+    wrong = jumps(read)
+    return "" if len(wrong) <= starts and all(b == 0 for _, b in wrong) else f"{name}: {read}"
 
 
 def lives(stream: Any) -> bool:
@@ -324,37 +311,24 @@ def others(strikes: Strikes, random: Random) -> Wrong:
     """Another thread says the state, starts over and closes, while this one reads."""
     strikes.count += 1
     stream = make(random)
-    errors: list[BaseException] = []
     seen: list[int] = []
-    done: list[bool] = []
 
     def use() -> None:
-        try:
-            for _ in range(random.randrange(8)):
-                with suppress(RuntimeError):
-                    stream.restart()
-                stream.state_dict()
-            while not done:
-                with suppress(RuntimeError):  # the other is in a pull of its own
-                    stream.close()
-                    done.append(True)
-        except BaseException as error:
-            errors.append(error)
+        for _ in range(random.randrange(8)):
+            with suppress(RuntimeError):
+                stream.restart()
+            stream.state_dict()
+        while not stream._core.closed:
+            with suppress(RuntimeError):  # the other is in a pull of its own
+                stream.close()
 
-    thread = threading.Thread(target=use, daemon=True)
-    try:
-        with entered(stream, random):
-            thread.start()
-            while True:
-                with suppress(StopIteration, RuntimeError):
-                    seen.append(next(stream))
-    except ValueError:  # it is closed
-        pass
-    thread.join(LONG)
-    if thread.is_alive() or errors:
-        return f"{errors or 'it hangs'}"
-    wrong = [pair for pair in pairwise(seen) if (pair[1] - pair[0] - 1) % LENGTH and pair[1]]
-    return f"{seen}" if wrong else ""
+    with suppress(ValueError), entered(stream, random):  # until it is closed
+        other = Aside(use)
+        while True:
+            with suppress(StopIteration, RuntimeError):
+                seen.append(next(stream))
+    other.result()
+    return f"{seen}" if any(after for _, after in jumps(seen)) else ""
 
 
 def struck(kind: Callable[[Strikes, Random], Wrong]) -> Callable[[int, Random], Wrong]:

@@ -62,17 +62,6 @@ class Figures(NamedTuple):
     first: Look  # after the time to warm up
     last: Look
 
-    @property
-    def actions(self) -> int:
-        """Machine actions, at least: requests, and steps that served nobody, are not counted."""
-        counts = self.counts
-        events = counts[BATCH] + counts[END] + counts[FAILURE]
-        return (
-            3 * events
-            + 2 * counts["stops"]
-            + sum(counts[k] for k in ("starts", "restarts", "gates"))
-        )
-
 
 def soak(
     seconds: float,
@@ -135,8 +124,6 @@ def table(figures: Figures) -> Table:
         "gates entered or left": f"{counts['gates']:,}",
         "wrappers": f"{counts['wrappers']:,}",
         "of these abandoned": f"{counts['abandoned']:,}",
-        "machine actions, at least": f"{figures.actions:,}",
-        "per second": f"{figures.actions / figures.seconds:,.0f}",
         "threads after warming up, at the end": f"{figures.first.threads}, {figures.last.threads}",
         "kB traced after warming up, at the end": (
             f"{figures.first.traced / 1000:,.1f}, {figures.last.traced / 1000:,.1f}"

@@ -23,6 +23,7 @@ from typing import Any
 from kernel import StreamWrapper
 from specs.arguments import positive
 
+from ..support.sources import Aside
 from . import newer
 
 LAST = 200  # batches in a pass of a storm
@@ -75,62 +76,38 @@ def storms(number: int, random: Random) -> str:
 
 def consumers(number: int, random: Random) -> str:
     """Two consumers, of which the main thread is interrupted. Returns what is wrong."""
-    struck = [0]
-
-    def strike(*_: object) -> None:
-        struck[0] += 1
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGALRM, strike)
+    strikes = newer.Strikes(random)
     last = 200 * number
     stream = StreamWrapper(lambda: iter(range(last)), 4)
     mine: list[int] = []
     others: list[int] = []
-    errors: list[BaseException] = []
     over = threading.Event()
 
-    def read() -> None:
+    def read(batches: list[int]) -> None:
+        """Read to the end, or until it is over, or struck."""
         while not over.is_set():
             try:
-                others.append(next(stream))
+                batches.append(next(stream))
             except RuntimeError:
                 time.sleep(0)
             except StopIteration:
-                return
-            except BaseException as error:
-                errors.append(error)
-                return
+                over.set()
 
     with stream, stream.allow_buffering:
-        other = threading.Thread(target=read, daemon=True)
-        other.start()
+        other = Aside(lambda: read(others))
         end = time.monotonic() + LONG + number / 100
-        while struck[0] < number and time.monotonic() < end:
-            try:
-                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00002, 0.0005))
-                while True:
-                    try:
-                        mine.append(next(stream))
-                    except RuntimeError:
-                        time.sleep(0)
-                    except StopIteration:
-                        struck[0] = number
-                        break
-            except KeyboardInterrupt:
-                continue
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        while strikes.count < number and not over.is_set() and time.monotonic() < end:
+            strikes.during(lambda: read(mine))
         over.set()
-        other.join(10)
-        if other.is_alive() or time.monotonic() > end:
+        other.result()
+        if time.monotonic() > end:
             return "hung"
-    if errors:
-        return repr(errors[0])
     both = mine + others
     if len(set(both)) < len(both):
         return "doubled"
     if mine != sorted(mine) or others != sorted(others):
         return "reordered"
-    return "lost" if max(both) + 1 - len(both) > struck[0] else ""
+    return "lost" if max(both) + 1 - len(both) > strikes.count else ""
 
 
 def polls(number: int, random: Random) -> str:
@@ -141,19 +118,14 @@ def polls(number: int, random: Random) -> str:
         yield 0
         ready.wait()
 
-    def strike(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGALRM, strike)
+    strikes = newer.Strikes(random)
     stream = StreamWrapper(source, 2)
     with stream, stream.allow_buffering:
         assert next(stream) == 0
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
-        for _ in range(number):
-            with suppress(KeyboardInterrupt):
-                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0003, 0.0006))
-                next(stream)
+        while strikes.count < number:
+            strikes.during(lambda: next(stream))
         more = tracemalloc.get_traced_memory()[0] - before
         ready.set()
     return f"{more} bytes more" if more > 40_000 else ""

@@ -122,7 +122,7 @@ def test_a_broken_wrapper_is_found(
 
 def test_an_excuse_that_nothing_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """An excuse that was never hit might hide a new unsafe point."""
-    idle = Excuse("hang", lambda place: place == Place("", "", "", ""), "none")
+    idle = Excuse("hang", lambda place: place == Place("", "", "", 0), "none")
     monkeypatch.setattr(interrupts, "EXCUSES", (idle,))
     assert never_hit([]) == [idle]
 

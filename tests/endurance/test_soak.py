@@ -49,7 +49,7 @@ def test_soak() -> None:
     figures = soak.soak(2, 1)
     for what in ("batch", "end", "failure", "stops", "restarts", "gates", "abandoned"):
         assert figures.counts[what] > 0, what
-    assert figures.actions > 1000
+    assert figures.counts["batch"] > 300
 
 
 def test_a_lost_batch_is_found() -> None:

@@ -32,22 +32,18 @@ class Killed(StreamWrapper[Any]):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Ungated(StreamWrapper[Any]):
-    """It says that it has no gate, and has none."""
-
-    LACKS = frozenset({"gate"})
-
-    @property
-    def allow_buffering(self) -> Any:
-        raise AttributeError("allow_buffering")
-
-
 class Mute(StreamWrapper[Any]):
     """It has no gate, and does not say so."""
 
     @property
     def allow_buffering(self) -> Any:
         raise AttributeError("allow_buffering")
+
+
+class Ungated(Mute):
+    """It says that it has no gate, and has none."""
+
+    LACKS = frozenset({"gate"})
 
 
 class Lacking(StreamWrapper[Any]):

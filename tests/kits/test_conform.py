@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -210,34 +209,28 @@ def test_dead_server_is_an_error() -> None:
 # The command.
 
 
-def command(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
-    """`python -m specs conform` with these arguments, after some code."""
-    start = f"{code}\nimport runpy, sys\nsys.argv[1:] = {['conform', *arguments]!r}\n"
-    return python("-c", f"{start}runpy.run_module('specs', run_name='__main__')")
-
-
-def test_command_holds() -> None:
+def test_command_holds(specs: Any) -> None:
     """Status 0 and a table where the rules hold."""
-    done = command("kernel:StreamWrapper", "--rules", "11,12", "--examples", "5")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "11 None" in done.stdout
-    assert done.stdout.count("holds") == 2
+    status, out, err = specs("conform", "kernel:StreamWrapper", "--rules", "11,12", "--examples", 5)
+    assert (status, err) == (0, "")
+    assert "11 None" in out
+    assert out.count("holds") == 2
 
 
-def test_command_violated() -> None:
+def test_command_violated(specs: Any) -> None:
     """Status 1, and the smallest program with what was expected and observed."""
-    done = command("tests.kits.broken:NoneEnds", "--rules", "11")
-    assert done.returncode == 1
-    assert "rule 11 (None) violated, seen in 3 of 3 runs of:" in done.stdout
-    assert "source:  [None], over and over" in done.stdout
-    assert "expected: batch None\nobserved: end" in done.stdout
+    status, out, _ = specs("conform", "tests.kits.broken:NoneEnds", "--rules", 11)
+    assert status == 1
+    assert "rule 11 (None) violated, seen in 2 of 2 runs of:" in out
+    assert "source:  [None], over and over" in out
+    assert "expected: batch None\nobserved: end" in out
 
 
-def test_command_not_applicable() -> None:
+def test_command_not_applicable(specs: Any) -> None:
     """What does not apply is said, and is no violation."""
-    done = command("tests.kits.odd:Ungated", "--rules", "5,11", "--examples", "5")
-    assert done.returncode == 0
-    assert "not applicable: no gate" in done.stdout
+    status, out, _ = specs("conform", "tests.kits.odd:Ungated", "--rules", "5,11", "--examples", 5)
+    assert status == 0
+    assert "not applicable: no gate" in out
 
 
 @pytest.mark.parametrize(
@@ -249,20 +242,19 @@ def test_command_not_applicable() -> None:
         (["kernel:StreamWrapper", "--examples", "0"], "--examples.*'0'"),
     ],
 )
-def test_command_cannot_run(arguments: list[str], told: str) -> None:
+def test_command_cannot_run(arguments: list[str], told: str, specs: Any) -> None:
     """Status 2, and what is wrong with which argument."""
-    done = command(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert re.search(told, done.stderr), done.stderr
+    status, out, err = specs("conform", *arguments)
+    assert (status, out) == (2, "")
+    assert re.search(told, err), err
 
 
 def test_command_without_the_extra() -> None:
     """Status 2, and what to install."""
-    done = command("kernel:StreamWrapper", code="import sys; sys.modules['rich'] = None")
+    code = "import sys; sys.modules['rich'] = None; import specs.__main__"
+    done = python("-c", code)
     assert done.returncode == 2
-    assert "rich is missing" in done.stderr
-    assert "pip install 'stream-kernel[specs]'" in done.stderr
+    assert done.stderr == "rich is missing: pip install 'stream-kernel[specs]'\n"
 
 
 # The base class.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from specs import pages
-from specs.__main__ import main
 from specs.conform.judges import Finding
 from specs.conform.peers import PAGE, PART, PEERS, Found, Peer, summary
 from specs.conform.programs import Program, Step
@@ -56,9 +55,7 @@ def test_the_page_agrees_with_itself() -> None:
     assert {(peer, int(rule)) for peer, rule in listed} == violated
 
 
-def test_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, specs: Any) -> None:
     """What is installed is run, what is not is named, and the page is written if asked for."""
     page = tmp_path / "page.md"
     page.write_text(f"<!-- {PART} -->\n<!-- end of {PART} -->", encoding="utf-8")
@@ -67,17 +64,15 @@ def test_command(
     broken = Peer("nobody", "specs.conform.adapters:Nobody")
     absent = Peer("absent", "specs.conform.adapters:Grain", "there-is-no-such-package")
     monkeypatch.setattr("specs.conform.PEERS", (found, broken, absent))
-    words = "specs", "conform", "--peers", "--write", "--rules", "11", "--examples", "8"
-    monkeypatch.setattr(sys, "argv", [*words])
-    assert main() == 0
-    printed = capsys.readouterr().out
+    words = "conform", "--peers", "--write", "--rules", "11", "--examples", "8"
+    status, printed, _ = specs(*words)
+    assert status == 0
     assert "Not run: absent (not installed)." in printed
     assert re.search(r"Not run: nobody \(.*Nobody", printed)
     assert f"| {found.name} | 11 | [array]; 1, -1; next | batch array; ValueError" in printed
     assert printed.strip() in page.read_text(encoding="utf-8")
 
 
-def test_a_class_or_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_or_peers(specs: Any) -> None:
     """One of the two has to be named."""
-    monkeypatch.setattr(sys, "argv", ["specs", "conform"])
-    assert main() == 2
+    assert specs("conform").status == 2

@@ -7,18 +7,28 @@ import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from specs.source import Report, check_source
+from specs.source import Finding, Report, check_source
 
 
 def kinds(report: Report) -> list[str]:
     """The kinds of what was found."""
     return [finding.kind for finding in report.findings]
+
+
+def found(stream_fn: Any, what: str, *told: str, **options: Any) -> Finding:
+    """The only finding of the check: its kind, where that is, and some of its words."""
+    (finding,) = check_source(stream_fn, **options).findings
+    assert f"{finding.kind} ({finding.where})" == what
+    for words in told:
+        assert words in finding.message
+    return finding
 
 
 @dataclass
@@ -36,14 +46,9 @@ class Tensor:
     def without(self, need: str) -> Tensor:
         return Tensor(self.values, tuple(n for n in self.needs if n != need))
 
-    def detach(self) -> Tensor:
-        return self.without("detach")
-
-    def cpu(self) -> Tensor:
-        return self.without("cpu")
-
-    def float(self) -> Tensor:
-        return self.without("float")
+    detach = partialmethod(without, "detach")
+    cpu = partialmethod(without, "cpu")
+    float = partialmethod(without, "float")
 
     def __array__(self) -> Any:
         assert "detach" not in self.needs
@@ -102,10 +107,12 @@ CHANGED: dict[str, tuple[Any, Callable[[Any, int], object]]] = {
 @pytest.mark.parametrize("part", CHANGED)
 def test_changed(part: str) -> None:
     """A batch that the source changes later is found, with the part; a copy is not accused."""
-    (finding,) = check_source(source(*CHANGED[part], copied=False)).findings
-    assert (finding.kind, finding.where) == ("changed", "pass 1, batch 0")
-    assert f"when batch 1 of pass 1 was pulled: {part} has other contents" in finding.message
-    assert "the very same object" in finding.message
+    found(
+        source(*CHANGED[part], copied=False),
+        "changed (pass 1, batch 0)",
+        f"when batch 1 of pass 1 was pulled: {part} has other contents",
+        "the very same object",
+    )
     assert check_source(source(*CHANGED[part], copied=True)).ok
 
 
@@ -118,8 +125,7 @@ def test_changed_view_of_a_mapped_file(tmp_path: Path) -> None:
             rows[0] += 1
             yield row.copy() if copied else row
 
-    (finding,) = check_source(lambda: stream(False)).findings
-    assert (finding.kind, finding.where) == ("changed", "pass 1, batch 0")
+    finding = found(lambda: stream(False), "changed (pass 1, batch 0)")
     assert "the very same object" not in finding.message
     assert check_source(lambda: stream(True)).ok
 
@@ -140,9 +146,8 @@ def ring(size: int) -> Any:
 @pytest.mark.parametrize("buffer_size", [1, 2, 7])
 def test_window(buffer_size: int) -> None:
     """A batch may be overwritten once it cannot wait any more, and not one pull before."""
-    report = check_source(ring(buffer_size), buffer_size=buffer_size)
-    (finding,) = report.findings
-    assert f"yielding it, when batch {buffer_size} of pass 1 was pulled: " in finding.message
+    told = f"yielding it, when batch {buffer_size} of pass 1 was pulled: "
+    found(ring(buffer_size), "changed (pass 1, batch 0)", told, buffer_size=buffer_size)
     assert check_source(ring(buffer_size + 1), buffer_size=buffer_size).ok
 
 
@@ -155,9 +160,12 @@ def test_changed_late_in_a_pass(size: int, last: int) -> None:
             yield bytearray([number])
         yield from ring(size)()
 
-    (finding,) = check_source(stream, buffer_size=4).findings
-    assert (finding.kind, finding.where) == ("changed", "pass 1, batch 100")
-    assert f"when batch {last} of pass 1 was pulled: " in finding.message
+    finding = found(
+        stream,
+        "changed (pass 1, batch 100)",
+        f"when batch {last} of pass 1 was pulled: ",
+        buffer_size=4,
+    )
     assert ("or later" in finding.message) == (size > 1)
     assert check_source(ring(5), buffer_size=4).ok
 
@@ -170,9 +178,13 @@ def test_changed_just_before_a_pass_is_left() -> None:
             yield bytearray([number])
         yield from ring(size)()
 
-    (finding,) = check_source(lambda: stream(2), buffer_size=4, batches=103).findings
-    assert (finding.kind, finding.where) == ("changed", "pass 1, batch 100")
-    assert "at the latest when pass 1 was left: " in finding.message
+    found(
+        lambda: stream(2),
+        "changed (pass 1, batch 100)",
+        "at the latest when pass 1 was left: ",
+        buffer_size=4,
+        batches=103,
+    )
     assert check_source(lambda: stream(5), buffer_size=4, batches=103).ok
 
 
@@ -187,9 +199,7 @@ def test_changed_between_passes() -> None:
     def copied() -> Iterator[Any]:
         return iter(random.permutation(images).reshape(10, 2))
 
-    (finding,) = check_source(in_place, shuffled=True).findings
-    assert (finding.kind, finding.where) == ("changed", "pass 1, batch 0")
-    assert "when pass 2 was begun" in finding.message
+    found(in_place, "changed (pass 1, batch 0)", "when pass 2 was begun", shuffled=True)
     assert check_source(copied, shuffled=True).ok
 
 
@@ -202,8 +212,8 @@ def test_changed_at_the_end() -> None:
         if clear:
             batch.clear()
 
-    (finding,) = check_source(lambda: stream(clear=True)).findings
-    assert "when pass 1 ended: [0] is missing, [1] is missing." in finding.message
+    told = "when pass 1 ended: [0] is missing, [1] is missing."
+    found(lambda: stream(clear=True), "changed (pass 1, batch 0)", told)
     assert check_source(lambda: stream(clear=False)).ok
 
 
@@ -215,8 +225,8 @@ def test_no_longer_readable() -> None:
             with memoryview(bytes([number])) as view:
                 yield view if release else bytes(view)
 
-    (finding,) = check_source(lambda: stream(release=True)).findings
-    assert "can no longer be read (ValueError" in finding.message
+    told = "can no longer be read (ValueError"
+    found(lambda: stream(release=True), "changed (pass 1, batch 0)", told)
     assert check_source(lambda: stream(release=False)).ok
 
 
@@ -263,10 +273,10 @@ def test_a_left_pass_is_closed_before_the_next() -> None:
 def test_not_compared() -> None:
     """What cannot be compared is said, with the reason, and not taken for equal."""
     for batch in (threading.Lock(), lambda: 0, iter([1])):
-        (finding,) = check_source(lambda batch=batch: [{"ok": 1, "odd": batch}]).findings
-        assert (finding.kind, finding.where) == ("not compared", "pass 1, batch 0")
+        batches = [{"ok": 1, "odd": batch}]
+        told = "cannot be compared: TypeError: "
+        finding = found(lambda of=batches: of, "not compared (pass 1, batch 0)", told)
         assert finding.message.startswith("['odd'] (")
-        assert "cannot be compared: TypeError: " in finding.message
         assert finding.message.endswith("is not known.")
     assert check_source(lambda: [{"ok": 1, "odd": [len, Example]}]).ok
 

@@ -14,7 +14,7 @@ import pytest
 
 from specs.source import check_source
 
-from .test_source import kinds
+from .test_source import found, kinds
 
 # Passes.
 
@@ -39,13 +39,8 @@ def test_restart() -> None:
     assert "the iterator of the pass before" in finding.message
     assert check_source(lambda: iter([1, 2, 3])).ok
     assert check_source(lambda: Loader([1, 2, 3])).ok
-
-
-def test_restart_of_another_iterator() -> None:
-    """A second pass that is empty is found, though its iterator is another one."""
-    spent = iter([1, 2, 3])
-    (finding,) = check_source(lambda: (n for n in spent)).findings
-    assert (finding.kind, finding.where) == ("restart", "pass 2")
+    spent = iter([1, 2, 3])  # behind another iterator each time, of which the second has nothing
+    finding = found(lambda: (n for n in spent), "restart (pass 2)")
     assert "the iterator of the pass before" not in finding.message
 
 
@@ -53,23 +48,27 @@ def test_restart_of_another_iterator() -> None:
 def test_restart_of_an_endless_pass(endless: Callable[[], Any]) -> None:
     """Passes that are too long to read are known to be the same iterator all the same."""
     going = endless()
-    (finding,) = check_source(lambda: going, batches=10).findings
-    assert (finding.kind, finding.where) == ("restart", "pass 2, batch 0")
+    found(lambda: going, "restart (pass 2, batch 0)", batches=10)
     assert check_source(endless, batches=10).ok
+
+
+class Rewound:
+    """An object that is its own iterator, which iter() takes back to a start."""
+
+    def __init__(self, begin: Callable[[], Any]) -> None:
+        self.begin = begin
+
+    def __iter__(self) -> Rewound:
+        self.items = iter(self.begin())
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.items)
 
 
 def test_one_iterator_that_begins_anew() -> None:
     """An object that is its own iterator is sound if iter() takes it back to the start."""
-
-    class Rewound:
-        def __iter__(self) -> Rewound:
-            self.items = iter(range(5))
-            return self
-
-        def __next__(self) -> int:
-            return next(self.items)
-
-    rewound = Rewound()
+    rewound = Rewound(lambda: range(5))
     assert check_source(lambda: rewound).ok
     assert check_source(lambda: rewound, batches=3).ok
 
@@ -77,16 +76,7 @@ def test_one_iterator_that_begins_anew() -> None:
 def test_differing_is_not_restarting() -> None:
     """Passes that differ are not taken for one that goes on, be they long or of one iterator."""
     random = np.random.default_rng(0)
-
-    class Rewound:
-        def __iter__(self) -> Rewound:
-            self.items = iter(random.permutation(50))
-            return self
-
-        def __next__(self) -> Any:
-            return next(self.items)
-
-    rewound = Rewound()
+    rewound = Rewound(lambda: random.permutation(50))
     assert kinds(check_source(lambda: rewound)) == ["order"]
     assert kinds(check_source(lambda: random.permutation(50), batches=10)) == ["contents"]
 
@@ -114,9 +104,8 @@ def test_not_iterable() -> None:
 
 def test_empty() -> None:
     """A source without batches is found; one of a single batch is not accused."""
-    report = check_source(list)
-    assert [(f.kind, f.where) for f in report.findings] == [("empty", "pass 1")]
-    assert report.passes == 3
+    found(list, "empty (pass 1)")
+    assert check_source(list).passes == 3
     assert check_source(lambda: [0]).ok
 
 
@@ -143,24 +132,21 @@ def passes(*lists: Any) -> Callable[[], Any]:
 )
 def test_passes_differ(lists: Any, kind: str, where: str, told: str) -> None:
     """Passes that differ are found, with the first place and with how they differ."""
-    (finding,) = check_source(passes(*lists)).findings
-    assert (finding.kind, finding.where) == (kind, where)
-    assert told in finding.message
+    found(passes(*lists), f"{kind} ({where})", told)
     assert check_source(passes(lists[0])).ok
 
 
 def test_a_shorter_pass_than_was_read() -> None:
     """A pass that ends before the bound, where the first did not, is found."""
-    (finding,) = check_source(passes([1, 2, 3, 4], [1, 2]), batches=3).findings
-    assert "pass 1 has at least 3 batches, pass 2 has 2." in finding.message
+    told = "pass 1 has at least 3 batches, pass 2 has 2."
+    found(passes([1, 2, 3, 4], [1, 2]), "length (pass 2)", told, batches=3)
 
 
 def test_shapes_differ() -> None:
     """An array of another shape or type is told as that."""
     lists = [np.zeros((2, 3))], [np.zeros((2, 4), dtype=np.float32)]
-    (finding,) = check_source(passes(*lists)).findings
     told = "(ndarray of float32 of shape (2, 4)) was ndarray of float64 of shape (2, 3)"
-    assert told in finding.message
+    found(passes(*lists), "contents (pass 2, batch 0)", told)
 
 
 def test_shuffled() -> None:
@@ -225,10 +211,8 @@ def test_error_in_a_pull() -> None:
 def test_error_at_the_second_time() -> None:
     """A function that can be called only once is found; so are errors that are no Exceptions."""
     once = iter([[1, 2]])
-    (finding,) = check_source(lambda: next(once)).findings
-    assert (finding.kind, finding.where) == ("error", "pass 2, stream_fn()")
-    (finding,) = check_source(lambda: failing(error=SystemExit(3))).findings
-    assert "SystemExit: 3" in finding.message
+    found(lambda: next(once), "error (pass 2, stream_fn())")
+    found(lambda: failing(error=SystemExit(3)), "error (pass 1, batch 0)", "SystemExit: 3")
 
 
 def test_keyboard_interrupt() -> None:
@@ -258,8 +242,7 @@ def test_resumes() -> None:
             return self.left
 
     again = Again()
-    (finding,) = check_source(lambda: again).findings
-    assert (finding.kind, finding.where) == ("resumes", "pass 3, after batch 2")
+    found(lambda: again, "resumes (pass 3, after batch 2)")
     assert kinds(check_source(Again)) == ["resumes"]
 
 
@@ -303,9 +286,7 @@ def rows_of_sqlite(**options: Any) -> Callable[[], Iterator[Any]]:
 def test_thread() -> None:
     """A reader that is bound to a thread is found every time; one that is not, is not accused."""
     for _ in range(20):
-        (finding,) = check_source(rows_of_sqlite()).findings
-        assert (finding.kind, finding.where) == ("thread", "pass 3, batch 1")
-        assert "ProgrammingError" in finding.message
+        finding = found(rows_of_sqlite(), "thread (pass 3, batch 1)", "ProgrammingError")
         assert isinstance(finding.error, sqlite3.ProgrammingError)
     assert check_source(rows_of_sqlite(check_same_thread=False)).ok
     del finding
@@ -315,16 +296,14 @@ def test_thread() -> None:
 def test_thread_of_the_caller() -> None:
     """A connection made before the check, by the caller, is found as well."""
     connection = sqlite3.connect(":memory:")
-    (finding,) = check_source(lambda: connection.execute("select 1")).findings
-    assert (finding.kind, finding.where) == ("thread", "pass 3, stream_fn()")
+    found(lambda: connection.execute("select 1"), "thread (pass 3, stream_fn())")
     connection.close()
 
 
 def test_error_that_is_not_of_the_threads() -> None:
     """A source that fails at the third pass and the fourth is not bound to a thread."""
     three = iter([[1], [1]])
-    report = check_source(lambda: next(three))
-    assert [(f.kind, f.where) for f in report.findings] == [("error", "pass 4, stream_fn()")]
+    found(lambda: next(three), "error (pass 4, stream_fn())")
 
 
 def test_two_threads_in_turn() -> None:

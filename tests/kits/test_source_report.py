@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from specs.__main__ import main
 from specs.source import check_source
 
 from .test_source import Plain, kinds
@@ -80,18 +78,7 @@ def test_bad_arguments(argument: str) -> None:
 # The command.
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """The exit status of `python -m specs source` with these words."""
-    monkeypatch.setattr(sys, "argv", ["specs", "source", *words])
-    try:
-        return main()
-    except SystemExit as exited:
-        return int(exited.code or 0)
-
-
-def test_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: Any) -> None:
     """The command says what it found, and what it could not do."""
     (tmp_path / "my_data.py").write_text(
         "import random\n"
@@ -103,13 +90,13 @@ def test_command(
     (tmp_path / "my_broken_data.py").write_text("1 / 0")
     (tmp_path / "my_script.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
-    assert command(monkeypatch, "my_data:Data.good", "--batches", "2", "--buffer-size", "1") == 0
-    assert "nothing found" in capsys.readouterr().out
-    assert command(monkeypatch, "my_data:Data.random") == 1
-    assert command(monkeypatch, "my_data:Data.random", "--shuffled") == 0
-    capsys.readouterr()
-    assert command(monkeypatch, "my_data:bad") == 1
-    shown = capsys.readouterr().out
+    good = specs("source", "my_data:Data.good", "--batches", 2, "--buffer-size", 1)
+    assert good.status == 0
+    assert "nothing found" in good.out
+    assert specs("source", "my_data:Data.random").status == 1
+    assert specs("source", "my_data:Data.random", "--shuffled").status == 0
+    status, shown, _ = specs("source", "my_data:bad")
+    assert status == 1
     assert "1. error (pass 1, stream_fn())" in shown
     assert "def bad(): 1 / 0" in shown
     for words, told in [
@@ -123,5 +110,6 @@ def test_command(
             "argument --batches: must be a number from 1 on, not '0'",
         ),
     ]:
-        assert command(monkeypatch, *words) == 2
-        assert told in capsys.readouterr().err
+        status, _, err = specs("source", *words)
+        assert status == 2
+        assert told in err

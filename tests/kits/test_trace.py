@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,10 +13,9 @@ import pytest
 
 from kernel.machine import INITIAL, Die, Disallow, Fail, Leave, Limits, Variables
 from specs import tlc, trace
-from specs.__main__ import main
 from specs.trace import judging, ordering
 from specs.trace.judging import Verdict, module
-from specs.trace.lines import Line, read_line, read_trace
+from specs.trace.lines import read_trace
 
 from ..conftest import Once
 from ..support import models, traces
@@ -190,21 +188,9 @@ def test_no_verdict_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 # The order of the lines.
 
 
-def read(lines: Lines) -> list[Line]:
-    """The lines of the actions."""
-    return [read_line(json.loads(json.dumps(line))) for line in lines[1:]]
-
-
-def as_found(lines: Lines) -> Lines:
-    """The lines in the order that is found."""
-    limits = traces.sizes(lines[0])
-    rest = lines[1:]
-    return [lines[0], *(rest[place] for place in ordering.order(limits, read(lines)))]
-
-
 def test_order_of_a_sound_file_stays() -> None:
     """What the machine accepts as it is stays as it is."""
-    lines = read(CASES["all recorded"])
+    lines = traces.actions(CASES["all recorded"])
     assert ordering.order(Limits(2, 3), lines) == list(range(len(lines)))
 
 
@@ -216,7 +202,7 @@ def test_late_lines_are_put_in_order(seed: int) -> None:
     """
     limits = SIZES[seed % len(SIZES)]
     walk = traces.late(traces.walk(limits, 300, seed, recorded=0.0), seed)
-    found = as_found(walk)
+    found = traces.ordered(walk)
     assert traces.judge(walk)[0] > 0
     assert traces.judge(found)[0] == 0
     for thread in {step["thread"] for step in walk[1:]}:
@@ -235,12 +221,12 @@ def test_line_comes_no_earlier_than_its_thread_allows() -> None:
     enter, pull = thread("main", "Allow", "Enter"), thread("worker", "Start", "Fetch")
     head = traces.header(Limits(2, 3))
     late = [head, pull[0], enter[0], pull[1], enter[1]]
-    found = [step["action"] for step in as_found(late)[1:]]
+    found = [step["action"] for step in traces.ordered(late)[1:]]
     assert found == ["Start", "Allow", "Enter", "Fetch"]
     never = [head, pull[0], pull[1], *enter]
-    found = [step["action"] for step in as_found(never)[1:]]
+    found = [step["action"] for step in traces.ordered(never)[1:]]
     assert found == ["Start", "Allow", "Fetch", "Enter"]
-    assert traces.judge(as_found(never))[0] == 4
+    assert traces.judge(traces.ordered(never))[0] == 4
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -248,7 +234,7 @@ def test_no_order_is_found_for_a_forged_file(seed: int) -> None:
     """A run in which `with` is left and never entered is refused in any order, and stays whole."""
     walk = traces.late(traces.walk(Limits(2, 3), 200, seed, recorded=0.0), seed)
     forged = [step for step in walk if step.get("action") != "Enter"]
-    found = as_found(forged)
+    found = traces.ordered(forged)
     assert sorted(map(str, found)) == sorted(map(str, forged))
     assert traces.judge(found)[0] > 0
 
@@ -267,7 +253,7 @@ def test_long_file_is_put_in_order_in_linear_time() -> None:
     limits = Limits(3, 7)
     lines = traces.late(traces.walk(limits, 30_000, 7, recorded=0.0), 7)
     began = time.perf_counter()
-    found = as_found(lines)
+    found = traces.ordered(lines)
     assert time.perf_counter() - began < 3
     assert traces.judge(found)[0] == 0
 
@@ -286,23 +272,16 @@ def test_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
 # The command.
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> int:
-    """The exit status of `python -m specs --jobs 2 trace` with these files."""
-    monkeypatch.setattr(sys, "argv", ["specs", "--jobs", "2", "trace", *map(str, paths)])
-    return main()
-
-
-def test_command_tells_of_each_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_tells_of_each_file(tmp_path: Path, specs: Any) -> None:
     """Each file has a summary, in the order in which they are named; the worst is the status."""
     sound = write(tmp_path / "sound.jsonl", EXAMPLE)
     forged = write(tmp_path / "forged.jsonl", EXAMPLE[:3] + EXAMPLE[4:])
     cut = tmp_path / "cut.jsonl"
     cut.write_text(traces.text(EXAMPLE)[:-5])
-    assert command(monkeypatch, sound, forged) == 1
-    assert command(monkeypatch, cut, tmp_path / "none.jsonl") == 2
-    shown = capsys.readouterr().out.replace(f"{tmp_path}/", "")
+    some = specs("--jobs", 2, "trace", sound, forged)
+    others = specs("--jobs", 2, "trace", cut, tmp_path / "none.jsonl")
+    assert (some.status, others.status) == (1, 2)
+    shown = (some.out + others.out).replace(f"{tmp_path}/", "")
     assert re.sub(r"\d+\.\d s", "1.0 s", shown) == TOLD
 
 
@@ -318,11 +297,10 @@ none.jsonl: cannot be read: No such file or directory
 """
 
 
-def test_malformed_bytes_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_malformed_bytes_are_refused(tmp_path: Path, specs: Any) -> None:
     """What is no text is told as such, with the exit status of what cannot be read."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(json.dumps(EXAMPLE[0]).encode() + b'\n{"action": "\xff"}\n')
-    assert command(monkeypatch, path) == 2
-    assert capsys.readouterr().out.endswith("run.jsonl: line 2: not UTF-8 at byte 13\n")
+    status, out, _ = specs("trace", path)
+    assert status == 2
+    assert out.endswith("run.jsonl: line 2: not UTF-8 at byte 13\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from typing import Any
 
 import pytest
 import z3
@@ -12,7 +13,6 @@ from rich.console import Console
 
 from kernel import machine
 from kernel.machine import ACTIONS, Action, Limits, State, Variables
-from specs.__main__ import main
 from specs.history import Now
 from specs.proof import report
 from specs.proof.laws import FAIRNESS, HELPERS, LEMMAS, MEASURES, Refines, helps
@@ -253,23 +253,14 @@ def test_forged_counterexamples() -> None:
 # The command.
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """The exit status of `python -m specs prove` with these words."""
-    monkeypatch.setattr(sys, "argv", ["specs", "prove", *words])
-    try:
-        return main()
-    except SystemExit as exited:
-        return int(exited.code or 0)
-
-
-def test_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(monkeypatch: pytest.MonkeyPatch, specs: Any) -> None:
     """It says what is proved, and lists the lemma."""
     names = ["StopPullsNothing", "StopPreserves", "StopEnds"]
     told = [Verdict(Obligation(n, "Halt", z3.BoolVal(False), ACTIONS), {Z3: PROVED}) for n in names]
     monkeypatch.setattr(report, "prove", lambda *_: told)
     monkeypatch.setattr(report, "instances", lambda *_: {})
-    assert command(monkeypatch, "--only", "Stop*", "--solver", "z3") == 0
-    shown = capsys.readouterr().out
+    status, shown, _ = specs("prove", "--only", "Stop*", "--solver", "z3")
+    assert status == 0
     rows = re.findall(r"^│(\w+).* ok ", shown, re.MULTILINE)
     assert rows == names
     assert "Lemma OwnPullIsFirst: A caller pulls" in shown
@@ -287,16 +278,13 @@ def test_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     ],
 )
 def test_command_that_cannot_run(
-    words: list[str],
-    without: str,
-    complaint: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], without: str, complaint: str, monkeypatch: pytest.MonkeyPatch, specs: Any
 ) -> None:
     """It says what is wrong, with status 2."""
     monkeypatch.setitem(sys.modules, without, None)
-    assert command(monkeypatch, *words) == 2
-    assert complaint in capsys.readouterr().err
+    status, _, err = specs("prove", *words)
+    assert status == 2
+    assert complaint in err
 
 
 def test_command_without_z3() -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 from kernel.machine import ACTIONS, INITIAL, Limits, State
 from specs import tlc
-from specs.__main__ import main
 from specs.graph import Edge, explore, limits_of, read_dump, read_initial
 from specs.report.command import swimlane
 from specs.tlc import TLA, ModelError, ToolsMissing, check, distributed, read_model
@@ -113,7 +112,7 @@ def test_command_shows_expected_counterexamples_and_exits_with_zero() -> None:
 
 
 def test_command_fails_if_counts_differ(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: Any
 ) -> None:
     """A model whose counts changed is not as expected, although nothing is violated."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
@@ -122,24 +121,23 @@ def test_command_fails_if_counts_differ(
     changed = config.read_text().replace(f"{model.distinct} distinct", "7 distinct")
     config.write_text(changed)
     monkeypatch.setattr(tlc, "TLA", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["specs", "--only", "Stream_E1_C0"])
-    assert main() == 1
-    shown = capsys.readouterr().out
+    status, shown, _ = specs("--only", "Stream_E1_C0")
+    assert status == 1
     assert f"but found states: {model.generated} generated, {model.distinct} distinct" in shown
     assert "0 as expected, 1 differing" in shown
 
 
 def test_command_prints_an_unexpected_counterexample(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: Any
 ) -> None:
     """What differs is shown step by step, in a column for each thread."""
     shutil.copytree(TLA, tmp_path, dirs_exist_ok=True)
     config = tmp_path / "nonproperties" / "NonProperties_StopDrains.cfg"
     config.write_text(config.read_text().replace("expect: violates StopDrains", "expect: holds"))
     monkeypatch.setattr(tlc, "TLA", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["specs", "--only", "NonProperties_StopDrains"])
-    assert main() == 1
-    shown = " ".join(capsys.readouterr().out.split())
+    status, out, _ = specs("--only", "NonProperties_StopDrains")
+    assert status == 1
+    shown = " ".join(out.split())
     assert "expected that it holds, but it violates StopDrains" in shown
     assert re.search(r"Callers Worker .* \d Start .* \d Enter .* 7 Leave ", shown)
 
@@ -168,14 +166,14 @@ def test_command_fails_if_a_defect_of_the_seed_is_not_found(
     found: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    specs: Any,
 ) -> None:
     """A model of the seed without its defect, or with another, is not as expected."""
     models.edit(tmp_path, "SeedThread", (broken, mended))
     monkeypatch.setattr(tlc, "TLA", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["specs", "--only", name])
-    assert main() == 1
-    assert found in " ".join(capsys.readouterr().out.split())
+    status, out, _ = specs("--only", name)
+    assert status == 1
+    assert found in " ".join(out.split())
 
 
 def test_every_protocol_error_of_the_seed_has_a_model() -> None:
@@ -294,8 +292,7 @@ def test_what_workers_can_find() -> None:
         assert ("PROPERTIES" in kept) == (name != "Seed_4_EmptySource")
 
 
-def test_distributed_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_distributed_command(specs: Any) -> None:
     """The command checks what workers can, and leaves out the rest."""
     only = "--only", "Seed_4_EmptySource", "--only", "Stream_E0_C0"
-    monkeypatch.setattr(sys, "argv", ["specs", "--distributed", "--workers", "1", *only])
-    assert main() == 0
+    assert specs("--distributed", "--workers", 1, *only).status == 0

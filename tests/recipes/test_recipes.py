@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from ..support.processes import python
 
 HERE = Path(__file__).parent
 PAGES = sorted(page for page in HERE.glob("*.md") if page.name != "README.md")
@@ -37,15 +36,9 @@ def test_page_runs(page: Path) -> None:
             metadata.version(package)
         except metadata.PackageNotFoundError:
             pytest.skip(f"not installed: {package}")
-    done = subprocess.run(
-        [sys.executable, "-m", "doctest", "-o", "ELLIPSIS", "-o", "FAIL_FAST", str(page)],
-        cwd=HERE.parents[1],
-        env={**os.environ, **QUIET, "PYTHONPATH": str(HERE.parents[1])},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=380,
-    )
+    root = HERE.parents[1]
+    words = "-m", "doctest", "-o", "ELLIPSIS", "-o", "FAIL_FAST", str(page)
+    done = python(*words, timeout=380, folder=root, **QUIET, PYTHONPATH=str(root))
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 

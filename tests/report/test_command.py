@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from specs.__main__ import main
 from specs.conform import Verdict
 from specs.conform.rules import RULES
 from specs.report import Leaves, Move, from_schedule, terminal
@@ -66,24 +65,16 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[Model]:
     return found
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """The command with these words."""
-    monkeypatch.setattr(sys, "argv", ["specs", *map(str, words)])
-    return main()
-
-
 def test_command_writes_the_page(
-    few: list[Model],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    few: list[Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: Any
 ) -> None:
     """With the graph that was asked for, a violation that was asked for, and the seed's."""
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     page = tmp_path / "out.html"
-    words = ["report", "--open", "--model", "E0_C0", "--violation", "NonProperties_*", page]
-    assert run(monkeypatch, *words) == 0
+    words = "report", "--open", "--model", "E0_C0", "--violation", "NonProperties_*", page
+    status, out, _ = specs(*words)
+    assert status == 0
     html = page.read_text(encoding="utf-8")
     assert re.findall(r'data-name="(\w+)"', html) == [
         "NonProperties_StopDrains",
@@ -92,7 +83,7 @@ def test_command_writes_the_page(
     assert "Stream_E0_C0" in html
     assert str(tmp_path) not in html, "where it was written is nobody's business"
     assert opened == [page.as_uri()]
-    assert "2 runs" in capsys.readouterr().out
+    assert "2 runs" in out
 
 
 @pytest.mark.parametrize(
@@ -105,28 +96,23 @@ def test_command_writes_the_page(
     ],
 )
 def test_command_says_what_it_cannot_show(
-    words: list[str],
-    told: str,
-    few: list[Model],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], told: str, few: list[Model], tmp_path: Path, specs: Any
 ) -> None:
     """What is not there is an error, that names it."""
     few[:] = [model for model in few if model.module != "Seed"]
     model = [] if "--model" in words else ["--model", "E0_C0"]
-    assert run(monkeypatch, "report", *model, *words, tmp_path / "out.html") == 2
-    assert told in capsys.readouterr().err
+    status, _, err = specs("report", *model, *words, tmp_path / "out.html")
+    assert status == 2
+    assert told in err
 
 
-def test_conform_writes_a_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_conform_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: Any) -> None:
     """`conform --html` writes what it prints."""
     monkeypatch.setattr("specs.conform.verdicts", lambda *_: iter([Verdict(RULES[3], 5)]))
     page = tmp_path / "out.html"
-    assert run(monkeypatch, "conform", "a:B", "--html", page) == 0
+    status, out, _ = specs("conform", "a:B", "--html", page)
+    assert status == 0
     html = page.read_text(encoding="utf-8")
     assert "No rule is violated." in html
     assert RULES[3].name in html
-    assert RULES[3].name in capsys.readouterr().out
+    assert RULES[3].name in out

@@ -32,7 +32,7 @@ def searched(console: Console, program: Program, bound: Bound, recorded: bool) -
     progress = Progress(*columns, console=console, transient=True)
     started = time.perf_counter()
     with ExitStack() as shown, shell() as stage:
-        searching = Search(program, bound, stage, recorded)
+        searching = Search(program, bound, stage, recorded=recorded)
         task = None
         while searching.advance(50):
             if task is None and time.perf_counter() > started + PATIENCE:

@@ -78,10 +78,8 @@ class Result:
     executions: int = 0
     left_out: int = 0  # of these, how many were given up, as others show the same
     unfair: int = 0  # or as somebody who could go on never did, while another went round and round
-    steps: int = 0
     seconds: float = 0.0
     found: Found | None = None  # one of the shortest that fail
-    complete: bool = True
     outcomes: set[object] = field(default_factory=set)
 
 
@@ -93,14 +91,11 @@ class Search:
         program: Program,
         bound: Bound,
         stage: Shell,
-        recorded: bool = False,
-        written: bool = False,
         reduced: bool = True,
         outcome: Callable[[Run], object] | None = None,
+        **options: bool,
     ) -> None:
-        self.begin = partial(
-            Run, program, stage, everywhere=True, recorded=recorded, written=written
-        )
+        self.begin = partial(Run, program, stage, everywhere=True, **options)
         self.reduced = reduced
         self.outcome = outcome
         self.result = Result(bound)
@@ -125,7 +120,6 @@ class Search:
             if collecting:
                 gc.enable()
             self.result.seconds += time.perf_counter() - started
-        self.result.complete = not self.todo
         return bool(self.todo)
 
     def is_idle(self, choice: Choice) -> bool:
@@ -163,7 +157,6 @@ class Search:
         finally:
             result.left_out += self.redundant
             result.unfair += self.run.unfair
-            result.steps += self.before
             self.control.close()
 
     def go_through(self, begin: Choice) -> None:
@@ -187,9 +180,10 @@ class Search:
                 self.scouted(begin, scouting, preempted, since, turns)
                 scouting = ""
             first, *others = turns
-            for other in reversed(others):
-                self.todo.append(self.choice(other))
-            self.spend(first)
+            self.todo += [
+                Choice((*self.turns, other), spent(self.left, other)) for other in reversed(others)
+            ]
+            self.left = spent(self.left, first)
             actor = self.take(actor, first)
 
     def scouted(
@@ -202,14 +196,6 @@ class Search:
             actors = self.control.actors
             looks = [(a.place, False) for a in actors if not a.ended and not a.ready()]
             begin.chain.seen[move] = begin.place, [*self.control.accesses[since:], *looks]
-
-    def choice(self, turn: Turn) -> Choice:
-        """That this comes next."""
-        left = self.left
-        return Choice((*self.turns, turn), spent(left, turn))
-
-    def spend(self, turn: Turn) -> None:
-        self.left = spent(self.left, turn)
 
     def take(self, before: Actor | None, turn: Turn, begin: Choice | None = None) -> Actor:
         """An actor's turn. Raises `Wrong`."""

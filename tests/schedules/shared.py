@@ -5,6 +5,7 @@ To touch one of these is a step of its own, as it is for the interpreter.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,8 +28,8 @@ WATCHED: dict[type, tuple[str, ...]] = {
 """Attributes that are written after their holder was made. A test says that these are all."""
 
 
-QUIET = ("reported",)
-"""Attributes that are written together with others: CPython lets nobody in between."""
+QUIET, QUIET_IN = ("reported",), ("give_up",)
+"""Attributes that are written with others, and functions which do that: CPython lets nobody in."""
 
 
 def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
@@ -36,12 +37,14 @@ def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
     place = f"{kind.__name__}.{name}"
 
     def get(holder: Any) -> Any:
-        control().touch(place, write=False)
+        quiet = sys._getframe(1).f_code.co_name in QUIET_IN
+        (control().note if quiet else control().touch)(place, write=False)
         return holder.__dict__[name]
 
     def put(holder: Any, value: Any) -> None:
         if name in holder.__dict__:  # else it is being made, and nobody else has it
-            (control().note if name in QUIET else control().touch)(place, write=True)
+            quiet = name in QUIET or sys._getframe(1).f_code.co_name in QUIET_IN
+            (control().note if quiet else control().touch)(place, write=True)
         holder.__dict__[name] = value
 
     return property(get, put)
@@ -153,6 +156,11 @@ class Deque(deque[Any]):
         item = super().__getitem__(place)
         super().__delitem__(place)
         self.changed(self, "taken", item)
+
+    def extend(self, items: Iterable[Any]) -> None:
+        """As giving up does it: one step with what it writes then."""
+        self.control.note(self.name, write=True)
+        super().extend(items)
 
     def append(self, item: Any) -> None:
         self.control.touch(self.name, write=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -106,6 +107,7 @@ class Shell:
         patch.setattr(run.Run, "first", first, raising=False)
         patch.setattr(core.Core, "did", self.hook())
         patch.setitem(ACTION, GIVE_UP, give_up)
+        patch.setattr(scope, "starmap", self.moved)
         patch.setattr(reset, "_give_up", self.around(reset._give_up))
 
     def begin(self, control: Control) -> None:
@@ -142,6 +144,12 @@ class Shell:
                     holder.__dict__[name] = container(self.control, place, value)
 
         return init
+
+    def moved(self, popleft: Any, _: object) -> Iterator[Any]:
+        """The batches of a buffer, which are moved to another in one step."""
+        self.control.note(popleft.__self__.name, write=True)
+        while True:
+            yield deque.popleft(popleft.__self__)
 
     def around(self, give_up: Callable[..., None]) -> Callable[..., None]:
         """What stands in for giving up."""

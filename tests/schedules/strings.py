@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .control import Actor
-from .programs import ANSWERS, PROGRAMS, Program
+from .programs import ANSWERS, PROGRAMS, Program, program
 from .schedules import Run, shell
-from .search import MOST, Turn
+from .search import MOST, Turn, number
 from .users import User, Wrong
 
 RECORDED = "@recorded"
@@ -26,42 +26,24 @@ class ScheduleError(ValueError):
 
 
 def program_of(name: str) -> Program:
-    """A standard program, or CAPACITY/EPOCH_SIZE/CALLS[/ANSWERS[/CALLS OF A SECOND USER]].
+    """A standard program, or one that is spelled as `programs.program` has it.
 
-    A capacity that ends in + is with lookahead. Calls and answers are separated by commas. A number
-    of calls stands for any, and so do answers that are left out. Raises `ScheduleError`.
+    A number of calls stands for any, and so do answers that are left out. Raises `ScheduleError`.
     """
     if name in PROGRAMS:
         return PROGRAMS[name]
-    parts = [*name.split("/"), "", ""]
-    lookahead = parts[0].endswith("+")
-    parts[0] = parts[0].removesuffix("+")
-    if not 5 <= len(parts) <= 7 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+    if not re.fullmatch(r"\d+!?\+?/\d+/[^/]+(/[^/]*){,2}", name):
         known = ", ".join(PROGRAMS)
         raise ScheduleError(f"{name!r} is no program: CAPACITY/EPOCH_SIZE/CALLS, or one of {known}")
-    answers = tuple(parts[3].split(",") if parts[3] else ())
-    for answer in answers:
-        if answer not in (*ANSWERS, "None"):
+    found = program(name)
+    for calls in (found.calls, found.other):
+        for call in () if isinstance(calls, int) else calls:
+            if not hasattr(User, f"call_{call}"):
+                raise ScheduleError(f"{call!r} in {name!r} is no call")
+    for answer in found.answers:
+        if answer not in (*ANSWERS, None):
             raise ScheduleError(f"{answer!r} in {name!r} is no answer, as {', '.join(ANSWERS)} are")
-    return Program(
-        int(parts[0]),
-        int(parts[1]),
-        calls_of(name, parts[2]),
-        tuple(None if answer == "None" else answer for answer in answers),
-        calls_of(name, parts[4]) if parts[4] else (),
-        lookahead,
-    )
-
-
-def calls_of(name: str, text: str) -> tuple[str, ...] | int:
-    """The calls in the name of a program. Raises `ScheduleError`."""
-    if text.isdecimal():
-        return int(text)
-    calls = tuple(text.split(","))
-    for call in calls:
-        if not hasattr(User, f"call_{call}"):
-            raise ScheduleError(f"{call!r} in {name!r} is no call")
-    return calls
+    return found
 
 
 def name_of(program: Program) -> str:
@@ -72,7 +54,8 @@ def name_of(program: Program) -> str:
     answers = [a if a in ANSWERS else "None" if a is None else "batch" for a in program.answers]
     parts = [program.calls, answers, program.other]
     words = [str(part) if isinstance(part, int) else ",".join(part) for part in parts]
-    capacity = f"{program.capacity}{'+' if program.lookahead else ''}"
+    marks = "!" * program.impatient + "+" * program.lookahead
+    capacity = f"{program.capacity}{marks}"
     return f"{capacity}/{program.epoch_size}/{'/'.join(words)}".rstrip("/")
 
 
@@ -159,20 +142,15 @@ def all_turns(run: Run, schedule: Schedule) -> Iterator[Turn]:
     actor = 0
     for turn in schedule.turns:
         yield turn
-        actor = number(turn)
+        actor = number(turn.move)
     for _ in range(MOST):
         moves = run.moves()
         if not moves:
             return
-        own = [move for move in moves if number(Turn(move)) == actor]
+        own = [move for move in moves if number(move) == actor]
         yield Turn((own or moves)[0])
-        actor = number(Turn((own or moves)[0]))
+        actor = number((own or moves)[0])
     raise Wrong("livelock", f"no end after {MOST} steps")
-
-
-def number(turn: Turn) -> int:
-    """The actor's."""
-    return int(re.split("[=!~]", turn.move)[0])
 
 
 def make(run: Run, turn: Turn) -> None:
@@ -181,7 +159,7 @@ def make(run: Run, turn: Turn) -> None:
     for _ in range(turn.steps):
         check(run, move)
         run.move(move)
-        move = str(number(turn))
+        move = str(number(turn.move))
 
 
 def check(run: Run, move: str) -> None:
@@ -193,7 +171,7 @@ def check(run: Run, move: str) -> None:
 
 def row(run: Run, turn: Turn, noted: int) -> Row:
     """What the turn did, which noted so many lines before."""
-    actor = run.control.actors[number(turn) - 1]
+    actor = run.control.actors[number(turn.move) - 1]
     user = next((n for n, user in enumerate(run.users, 1) if user.actor is actor), 0)
     call = run.users[user - 1].call if user else ""
     return Row(

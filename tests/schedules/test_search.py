@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -13,32 +11,24 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ..support.processes import python
 from . import repeats
 from .__main__ import search_all, show
-from .planted import FULL, HARMLESS, PLANTED, plant
-from .programs import PROGRAMS, Program
+from .planted import HARMLESS, PLANTED, plant
+from .programs import PROGRAMS
 from .schedules import Run, shell
-from .search import Bound, Found, Result, Search
+from .search import Bound, Result, Search
 from .strings import Schedule, ScheduleError, name_of, parse, play, program_of
 
 
-def search(program: str | Program, bound: Bound, **options: Any) -> Result:
-    """All schedules of the program within the bound."""
-    program = PROGRAMS[program] if isinstance(program, str) else program
+def search(program: str, bound: Bound, whole: bool = True, **options: Any) -> Result:
+    """All schedules of the program within the bound, or up to one that fails."""
     with shell() as stage:
-        searching = Search(program, bound, stage, **options)
-        while searching.advance(1000):
-            pass
+        searching = Search(program_of(program), bound, stage, **options)
+        while searching.advance(1000 if whole else 100):
+            if searching.result.found is not None and not whole:
+                break
     return searching.result
-
-
-def first(program: Program, bound: Bound) -> Found | None:
-    """A failing schedule within the bound, which need not be the shortest; None if none fails."""
-    with shell() as stage:
-        searching = Search(program, bound, stage)
-        while searching.result.found is None and searching.advance(100):
-            pass
-    return searching.result.found
 
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["plain", "recorded"])
@@ -56,8 +46,8 @@ def test_no_schedule_fails(name: str, recorded: bool) -> None:
         assert result.executions > fewest.executions or name == "unbuffered"  # it has one thread
 
 
-@pytest.mark.parametrize("program", [PROGRAMS["prefetch"], FULL], ids=name_of)
-def test_no_schedule_fails_with_two_preemptions(program: Program) -> None:
+@pytest.mark.parametrize("program", ["prefetch", "1/0/Enter,Allow,Prefetched,Exit/1,2,3"])
+def test_no_schedule_fails_with_two_preemptions(program: str) -> None:
     """Nor with two, in programs for which that is done soon."""
     assert search(program, Bound(2)).found is None
 
@@ -74,14 +64,10 @@ def test_no_schedule_fails_with_time_outs() -> None:
     assert result.executions > search("prefetch", Bound(1)).executions
 
 
-LIGHT = Program(
-    1, 0, ("Enter", "Next", "Allow", "Disallow", "Allow", "Prefetched", "Disallow", "Exit"), (1, 2)
-)
-
-
 def test_light_sleeps_end() -> None:
     """Nobody rings a worker that sleeps lightly when a gate is opened; it goes on all the same."""
-    assert search(LIGHT, Bound(1)).found is None
+    calls = "Enter,Next,Allow,Disallow,Allow,Prefetched,Disallow,Exit"
+    assert search(f"1/0/{calls}/1,2", Bound(1)).found is None
 
 
 RECORDED = ("prefetch", "misuse", "epochs-of-one", "interrupted-stop", "two-consumers-shut")
@@ -96,14 +82,14 @@ def test_every_record_is_a_behaviour(name: str) -> None:
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is found with the fewest preemptions, by a schedule whose string shows it again."""
-    function, old, new, where, kind, preemptions = PLANTED[name]
-    program = PROGRAMS[where] if isinstance(where, str) else where
-    plant(monkeypatch, function, old, new)
-    searches = (first(program, Bound(most)) for most in range(preemptions + 1))
-    found = next(found for found in searches if found is not None)
+    planted = PLANTED[name]
+    kind, preemptions = planted.violated, planted.constants.get("preemptions", 1)
+    plant(monkeypatch, planted.action, *planted.edits[0])
+    searches = (search(planted.spec, Bound(most), whole=False) for most in range(preemptions + 1))
+    found = next(result.found for result in searches if result.found is not None)
     assert found.wrong.kind == kind
     assert sum(turn.preempts for turn in found.turns) <= preemptions
-    schedule = Schedule(program, found.turns)
+    schedule = Schedule(program_of(planted.spec), found.turns)
     _, shown = play(parse(str(schedule)))
     assert shown is not None
     assert shown.kind == kind
@@ -115,9 +101,9 @@ def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_edit_shows_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the search does not find is said to be harmless for a reason."""
-    function, old, new, where, *_ = HARMLESS[name]
-    plant(monkeypatch, function, old, new)
-    assert search(where, Bound(1)).found is None
+    planted = HARMLESS[name]
+    plant(monkeypatch, planted.action, *planted.edits[0])
+    assert search(planted.spec, Bound(1)).found is None
 
 
 def test_planting_needs_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,10 +130,10 @@ def happened(run: Run) -> object:
     return hash((str(sorted(actors.items())), tuple((p, tuple(places[p])) for p in sorted(places))))
 
 
-REPEATED: dict[str, tuple[str | Program, Bound]] = {
+REPEATED = {
     "one preemption": ("prefetch", Bound(1)),
-    "two preemptions": (Program(1, 0, ("Enter", "Exit"), (1,)), Bound(2)),
-    "interrupts": (Program(1, 1, ("Enter", "NextInterrupted"), (1,)), Bound(1)),
+    "two preemptions": ("1/0/Enter,Exit/1", Bound(2)),
+    "interrupts": ("1/1/Enter,NextInterrupted/1", Bound(1)),
     "time-outs": ("prefetch", Bound(1, time_outs=1)),
     "two users": ("two-consumers-outside", Bound(1)),
 }
@@ -179,9 +165,8 @@ def test_too_much_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_of_programs(name: str) -> None:
     """A program is found by its name, and another by its parts."""
     other = PROGRAMS[name]._replace(capacity=7)
-    assert program_of(name_of(PROGRAMS[name])) == PROGRAMS[name]
-    assert program_of(name_of(other)).calls == other.calls
-    assert name_of(program_of(name_of(other))) == name_of(other)
+    for program in PROGRAMS[name], other:
+        assert program_of(name_of(program)) == program
 
 
 @pytest.mark.parametrize(
@@ -202,23 +187,13 @@ def test_strings_that_fit_nothing(text: str, match: str) -> None:
         play(parse(text))
 
 
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.schedules", *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
-
 def test_command() -> None:
     """The command says what it found, and by its status whether all holds."""
-    done = command("--program", "prefetch", "--program", "unbuffered", "--preemptions", "1")
+    words = "--program", "prefetch", "--program", "unbuffered", "--preemptions", "1"
+    done = python("-m", "tests.schedules", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("holds ") == 4
-    bad = command("--replay", "gate:9")
+    bad = python("-m", "tests.schedules", "--replay", "gate:9")
     assert bad.returncode == 2
     assert "cannot be made" in bad.stderr
 
@@ -229,7 +204,8 @@ def test_command_shows_a_failure(
 ) -> None:
     """A failing schedule is told by the string that replays it, as a table, and as a page."""
     page = tmp_path / "page.html"
-    plant(monkeypatch, *PLANTED["a stop that does not wait"][:3])
+    planted = PLANTED["a stop that does not wait"]
+    plant(monkeypatch, planted.action, *planted.edits[0])
     console = Console(width=150, record=True, file=io.StringIO())
     program = program_of("1/0/Enter,Exit/batch")
     assert search_all(console, [program], Bound(1), recorded, page) == 1

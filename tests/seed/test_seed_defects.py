@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, Aside, Source, epoch
+from ..support.sources import LONG, Aside, Source, epoch, pulling
 from ..support.states import alone
 
 BY_RULES = {
@@ -37,13 +37,8 @@ def test_defect_1_stop_at_an_epoch_boundary(wrapper: Any) -> None:
     """Rules 2 and 3: a stop while the last batch of an epoch is pulled does not add one to it."""
     source = Source(range(10), held=True)
     stream = wrapper(source, 4, 2)
-    stream.__enter__()
-    gate = stream.allow_buffering
-    gate.__enter__()
     source.go()
-    source.await_end()
-    source.await_start()
-    source.await_start()
+    gate = pulling(stream, source, 2)
     leaving = Aside(lambda: stream.__exit__(None, None, None))
     assert leaving.waits
     source.free()

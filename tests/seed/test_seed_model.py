@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from specs import tlc
+from specs.report import values
 from specs.tlc import TLA, Step, jar, read_step, runtime
 
 from ..conftest import find_emloop, load
@@ -33,55 +33,34 @@ from ..support.sources import Boom
 MODELS = {model.name: model for model in tlc.models() if model.module == "Seed"}
 COUNTEREXAMPLES = stored()
 
+_OPERATIONS = """
+begin: GetStream
+semaphore.acquire: PassGate Disallow Shut
+sleep: Wake
+next: Yield YieldNone Exhaust Fail OwnYield OwnExhaust OwnFail
+queue.put: Put PutMark Refill
+count: Count Reset
+event.is_set: CheckStop
+end: Leave
+semaphore.release: Allow Exit
+thread.start: Enter
+event.set: SetStop
+queue.get_nowait: Drain Last GetNowait
+thread.join: Join Interrupt
+queue.empty: Call IsEmpty
+thread.is_alive: IsAlive Doubt
+queue.get: Get TimeOut
+user: OwnCall OwnReturn
+"""
 OPERATIONS = {
-    "GetStream": "begin",
-    "PassGate": "semaphore.acquire",
-    "Wake": "sleep",
-    "Yield": "next",
-    "YieldNone": "next",
-    "Exhaust": "next",
-    "Fail": "next",
-    "Put": "queue.put",
-    "Count": "count",
-    "CheckStop": "event.is_set",
-    "PutMark": "queue.put",
-    "Reset": "count",
-    "Leave": "end",
-    "Allow": "semaphore.release",
-    "Disallow": "semaphore.acquire",
-    "Enter": "thread.start",
-    "Exit": "semaphore.release",
-    "SetStop": "event.set",
-    "Drain": "queue.get_nowait",
-    "Join": "thread.join",
-    "Last": "queue.get_nowait",
-    "Refill": "queue.put",
-    "Interrupt": "thread.join",
-    "Shut": "semaphore.acquire",
-    "Call": "queue.empty",
-    "IsAlive": "thread.is_alive",
-    "IsEmpty": "queue.empty",
-    "Get": "queue.get",
-    "TimeOut": "queue.get",
-    "Doubt": "thread.is_alive",
-    "GetNowait": "queue.get_nowait",
-    "OwnCall": "user",
-    "OwnYield": "next",
-    "OwnExhaust": "next",
-    "OwnFail": "next",
-    "OwnReturn": "user",
+    action: operation
+    for operation, actions in (row.split(": ") for row in _OPERATIONS.split("\n")[1:-1])
+    for action in actions.split()
 }
 """What the code is parked in front of when the model takes the action."""
 
 USER = {"Allow", "Disallow", "Enter", "Exit", "Call", "OwnCall"}
 """Actions with which the user calls something."""
-
-
-def value(text: str) -> Any:
-    """A value as TLC writes it; sequences become lists."""
-    for old, new in (("<<", "["), (">>", "]"), ("TRUE", "true"), ("FALSE", "false")):
-        text = text.replace(old, new)
-    return json.loads(text)
 
 
 class Pass:
@@ -228,7 +207,7 @@ def replay(steps: list[tuple[str, dict[str, Any]]], code: Emloop) -> None:
 
 def behaviour(steps: list[Step]) -> list[tuple[str, dict[str, Any]]]:
     """A counterexample with the values of its states."""
-    return [(s.action, {name: value(text) for name, text in s.state.items()}) for s in steps]
+    return [(s.action, {name: values.read(text) for name, text in s.state.items()}) for s in steps]
 
 
 def program(name: str, steps: list[tuple[str, dict[str, Any]]]) -> Program:
@@ -309,9 +288,7 @@ def walks(
         states = re.split(r"^STATE_\d+ ==", text, flags=re.MULTILINE)
         steps = []
         for state in states[1:]:
-            found = {
-                name: value(text) for name, text in read_step(f"\n{state.strip()}").state.items()
-            }
+            ((_, found),) = behaviour([read_step(f"\n{state.strip()}")])
             steps.append((found.pop("last"), found))
         yield steps
 

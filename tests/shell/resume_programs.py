@@ -92,20 +92,11 @@ class Cursor:
         self.state = state
 
 
-class Counted:
+class Counted(Cursor):
     """An iterable that knows the place of its iterator, as a data loader does."""
 
-    def __init__(self, items: list[Any]) -> None:
-        self.cursor = Cursor(items)
-
     def __iter__(self) -> Iterator[Any]:
-        yield from self.cursor
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.cursor.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.cursor.load_state_dict(state)
+        yield from iter(self.__next__, object())
 
 
 class Bell(SimpleQueue[None]):
@@ -141,12 +132,9 @@ def program(number: int, resume: Resume = resume, seed: int = 0) -> list[str]:
         size, every = random.choice((0, 0, 1, 2, 3, 4)), random.choice((1, 1, 3, 0))
         lookahead = random.random() < 0.4
         doings.append(f"make {size} {every} {lookahead}")
-        options = {
-            "with_epoch": source.numbered,
-            "snapshot_every": every,
-            "lookahead": lookahead,
-        }
-        stream: Any = StreamWrapper(source, size, epoch_size, **options)  # type: ignore[arg-type]
+        options: Any = {"snapshot_every": every, "lookahead": lookahead}
+        options["with_epoch"] = source.numbered
+        stream: Any = StreamWrapper(source, size, epoch_size, **options)
         stream._core.bell = Bell()
         return stream
 

@@ -13,8 +13,7 @@ import pytest
 
 from kernel import SourceError, StreamWrapper
 
-from ..support.sources import LONG, Aside, Source, until
-from .resume_programs import Boom
+from ..support.sources import LONG, Aside, Boom, Source, until
 
 SIZES = [0, 1, 3]
 

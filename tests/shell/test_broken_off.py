@@ -21,12 +21,14 @@ import pytest
 import kernel
 from kernel import StreamWrapper, WorkerDied
 from kernel.buffer import Part
+from kernel.core import Core
 from kernel.run import Run
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, Source, epoch
+from ..support.sources import LONG, Source, epoch, give_up
 from ..support.states import alone
 from ..support.traces import judge
+from .resume_programs import Cursor
 
 OURS = str(Path(kernel.__file__).parent)
 MORE = 8  # events that are compared
@@ -141,29 +143,18 @@ def test_rule_13_a_handler_reports_the_end_that_is_being_reported(lookahead: boo
     assert call > 5
 
 
-class Hanging:
+class Hanging(Cursor):
     """An iterator that hangs when it is asked for its state behind its third batch."""
 
     def __init__(self) -> None:
-        self.given = 0
-        self.hangs = threading.Event()
-        self.goes = threading.Event()
+        super().__init__([*range(1, 99)])
+        self.hangs, self.goes = threading.Event(), threading.Event()
 
-    def __iter__(self) -> Hanging:
-        return self
-
-    def __next__(self) -> int:
-        self.given += 1
-        return self.given
-
-    def state_dict(self) -> dict[str, int]:
-        if self.given == 3:
+    def state_dict(self) -> dict[str, Any]:
+        if self.state["at"] == [3]:
             self.hangs.set()
             self.goes.wait(LONG)
-        return {"given": self.given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.given = state["given"]
+        return super().state_dict()
 
 
 @pytest.mark.parametrize("lookahead", [False, True])
@@ -171,15 +162,10 @@ def test_rule_8_an_end_comes_though_its_worker_is_given_up(lookahead: bool) -> N
     """Rule 8: given up just behind the last batch of an epoch, which is followed by its end."""
     source = Hanging()
     stream = StreamWrapper(lambda: source, 8, 3, lookahead=lookahead, stop_timeout=0)
-    stream.__enter__()
-    with stream.allow_buffering:
-        assert source.hangs.wait(LONG)
-    thread: Any = stream._core.entry
-    with pytest.raises(TimeoutError):
-        stream.__exit__(None, None, None)
+    worker = give_up(stream, lambda: source.hangs.wait(LONG))
     found = [event(stream) for _ in range(5)]
     source.goes.set()
-    thread.thread.join(LONG)
+    worker.join(LONG)
     assert found == [1, 2, 3, "StopIteration", "WorkerDied"]
 
 
@@ -207,15 +193,9 @@ def test_a_record_has_one_death() -> None:
     source, file = Source([0, 1], held=True), io.StringIO()
     stream = StreamWrapper(source, 8, stop_timeout=0, record=file)
     source.go()
-    stream.__enter__()
-    with stream.allow_buffering:
-        source.await_start()
-        source.await_start()
-    thread: Any = stream._core.entry
-    with pytest.raises(TimeoutError):
-        stream.__exit__(None, None, None)
+    worker = give_up(stream, lambda: source.await_start(2))
     source.free()
-    thread.thread.join(LONG)
+    worker.join(LONG)
     assert [event(stream), event(stream), event(stream)] == [0, "WorkerDied", 0]
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [line["action"] for line in lines[1:]].count("Die") == 1
@@ -223,10 +203,15 @@ def test_a_record_has_one_death() -> None:
 
 
 def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rules 8 and 16: what is put while the buffer is copied is copied once more, and is found."""
+    """Rules 8 and 16: what is put while the buffer is taken over is looked for once more."""
     source = Source([0], [1], [2, 3], held=True)
     stream = StreamWrapper(source, 8, lookahead=True, stop_timeout=0)
-    follower = Run.follower
+    follower, did, goes = Run.follower, Core.did, threading.Event()
+
+    def slow(core: Any, action: str, run: Any = None) -> None:
+        if source._free and threading.current_thread() is stream._core.entry.thread:
+            assert goes.wait(LONG)  # the worker has put the end, and is not gone
+        did(core, action, run)
 
     def late(run: Run[Any], whole: bool = False) -> Run[Any]:
         copied = follower(run, whole)
@@ -238,15 +223,11 @@ def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Monk
         return copied
 
     source.go(3)
-    stream.__enter__()
-    with stream.allow_buffering:
-        for _ in range(4):
-            source.await_start()
-    thread: Any = stream._core.entry
     monkeypatch.setattr(Run, "follower", late)
-    with pytest.raises(TimeoutError):
-        stream.__exit__(None, None, None)
-    thread.thread.join(LONG)
+    monkeypatch.setattr(Core, "did", slow)
+    worker = give_up(stream, lambda: source.await_start(4))
+    goes.set()
+    worker.join(LONG)
     assert [event(stream) for _ in range(4)] == [0, "StopIteration", 1, "StopIteration"]
     with pytest.raises(WorkerDied):
         next(stream)

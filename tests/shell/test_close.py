@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import io
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +13,8 @@ import pytest
 from kernel import StreamWrapper
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, Aside, Finally, Source, epoch, take
+from ..support.sources import LONG, Aside, Boom, Finally, Source, epoch, pulling, take
 from ..support.states import alone
-from .resume_programs import Boom
 
 SIZES = [0, 1, 4]
 CLOSED = "StreamWrapper 'named' is closed"
@@ -84,37 +81,11 @@ def test_close_inside_with(size: int) -> None:
         stream.__exit__(None, None, None)
 
 
-def test_close_what_was_never_used() -> None:
+def test_close_what_was_never_used_and_what_is_no_generator() -> None:
     for size in SIZES:
-        stream = StreamWrapper(Finally(), size, name="named")
+        stream: Any = StreamWrapper(Finally(), size, name="named")
         stream.close()
         assert is_closed(stream)
-
-
-def test_close_shuts_a_file(tmp_path: Path) -> None:
-    """A file is shut then, and not at garbage collection."""
-    path = tmp_path / "lines"
-    path.write_text("a\nb\nc\n")
-    opened: list[io.TextIOBase] = []
-
-    def source() -> Iterator[str]:
-        with path.open() as file:
-            opened.append(file)
-            yield from file
-
-    gc.disable()
-    try:
-        for size in SIZES:
-            stream = StreamWrapper(source, size)
-            with stream:
-                assert next(stream) == "a\n"
-            stream.close()
-            assert opened[-1].closed
-    finally:
-        gc.enable()
-
-
-def test_close_of_a_pass_that_is_no_generator() -> None:
     stream = StreamWrapper(lambda: map(int, "123"), name="named")
     assert next(stream) == 1
     stream.close()
@@ -225,12 +196,9 @@ def test_close_by_two_threads() -> None:
 def test_close_after_an_interrupted_stop() -> None:
     """A stop that was interrupted is ended first."""
     source = Source(range(9), held=True)
-    stream = StreamWrapper(source, 2, name="named")
-    stream.__enter__()
-    gate = stream.allow_buffering
-    gate.__enter__()
-    source.await_start()
-    stream._core.entry.over.append("left")  # type: ignore[union-attr]  # what the stop had done
+    stream: Any = StreamWrapper(source, 2, name="named")
+    gate = pulling(stream, source)
+    stream._core.entry.over.append("left")  # what the stop had done
     closing = Aside(stream.close)
     assert closing.waits
     source.free()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..support.sources import SHORT, Aside, Source, epoch, take
+from ..support.sources import SHORT, Aside, Source, enter_dead, epoch, pulling, take
 
 # Rule 8: dead worker.
 
@@ -37,17 +37,13 @@ def test_rule_8_thread_that_cannot_start(wrapper: Any, monkeypatch: pytest.Monke
         assert epoch(stream) == [1, 2]
 
 
-def test_rule_8_thread_that_cannot_start_after_an_interrupt(
-    wrapper: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rule_8_thread_that_cannot_start_after_an_interrupt(wrapper: Any) -> None:
     """Rule 8: it is no interrupt if one is being handled when a thread cannot start."""
     stream = wrapper(Source([1, 2]), 2)
     try:
         raise KeyboardInterrupt
     except KeyboardInterrupt:
-        with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
-            stream.__enter__()
+        enter_dead(stream)
     with pytest.raises(ChildProcessError) as caught:
         next(stream)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -74,16 +70,13 @@ def test_rule_10_interrupt_of_a_start_that_handles_an_error(
         assert epoch(stream) == [1, 2]
 
 
-def test_rule_8_what_is_buffered_comes_first(wrapper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rule_8_what_is_buffered_comes_first(wrapper: Any) -> None:
     """Rule 8: what was buffered before the worker died is delivered before the error."""
     source = Source(range(9))
     stream = wrapper(source, 2)
     with stream, stream.allow_buffering:
-        source.await_end()
-        source.await_end()
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
-        stream.__enter__()
+        source.await_end(2)
+    enter_dead(stream)
     assert take(stream, 2) == [0, 1]
     with pytest.raises(ChildProcessError):
         next(stream)
@@ -136,40 +129,6 @@ def test_rule_8_waiting_is_sleeping(wrapper: Any) -> None:
 # Rule 10: interrupts, and abandoned wrappers. See also test_processes.
 
 
-def test_rule_10_abandoned_wrapper_ends_its_worker(wrapper: Any) -> None:
-    """Rule 10: once a wrapper is garbage, its worker ends."""
-    source = Source(range(9))
-    before = set(threading.enumerate())
-    stream = wrapper(source, 2)
-    stream.__enter__()
-    with stream.allow_buffering:
-        source.await_end()
-    (worker,) = set(threading.enumerate()) - before
-    gone = weakref.ref(stream)
-    del stream
-    gc.collect()
-    assert gone() is None
-    worker.join(20)
-    assert not worker.is_alive()
-
-
-def test_rule_10_abandoned_in_the_middle_of_a_pull(wrapper: Any) -> None:
-    """Rule 10: a wrapper that becomes garbage while its worker pulls ends it after the pull."""
-    source = Source(range(9), held=True)
-    before = set(threading.enumerate())
-    stream = wrapper(source, 2)
-    stream.__enter__()
-    stream.allow_buffering.__enter__()
-    source.await_start()
-    (worker,) = set(threading.enumerate()) - before
-    del stream
-    gc.collect()
-    source.free()
-    worker.join(20)
-    assert not worker.is_alive()
-    assert source.pulls == 1
-
-
 @pytest.mark.parametrize("size", [0, 2])
 def test_rule_10_abandoned_with_a_source_that_refers_to_it(wrapper: Any, size: int) -> None:
     """Rule 10: a data set that owns its wrapper is garbage with it; its worker ends."""
@@ -204,9 +163,7 @@ def test_rule_10_abandoned_with_an_open_gate(wrapper: Any) -> None:
 
     def use() -> Any:
         stream = wrapper(source, 10**9)
-        stream.__enter__()
-        stream.allow_buffering.__enter__()
-        source.await_start()
+        pulling(stream, source)
         source.go()
         assert next(stream) == 0
         source.await_start()

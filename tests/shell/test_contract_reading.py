@@ -140,8 +140,7 @@ def test_rule_7_error_survives_a_stop(wrapper: Any) -> None:
     source = Source([1, Boom()])
     stream = wrapper(source, 4)
     with stream, stream.allow_buffering:
-        source.await_end()
-        source.await_end()
+        source.await_end(2)
     with stream:
         assert next(stream) == 1
     with pytest.raises(ChildProcessError):
@@ -214,8 +213,7 @@ def test_empty_tells_whether_next_would_wait(wrapper: Any) -> None:
     source = Source([1])
     stream = wrapper(source, 4)
     with stream, stream.allow_buffering:
-        source.await_end()
-        source.await_end()
+        source.await_end(2)
     assert not stream.empty()
     assert next(stream) == 1
     assert not stream.empty()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..support.sources import BUFFERS, Aside, Source, epoch, take
+from ..support.sources import BUFFERS, Aside, Source, epoch, pulling, take
 
 # Rule 3: stop preserves.
 
@@ -28,10 +28,7 @@ def test_rule_3_stop_keeps_the_batch_being_pulled(wrapper: Any) -> None:
     """Rule 3: a pull in flight is waited for, and its batch kept."""
     source = Source(range(10), held=True)
     stream = wrapper(source, 2)
-    stream.__enter__()
-    gate = stream.allow_buffering
-    gate.__enter__()
-    source.await_start()
+    gate = pulling(stream, source)
     leaving = Aside(lambda: stream.__exit__(None, None, None))
     assert leaving.waits
     source.go()
@@ -48,8 +45,7 @@ def test_rule_3_bound(wrapper: Any, size: int) -> None:
     source = Source(range(100))
     stream = wrapper(source, size)
     with stream, stream.allow_buffering:
-        for _ in range(size):
-            source.await_start()
+        source.await_start(size)
         assert source.no_start()
     assert source.pulls == size
 
@@ -95,8 +91,7 @@ def test_rule_4_after_with(wrapper: Any) -> None:
     source = Source(range(6))
     stream = wrapper(source, 2)
     with stream, stream.allow_buffering:
-        source.await_end()
-        source.await_end()
+        source.await_end(2)
     threads = threading.active_count()
     pulled = source.pulls
     assert take(stream, 2) == [0, 1]
@@ -175,8 +170,7 @@ def test_rule_6_worker_stays_in_the_epoch(wrapper: Any, epoch_size: int) -> None
     """Rule 6: the worker does not run past the end of an epoch, however open the gate."""
     source = Source(range(3))
     with wrapper(source, 16, epoch_size) as stream, stream.allow_buffering:
-        for _ in range(3 if epoch_size == 3 else 4):
-            source.await_start()
+        source.await_start(3 if epoch_size == 3 else 4)
         assert source.no_start()
         assert epoch(stream) == [0, 1, 2]
         assert source.no_start()
@@ -191,8 +185,7 @@ def test_rule_6_entering_begins_an_epoch(wrapper: Any) -> None:
         assert epoch(stream) == [0, 1]
         assert source.pulls == 2
     with stream, stream.allow_buffering:
-        for _ in range(5):
-            source.await_start()
+        source.await_start(5)
     with stream, stream.allow_buffering:  # the end is buffered: nothing begins
         assert source.no_start()
         assert epoch(stream) == [0, 1]

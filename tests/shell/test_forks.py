@@ -1,10 +1,14 @@
-"""Forks, each in a process of its own (rules 8 and 13)."""
+"""Forks (rules 8 and 13)."""
 
 from __future__ import annotations
 
 import pytest
 
+from kernel import StreamWrapper
+
 from ..support.processes import needs_fork, run
+from ..support.sources import Aside, Source, epoch
+from ..support.states import alone
 
 
 @needs_fork
@@ -31,86 +35,61 @@ def test_rule_8_forked_by_its_own_source() -> None:
 @needs_fork
 def test_rule_8_forked_after_another_thread_has_read() -> None:
     """Rule 8: a fork between two batches keeps the pass, whichever thread has read."""
-    program = """
-        stream = StreamWrapper(lambda: range(3))
-        reader = threading.Thread(target=next, args=(stream,))
-        reader.start()
-        reader.join()
-        child = os.fork()
-        read = list(stream)
-        if not child:
-            os._exit(read != [1, 2])
-        assert os.waitpid(child, 0)[1] == 0
-        print(*read)
-    """
-    assert run(program) == "1 2"
+    stream = StreamWrapper(lambda: range(3))
+    assert Aside(lambda: next(stream)).result() == 0
+
+    def read() -> None:
+        assert epoch(stream) == [1, 2]
+
+    assert alone(read) == 0
+    read()
 
 
 @needs_fork
 def test_rule_8_forks_in_any_state() -> None:
     """Rule 8: children forked while the worker is busy find a consistent copy, and never wait."""
-    program = """
-        stream = StreamWrapper(lambda: range(10 ** 6), 3)
-        position = 0
-        with stream, stream.allow_buffering:
-            for _ in range(100):
-                assert next(stream) == position
-                position += 1
-                child = os.fork()
-                if not child:
-                    signal.alarm(10)
+    with StreamWrapper(lambda: range(10**6), 3) as stream, stream.allow_buffering:
+        for position in range(100):
+            assert next(stream) == position
+
+            def read(behind: int = position + 1) -> None:
+                for batch in range(behind, behind + 4):
                     try:
-                        for expected in range(position, position + 10):
-                            assert next(stream) == expected
+                        assert next(stream) == batch
                     except ChildProcessError:
-                        os._exit(0 if expected <= position + 3 else 1)
-                    os._exit(2)
-                assert os.waitpid(child, 0)[1] == 0
-        print("end")
-    """
-    assert run(program) == "end"
+                        return
+                raise AssertionError("more than was buffered")
+
+            assert alone(read) == 0
 
 
 @needs_fork
 @pytest.mark.parametrize("size", [0, 2])
 def test_rule_8_forked_by_another_thread(size: int) -> None:
     """Rule 8: a child forked while another thread waits in `next` can go on without that thread."""
-    program = f"""
-        pulling, go = threading.Event(), threading.Event()
+    source = Source(range(2), held=True)
+    source.go()
+    stream = StreamWrapper(source, size).__enter__()
+    assert next(stream) == 0
+    reader = Aside(lambda: next(stream))
+    source.await_start(2)
 
-        def source():
-            yield 0
-            if not pulling.is_set():
-                pulling.set()
-                go.wait()
-            yield 1
-
-        stream = StreamWrapper(source, {size})
-        stream.__enter__()
-        assert next(stream) == 0
-        reader = threading.Thread(target=lambda: print(next(stream)))
-        reader.start()
-        pulling.wait()
-        child = os.fork()
-        if not child:
-            signal.alarm(10)
-            try:
-                next(stream)
-            except ChildProcessError as error:
-                lost = "The thread that read StreamWrapper None is not in this process."
-                assert (str(error) == lost) == ({size} == 0), error
-                assert list(stream) == [0, 1]
-                stream.__exit__()
-                with stream:
-                    assert list(stream) == [0, 1]
-                os._exit(0)
-            os._exit(1)
-        assert os.waitpid(child, 0)[1] == 0
-        go.set()
-        reader.join()
+    def read() -> None:
+        source.renew()
+        source.free()
+        with pytest.raises(ChildProcessError) as caught:
+            next(stream)
+        lost = "The thread that read StreamWrapper None is not in this process."
+        assert (str(caught.value) == lost) == (size == 0)
+        assert epoch(stream) == [0, 1]
         stream.__exit__()
-    """
-    assert run(program) == "1"
+        with stream:
+            assert epoch(stream) == [0, 1]
+
+    assert alone(read) == 0
+    source.free()
+    assert reader.result() == 1
+    stream.__exit__()
 
 
 @needs_fork

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import statistics
-import threading
 import weakref
 from typing import Any
 
@@ -14,6 +13,7 @@ from kernel import StreamWrapper
 
 from ..benchmarks.measures import hand_over
 from ..benchmarks.subjects import Queue, Wrapper
+from ..support.sources import Boom, enter_dead
 
 
 class Batch:
@@ -56,9 +56,6 @@ def test_a_batch_that_was_taken_is_not_kept(size: int) -> None:
 def test_an_error_that_was_told_is_not_kept() -> None:
     """An error lives no longer than its consumer holds it: nothing refers to it in a cycle."""
 
-    class Boom(Exception):
-        pass
-
     def source() -> Any:
         raise Boom
         yield
@@ -79,7 +76,7 @@ def test_an_error_that_was_told_is_not_kept() -> None:
             gc.enable()
 
 
-def test_a_pass_that_was_dropped_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_that_was_dropped_is_not_kept() -> None:
     """The error of a dead worker does not keep the pass that it was reading."""
     passes: list[weakref.ref[Any]] = []
 
@@ -91,9 +88,7 @@ def test_a_pass_that_was_dropped_is_not_kept(monkeypatch: pytest.MonkeyPatch) ->
     stream = StreamWrapper(source, 2)
     with stream:
         next(stream)
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
-        stream.__enter__()
+    enter_dead(stream)
     with pytest.raises(ChildProcessError) as told:
         next(stream)
     assert [kept() for kept in passes] == [None], told

@@ -11,7 +11,7 @@ import pytest
 
 from kernel import StreamWrapper, consumer
 
-from ..support.sources import LONG, Aside, Source, epoch, until
+from ..support.sources import LONG, Aside, Source, enter_dead, epoch, until
 
 
 def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_rule_4_thread_that_is_slow_to_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert not any(isinstance(thread, Slow) for thread in threading.enumerate())
 
 
-def test_rule_8_pass_that_uses_its_stream_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rule_8_pass_that_uses_its_stream_as_it_ends() -> None:
     """Rule 8: the pass of a dead worker is let go where its last words may touch the stream."""
     ended = []
 
@@ -82,9 +82,7 @@ def test_rule_8_pass_that_uses_its_stream_as_it_ends(monkeypatch: pytest.MonkeyP
     stream = StreamWrapper(source, 2)
     with stream:
         assert next(stream) == 0
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
-        stream.__enter__()
+    enter_dead(stream)
     with pytest.raises(ChildProcessError):
         Aside(lambda: next(stream)).result()
     assert ended == [True]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import json
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -17,15 +16,14 @@ import pytest
 
 from kernel import SourceError, StreamWrapper, WorkerDied
 
-from ..support.sources import LONG, Aside, Boom, Source, epoch
+from ..support.sources import LONG, Aside, Boom, Source, epoch, give_up
 
 EPOCH_SIZES = [-1, 1, 2, 3, 5]
 
 
 def fill(source: Source, pulls: int) -> None:
     """Wait until so many pulls have started, and no more do."""
-    for _ in range(pulls):
-        source.await_start()
+    source.await_start(pulls)
     assert source.no_start()
 
 
@@ -132,33 +130,18 @@ def events(stream: Any) -> Iterator[Any]:
         yield next(stream, "end")
 
 
-def test_rule_16_epochs_as_iterators() -> None:
-    """Rules 14 and 16: `epoch()` ends where its epoch ends, whatever is buffered behind it."""
-    with StreamWrapper(Source(range(4)), 8, 2, lookahead=True) as stream, stream.allow_buffering:
-        assert [list(stream.epoch()) for _ in range(4)] == [[0, 1], [2, 3], [0, 1], [2, 3]]
-        assert list(zip(range(1), stream.epoch(), strict=False)) == [(0, 0)]
-        assert list(stream.epoch()) == [1]
-        assert len(stream.epoch()) == 2
-
-
 def test_rule_8_a_dead_worker_with_later_epochs() -> None:
     """Rules 8 and 16: all epochs that were buffered come, then the error, then a fresh pass."""
     source = Source([0, 1], [2], [3], held=True)
     stream = StreamWrapper(source, 8, lookahead=True, stop_timeout=0)
     source.go(7)
-    stream.__enter__()
-    with stream.allow_buffering:
-        for _ in range(8):
-            source.await_start()
-    with pytest.raises(TimeoutError):
-        stream.__exit__(None, None, None)
+    worker = give_up(stream, lambda: source.await_start(8))
     source.free()
     assert [next(stream, "end") for _ in range(7)] == [0, 1, "end", 2, "end", 3, "end"]
     with pytest.raises(WorkerDied):
         next(stream)
     assert [next(stream, "end") for _ in range(3)] == [2, "end", 3]
-    for thread in source.threads - {threading.current_thread()}:
-        thread.join(LONG)
+    worker.join(LONG)
 
 
 @pytest.mark.parametrize("call", [StreamWrapper.restart, StreamWrapper.close])
@@ -205,5 +188,4 @@ def test_rule_16_a_full_buffer_is_filled_again() -> None:
     with StreamWrapper(source, 4, 2, lookahead=True) as stream, stream.allow_buffering:
         for _ in range(10):
             assert epoch(stream) == [0, 1]
-            source.await_start()
-            source.await_start()
+            source.await_start(2)

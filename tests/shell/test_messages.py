@@ -11,7 +11,7 @@ import pytest
 
 from kernel import StreamWrapper
 
-from ..support.sources import Aside, Boom, Source
+from ..support.sources import Aside, Boom, Source, enter_dead
 
 
 def own_source(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -33,10 +33,7 @@ def own_source(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def dead(wrapper: Any) -> None:
     """Read a stream whose worker cannot start."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threading.Thread, "start", lambda thread: 1 / 0)
-        stream = wrapper(Source([1]), 2, name="s").__enter__()
-    next(stream)
+    next(enter_dead(wrapper(Source([1]), 2, name="s")))
 
 
 def entered_while_read(wrapper: Any) -> None:

@@ -6,6 +6,7 @@ import copy
 import gc
 import math
 import pickle
+import re
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ import pytest
 
 from kernel import SourceError, StreamWrapper, WorkerDied
 
-from ..support.sources import LONG, Source, epoch
-from .resume_programs import Boom
+from ..support.sources import LONG, Boom, Source, epoch
+from ..support.walks import replay
 
 SIZES = [0, 1, 4]
 
@@ -33,29 +34,15 @@ def test_with_epoch(size: int) -> None:
 
     def source(number: int) -> Any:
         told.append(number)
-        return script[number]
+        return replay(script[number])
 
-    script = [[0, 1], [], [2], [3, 4]]
+    script: list[list[Any]] = [[0, 1], [], [2, Boom()], [3, 4]]
     with StreamWrapper(source, size, with_epoch=True) as stream, stream.allow_buffering:
-        assert [epoch(stream) for _ in range(4)] == script
+        assert [epoch(stream), epoch(stream), next(stream)] == [[0, 1], [], 2]
+        with pytest.raises((Boom, SourceError)):
+            next(stream)
+        assert epoch(stream) == [3, 4]
         assert told[:4] == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_with_epoch_and_errors(size: int) -> None:
-    told: list[int] = []
-
-    def source(number: int) -> Iterator[int]:
-        told.append(number)
-        yield number
-        raise Boom
-
-    with StreamWrapper(source, size, with_epoch=True) as stream:
-        for number in range(3):
-            assert next(stream) == number
-            with pytest.raises((Boom, SourceError)):
-                next(stream)
-    assert told == [0, 1, 2]
 
 
 def test_with_epoch_is_no_guess() -> None:
@@ -143,6 +130,17 @@ def test_get_again_and_again_grows_nothing() -> None:
         assert stream._core.bell.qsize() <= 1
         source.free()
         assert epoch(stream) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["stall_after", "stop_timeout"])
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [("1", TypeError), (1j, TypeError), (-1, ValueError), (math.nan, ValueError)],
+)
+def test_a_bad_time_is_named(name: str, value: Any, error: type[Exception]) -> None:
+    """A bad argument is refused at once, by its name and value."""
+    with pytest.raises(error, match=f"^{name} must be .*, not {re.escape(repr(value))}"):
+        StreamWrapper(list, 2, **{name: value})  # type: ignore[arg-type]
 
 
 # Errors that can be told apart.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from kernel import SourceError, StreamWrapper
 
-from ..support.sources import LONG, Aside, Source, epoch, take
+from ..support.sources import Aside, Source, epoch, take
 from .resume_programs import Boom, Counted, Cursor, program, resume
 
 ENOUGH = 2000  # programs in which each broken resume is found
@@ -27,69 +26,48 @@ def test_rule_15_random_programs(request: pytest.FixtureRequest) -> None:
     assert wrong == []
 
 
-def counts_what_was_pulled(before: Any, stream: Any) -> None:
-    state, ahead = before.state_dict(), len(before._core.run.batches)
-    for key in "batches_in_epoch", "batches_in_pass", "batches_after_source":
-        state[key] += ahead
-    stream.load_state_dict(state)
+IN_EPOCH, IN_PASS, AFTER = "batches_in_epoch", "batches_in_pass", "batches_after_source"
+
+BROKEN: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
+    "counts what was pulled": lambda state, run: {
+        key: state[key] + len(run.batches) for key in (IN_EPOCH, IN_PASS, AFTER)
+    },
+    "forgets a pending end": lambda state, _: (
+        {IN_EPOCH: 0, "epoch": state["epoch"] + 1}
+        if 0 < state["epoch_size"] == state[IN_EPOCH]
+        else {}
+    ),
+    "counts since the resume": lambda state, run: {
+        IN_EPOCH: min(state[IN_EPOCH], run.given()),
+        **dict.fromkeys((IN_PASS, AFTER), min(state[IN_PASS], run.given())),
+        "source": None,
+    },
+    "forgets the pass at a boundary": lambda state, _: (
+        {} if state[IN_EPOCH] else {IN_PASS: 0, AFTER: 0, "source": None}
+    ),
+    "forgets the epoch of the pass": lambda state, _: {"pass_epoch": state["epoch"]},
+    "forgets what follows a snapshot": lambda state, _: (
+        {} if state["source"] is None else {AFTER: 0}
+    ),
+}
+"""What is wrong in the state that is handed on."""
 
 
-def forgets_a_pending_end(before: Any, stream: Any) -> None:
-    state = before.state_dict()
-    if 0 < state["epoch_size"] == state["batches_in_epoch"]:
-        state["batches_in_epoch"] = 0
-        state["epoch"] += 1
-    stream.load_state_dict(state)
-
-
-def counts_since_the_resume(before: Any, stream: Any) -> None:
-    state, given = before.state_dict(), before._core.run.given()
-    for key in "batches_in_epoch", "batches_in_pass":
-        state[key] = min(state[key], given)
-    state["source"], state["batches_after_source"] = None, state["batches_in_pass"]
-    stream.load_state_dict(state)
-
-
-def forgets_the_pass_at_a_boundary(before: Any, stream: Any) -> None:
-    state = before.state_dict()
-    if state["batches_in_epoch"] == 0:
-        state |= {"batches_in_pass": 0, "batches_after_source": 0, "source": None}
-    stream.load_state_dict(state)
-
-
-def forgets_the_epoch_of_the_pass(before: Any, stream: Any) -> None:
-    state = before.state_dict()
-    stream.load_state_dict(state | {"pass_epoch": state["epoch"]})
-
-
-def forgets_what_follows_a_snapshot(before: Any, stream: Any) -> None:
-    state = before.state_dict()
-    if state["source"] is not None:
-        state["batches_after_source"] = 0
-    stream.load_state_dict(state)
-
-
-def is_refuted(number: int, broken: Any) -> bool:
-    try:
-        return bool(program(number, broken))
-    except ValueError:  # there is no such place
-        return True
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        counts_what_was_pulled,
-        forgets_a_pending_end,
-        counts_since_the_resume,
-        forgets_the_pass_at_a_boundary,
-        forgets_the_epoch_of_the_pass,
-        forgets_what_follows_a_snapshot,
-    ],
-)
-def test_a_broken_resume_is_found(broken: Any) -> None:
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_resume_is_found(name: str) -> None:
     """The same programs find what is wrong with a resume."""
-    assert any(is_refuted(number, broken) for number in range(ENOUGH))
+
+    def broken(before: Any, stream: Any) -> None:
+        state = before.state_dict()
+        stream.load_state_dict(state | BROKEN[name](state, before._core.run))
+
+    def is_refuted(number: int) -> bool:
+        try:
+            return bool(program(number, broken))
+        except ValueError:  # there is no such place
+            return True
+
+    assert any(map(is_refuted, range(ENOUGH)))
 
 
 def test_a_state_that_goes_on_changing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +127,7 @@ def test_rule_15_the_state_is_what_was_given_whatever_is_buffered() -> None:
     with StreamWrapper(source, 8) as stream, stream.allow_buffering:
         before = stream.state_dict()
         source.go(4)
-        for _ in range(4):
-            source.await_end()
+        source.await_end(4)
         assert stream.state_dict() == before
         assert next(stream) == 0
         state = stream.state_dict()
@@ -367,13 +344,9 @@ def test_rule_15_while_another_thread_reads() -> None:
     source = Source(range(1000))
     with StreamWrapper(source, 4, 7) as stream, stream.allow_buffering:
         reader = Aside(lambda: [epoch(stream) for _ in range(140)])
-        over = threading.Event()
-        states = []
-        while not over.is_set():
+        states = [stream.state_dict()]
+        while reader._thread.is_alive():
             states.append(stream.state_dict())
-            if not reader._thread.is_alive():
-                over.set()
         assert len(reader.result()) == 140
-    assert over.wait(LONG)
     counts = [7 * state["epoch"] + state["batches_in_epoch"] for state in states]
     assert counts == sorted(counts)

@@ -9,8 +9,7 @@ import pytest
 
 from kernel import StreamWrapper
 
-from ..support.sources import Source, epoch
-from .resume_programs import Boom
+from ..support.sources import Boom, Source, epoch
 
 STATE = {
     "version": 1,

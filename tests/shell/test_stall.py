@@ -14,7 +14,7 @@ import pytest
 
 from kernel import StreamWrapper
 
-from ..support.sources import LONG, Source, take
+from ..support.sources import LONG, Source, take, until
 
 
 class Hanging:
@@ -26,10 +26,7 @@ class Hanging:
 
     def reads_a_file_of_the_data_set(self, stalls: int) -> None:
         """Hang."""
-        end = time.monotonic() + LONG
-        while len(told(self.caplog)) < stalls:
-            assert time.monotonic() < end, "no stall is told of"
-            time.sleep(0.01)
+        until(lambda: len(told(self.caplog)) >= stalls)
 
     def __call__(self) -> Iterator[int]:
         for number in range(self.stalls):
@@ -87,8 +84,7 @@ def test_a_slow_consumer_is_not_told_of(caplog: pytest.LogCaptureFixture) -> Non
         time.sleep(0.3)
         source.go()
         source.await_end()
-        while wrapper.empty():
-            time.sleep(0.001)
+        until(lambda: not wrapper.empty())
         assert next(wrapper) == 0
         time.sleep(0.3)
         source.free()
@@ -129,9 +125,7 @@ def test_an_interrupt_of_a_stall(caplog: pytest.LogCaptureFixture) -> None:
 
 def interrupt(caplog: pytest.LogCaptureFixture, stalls: int) -> None:
     """Ctrl-C, once so many stalls were told of."""
-    end = time.monotonic() + LONG
-    while len(told(caplog)) < stalls and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: len(told(caplog)) >= stalls)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
@@ -164,12 +158,3 @@ def test_no_place_for_the_stack(
         assert take(wrapper, 2) == [0, 1]
     (message,) = told(caplog)
     assert message.endswith("The worker's stack cannot be had: the disk is full")
-
-
-@pytest.mark.parametrize(
-    ("value", "error"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)]
-)
-def test_bad_values(value: Any, error: type[Exception]) -> None:
-    """They are named."""
-    with pytest.raises(error, match=r"^stall_after must be .*, not "):
-        StreamWrapper(list, 2, stall_after=value)

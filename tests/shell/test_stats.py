@@ -6,7 +6,6 @@ import contextlib
 import io
 import itertools
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from kernel import Stats, StreamWrapper, meter
 from kernel.stats import FILLS
 
+from ..benchmarks.work import spin
 from ..support.sources import Aside, Source, epoch, take, until
 
 
@@ -212,20 +212,13 @@ def test_waiting_outside(clock: Clock) -> None:
 # Advice.
 
 
-def spin(seconds: float) -> None:
-    """Python work, for so long on the thread's own clock."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
-
-
 def test_a_consumer_that_is_bound_by_the_interpreter_is_found() -> None:
     """The source gives its batches for nothing; Python work takes all the time."""
     wrapper = StreamWrapper(itertools.count, 64, stats=True)
     with wrapper, wrapper.allow_buffering:
         until(lambda: wrapper.stats().found_full == 1)
         for _ in itertools.islice(wrapper, 40):
-            spin(0.01)
+            spin(10)
         found = wrapper.stats()
     assert found.advice.startswith("the consumer is bound by its own work: the worker waited ")
     assert found.processors > 0

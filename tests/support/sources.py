@@ -7,6 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from unittest import mock
+
+import pytest
 
 from specs.epochs import BATCH, END, FAILURE
 
@@ -33,7 +36,6 @@ class Source:
         self.passes = passes
         self.begun = 0  # passes
         self.pulls = 0  # that have started
-        self.answered = 0  # pulls that have ended
         self.active = 0  # pulls in flight
         self.most_active = 0
         self.threads: set[threading.Thread] = set()  # that have pulled
@@ -76,13 +78,15 @@ class Source:
             held = self.active
         self.go(held)
 
-    def await_start(self) -> None:
-        """Wait until one more pull has started."""
-        assert self.started.acquire(timeout=LONG), "no pull started"
+    def await_start(self, pulls: int = 1) -> None:
+        """Wait until so many more pulls have started."""
+        for _ in range(pulls):
+            assert self.started.acquire(timeout=LONG), "no pull started"
 
-    def await_end(self) -> None:
-        """Wait until one more pull has ended."""
-        assert self.ended.acquire(timeout=LONG), "no pull ended"
+    def await_end(self, pulls: int = 1) -> None:
+        """Wait until so many more pulls have ended."""
+        for _ in range(pulls):
+            assert self.ended.acquire(timeout=LONG), "no pull ended"
 
     def no_start(self) -> bool:
         """Whether no further pull starts, as long as one may watch."""
@@ -106,7 +110,6 @@ class Source:
         finally:
             with self._lock:
                 self.active -= 1
-                self.answered += 1
             self.ended.release()
 
 
@@ -213,6 +216,32 @@ def until(holds: Callable[[], bool]) -> bool:
         assert time.monotonic() < end, "it never does"
         time.sleep(0.001)
     return True
+
+
+def pulling(stream: Any, source: Source, pulls: int = 1) -> Any:
+    """Enter, open a gate, and wait until so many pulls have started: the gate."""
+    stream.__enter__()
+    gate = stream.allow_buffering
+    gate.__enter__()
+    source.await_start(pulls)
+    return gate
+
+
+def enter_dead(stream: Any) -> Any:
+    """Enter with a worker that cannot start."""
+    with mock.patch.object(threading.Thread, "start", side_effect=ZeroDivisionError):
+        return stream.__enter__()
+
+
+def give_up(stream: Any, hangs: Callable[[], Any], said: str | None = None) -> threading.Thread:
+    """Enter, wait until a pull hangs, and leave, for which that takes too long: its thread."""
+    stream.__enter__()
+    with stream.allow_buffering:
+        hangs()
+    thread: threading.Thread = stream._core.entry.thread
+    with pytest.raises(TimeoutError, match=said):
+        stream.__exit__(None, None, None)
+    return thread
 
 
 def event(stream: Any) -> tuple[str, Any]:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from typing import Any
-from unittest import mock
 
 from kernel import StreamWrapper
 from kernel.core import Core
@@ -23,7 +22,7 @@ from specs.epochs import FAILURE
 from specs.history import Now, held, marks
 
 from .scene import HANG, Scene, rows, sweep
-from .sources import LONG, Numbered
+from .sources import LONG, Numbered, enter_dead
 from .striker import Striker
 
 _STATES = """
@@ -93,9 +92,7 @@ class State(Scene):
             time.sleep(0.001)
 
     def do_dead(self) -> None:
-        """Enter with a worker that cannot start."""
-        with mock.patch.object(threading.Thread, "start", side_effect=ZeroDivisionError):
-            self.stream.__enter__()
+        enter_dead(self.stream)
 
     def end(self, outcome: str) -> None:
         os.write(2, f"{outcome}\n".encode())

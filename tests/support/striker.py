@@ -6,13 +6,11 @@ worker's. CPython itself takes a signal at a few of these instants only.
 
 from __future__ import annotations
 
-import dis
 import gc
 import linecache
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from threading import get_ident
 from types import CodeType, FrameType, FunctionType
@@ -140,28 +138,9 @@ class Place(NamedTuple):
     file: str
     function: str
     line: str  # its text
-    opcode: str
-
-
-@lru_cache
-def codes(file: str) -> dict[tuple[str, int], CodeType]:
-    """The code of each function of a file, by its name and first line."""
-    found = {}
-    left = [compile(Path(file).read_text("utf-8"), file, "exec")]
-    while left:
-        code = left.pop()
-        found[code.co_name, code.co_firstlineno] = code
-        left += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return found
+    offset: int
 
 
 def place(file: str, function: str, first: int, line: int | None, offset: int) -> Place:
-    code = codes(file)[function, first]
     text = linecache.getline(file, line or first).strip()
-    return Place(Path(file).name, function, text, opcodes(code)[offset])
-
-
-@lru_cache
-def opcodes(code: CodeType) -> dict[int, str]:
-    """The instructions by their offset."""
-    return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
+    return Place(Path(file).name, function, text, offset)

@@ -8,7 +8,8 @@ from random import Random
 from typing import Any, TypeAlias
 
 from kernel.machine import ACTIONS, INITIAL, Action, Die, Limits, State, Variables
-from specs.trace.lines import FORMAT
+from specs.trace import ordering
+from specs.trace.lines import FORMAT, Line, read_line
 
 ACTION = {action.__name__: action for action in ACTIONS}
 WHO = {
@@ -92,6 +93,17 @@ def judge(trace: Sequence[dict[str, Any]]) -> tuple[int, State]:
             return number, state
         state = then
     return 0, state
+
+
+def actions(trace: Iterable[dict[str, Any]]) -> list[Line]:
+    """The lines of the actions."""
+    return [read_line(json.loads(json.dumps(line))) for line in [*trace][1:]]
+
+
+def ordered(trace: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The trace with its lines in the order that is found for them."""
+    places = ordering.order(sizes(trace[0]), actions(trace))
+    return [trace[0], *(trace[1 + place] for place in places)]
 
 
 def text(trace: Iterable[dict[str, Any]]) -> str:
