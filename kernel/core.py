@@ -48,7 +48,8 @@ class Entry:
 
     def lives(self) -> bool:
         """Whether its worker lives."""
-        return self.claim is not None and self.claim.in_force()
+        claim = self.claim  # once: the worker may be given up
+        return claim is not None and claim.in_force()
 
 
 class Core(Generic[T]):

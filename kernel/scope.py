@@ -100,10 +100,10 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
             return
         with suppress(Empty):
             bell.get(True, min(left, core.glance) if left > 0 else core.glance)
-    thread = entry.thread
+    thread, claim = entry.thread, entry.claim
     if thread is None or is_finalizing():  # at exit no thread can be joined
         return
-    if entry.claim is not None and not entry.claim.is_foreign():
+    if claim is not None and not claim.is_foreign():
         thread.join(core.glance)
 
 

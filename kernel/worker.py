@@ -40,10 +40,12 @@ def live(
     try:
         claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
-        entry.death, died = error, True
+        died = entry.claim is not None  # else `give_up` has said so
+        if died:
+            entry.death = error
     core = core_ref()
     if core is not None:
-        if died and entry.claim is not None:  # else `give_up` has said so
+        if died:
             core.did("Die")
         ring_consumer(core, core.run)
     for leaver in entry.leavers:
