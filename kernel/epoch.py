@@ -168,7 +168,8 @@ class Waiting:
     def cancel(self) -> None:
         """Let the thread wait no longer."""
         self._is_cancelled = True
-        bell = self._core.bell if self._before is None else self._before._gone
+        before = self._before  # once: its thread forgets it
+        bell = self._core.bell if before is None else before._gone
         if bell.empty():  # the thread may not listen, and rings must not pile up
             bell.put(None)
 

@@ -22,8 +22,10 @@ def close(core: Core[Any]) -> None:
     ended: list[Any] = []
     claim = Claim.of_this_thread()
     claim.hold(_close, core, claim, ended)
-    _shut(*ended)
-    _raise(*ended)
+    iterator, late = ended
+    _shut(iterator)
+    if late is not None:
+        raise late
 
 
 def restart(core: Core[Any], wrapper: object) -> None:
@@ -35,7 +37,9 @@ def restart(core: Core[Any], wrapper: object) -> None:
     ended: list[Any] = []
     claim = Claim.of_this_thread()
     claim.hold(_restart, core, claim, ended, wrapper)
-    _raise(*ended)
+    _, late = ended
+    if late is not None:
+        raise late
 
 
 def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
@@ -58,7 +62,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
     _give_up(core, claim, ended)
     claim.give_back(core.resets)
     try:
-        _shut(*ended)
+        _shut(ended[0])
     finally:
         if inside:
             enter(core, wrapper, claim)
@@ -66,7 +70,10 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
 
 
 def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
-    """Stop the worker, and drop buffer and pass. Meanwhile no thread pulls."""
+    """Stop the worker, and drop buffer and pass. Meanwhile no thread pulls.
+
+    `ended` gets the pass, and the error of leaving; None where there is none.
+    """
     late = _stop(core)
     run = core.run
     is_forked = any(claim.is_foreign() for claim in run.pullers.copy())
@@ -100,14 +107,8 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
     return None
 
 
-def _shut(iterator: Any, _: TimeoutError | None) -> None:
+def _shut(iterator: Any) -> None:
     """Close a generator now, so that the garbage collector need not."""
     shut = getattr(iterator, "close", None)
     if shut is not None:
         shut()
-
-
-def _raise(_: Any, late: TimeoutError | None) -> None:
-    """Raise the error of leaving, if there is one."""
-    if late is not None:
-        raise late

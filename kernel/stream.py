@@ -73,7 +73,7 @@ class StreamWrapper(Resumable, Generic[T]):
     ) -> None:
         arguments.function("stream_fn", stream_fn)
         arguments.mapping("profile", profile)
-        self._name, self._profile = name, profile
+        self._name, self._event, self._profile = name, f"read_batch_{name}", profile
         self._plain = profile is None and record is None
         self._core: Core[T] = Core(
             stream_fn,
@@ -103,8 +103,8 @@ class StreamWrapper(Resumable, Generic[T]):
     def allow_buffering(self) -> AbstractContextManager[None]:
         """A gate: the worker may pull while any `with stream.allow_buffering` is active.
 
-        Put it around work that leaves the interpreter to others (native code, I/O): your own work
-        then competes with none. Gates nest. Leaving one does not wait for a pull in flight.
+        Put it around work that leaves the interpreter to others (native code, I/O), and the worker
+        does not compete with your own. Gates nest. Leaving one does not wait for a pull in flight.
         """
         return Gate(self._core)
 
@@ -169,7 +169,7 @@ class StreamWrapper(Resumable, Generic[T]):
         limit, start = deadline(self._core.label, timeout), default_timer()
         batch = read(self._core, limit)  # ends and errors are not timed
         if self._profile is not None:
-            self._profile.setdefault(f"read_batch_{self._name}", []).append(default_timer() - start)
+            self._profile.setdefault(self._event, []).append(default_timer() - start)
         return batch
 
     def epoch(self) -> Epoch[T]:

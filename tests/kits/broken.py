@@ -372,5 +372,5 @@ class TimesEnds(StreamWrapper[Any]):
             return super().__next__()
         except StopIteration:
             if self._profile is not None:
-                self._profile.setdefault(f"read_batch_{self._name}", []).append(0.0)
+                self._profile.setdefault(self._event, []).append(0.0)
             raise

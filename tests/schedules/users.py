@@ -91,17 +91,15 @@ class Pass:
     def __next__(self) -> Any:
         run = self.source.run
         puller = run.workers.get(run.running, run.core.__dict__["run"])
-        if puller is not run.core.__dict__["run"]:  # a worker that was given up as it began this
-            run.control.point("pull", options=() if self.source.answers else ANSWERS)
-            return answered(self.source.answer(run.running.chosen, False))
-        if puller in run.pulls or (run.pulls and not run.program.impatient):
-            run.fail("observation", "two pulls at once")
-        if run.held >= max(1, run.program.capacity):
-            run.fail("observation", "a pull without a slot")
+        if puller is run.core.__dict__["run"]:  # else its worker was given up as it began this
+            if puller in run.pulls or (run.pulls and not run.program.impatient):
+                run.fail("observation", "two pulls at once")
+            if run.held >= max(1, run.program.capacity):
+                run.fail("observation", "a pull without a slot")
+            run.pull_starts()
+            if not run.recorded:
+                run.note("Fetch")
         run.pulls.append(puller)
-        run.pull_starts()
-        if not run.recorded:
-            run.note("Fetch")
         run.control.note("source", write=True)
         try:
             run.control.point("pull", options=() if self.source.answers else ANSWERS)

@@ -22,6 +22,14 @@ async def read(epoch: AsyncIterator[Any]) -> list[Any]:
     return [batch async for batch in epoch]
 
 
+async def cancelled_read(stream: Any, source: Source) -> None:
+    """A read that is cancelled while the source is in its pull."""
+    task = asyncio.ensure_future(stream.epoch().__anext__())
+    await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+    task.cancel()
+    await asyncio.wait([task])
+
+
 def threads() -> set[threading.Thread]:
     return set(threading.enumerate())
 
@@ -132,10 +140,7 @@ def test_rule_14_next_after_a_cancelled_wait(size: int) -> None:
     source = Source(range(3), held=True)
 
     async def main(stream: Any) -> None:
-        task = asyncio.ensure_future(stream.epoch().__anext__())
-        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled_read(stream, source)
         with pytest.raises(TimeoutError):
             stream.get(timeout=0.01)
         source.free()
@@ -200,10 +205,7 @@ def test_rule_14_cancelled_wait_ends_at_once(monkeypatch: pytest.MonkeyPatch) ->
     source = Source(range(3), held=True)
 
     async def main(stream: Any) -> None:
-        task = asyncio.ensure_future(stream.epoch().__anext__())
-        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled_read(stream, source)
         assert until(lambda: not stream._core.waiting.is_going())
         assert stream.empty()  # the source has not answered meanwhile, late as that may be
         source.free()
