@@ -135,7 +135,7 @@ class Waiting:
         self, core: Core[Any], loop: asyncio.AbstractEventLoop, before: Waiting | None
     ) -> None:
         self._core = core
-        self._before = before
+        self._before = before and before.going()
         self._gone: SimpleQueue[None] = SimpleQueue()
         self._loop = loop
         self._process = os.getpid()
@@ -147,7 +147,8 @@ class Waiting:
 
     def _wait(self) -> None:
         try:
-            while (before := self._before) is not None and before.is_going():
+            while (before := self._before and self._before.going()) is not None:
+                self._before = before
                 before.outlast(self._limit(self._core.glance))
             self._before = None
             self._limit(0)
@@ -173,8 +174,14 @@ class Waiting:
         if bell.empty():  # the thread may not listen, and rings must not pile up
             bell.put(None)
 
-    def is_going(self) -> bool:
-        """Whether the thread was cancelled and is not gone yet."""
+    def going(self) -> Waiting | None:
+        """The thread that was cancelled and is not gone yet: this one, or one before it."""
+        waiting: Waiting | None = self
+        while waiting is not None and not waiting._is_going():
+            waiting = waiting._before
+        return waiting
+
+    def _is_going(self) -> bool:
         is_cancelled = self._is_cancelled or self._loop.is_closed()
         return is_cancelled and not self._is_over and self._process == os.getpid()
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from .buffer import Mark
 from .claims import Claim, holder
+from .consumer import outlast
 from .core import Core, Entry
 from .launch import start
 from .machine import Enter, Leave
@@ -45,7 +46,8 @@ def _enter(
     if claim.take(core.entering) is not None or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
-    while holder(core.turns) in (None, consumer):
+    while True:
+        refuse_readers(core, consumer)
         worker = core.run.worker
         if worker is not None and worker is not entry and worker.lives():
             let_go(core)  # one that an interrupted entry has left begins only now
@@ -58,7 +60,13 @@ def _enter(
             return
         elif not start(core, entry, claim, wrapper):
             let_go(core)  # refused, by a worker that has halted or was about to begin
-    raise RuntimeError(f"{core.label} was entered while another thread reads it.")
+
+
+def refuse_readers(core: Core[Any], consumer: Claim | None) -> None:
+    """Raise RuntimeError if a thread waits in `next`, or starts over, but this consumer."""
+    while (first := holder(core.turns)) is not None and first is not consumer:
+        if not outlast(core, first):
+            raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
 
 def let_go(core: Core[Any]) -> None:

@@ -271,10 +271,12 @@ the count of running ahead is lost: observation of stop-at-a-boundary in worker.
 
 entering does not wait for an interrupted stop: leaked thread of interrupted-stop in scope._enter
 -     let_go(core)
--     while holder(core.turns) in (None, consumer):
+-     while True:
+-         refuse_readers(core, consumer)
 -         worker = core.run.worker
 -         if worker is not None and worker is not entry and worker.lives():
-+     while holder(core.turns) in (None, consumer):
++     while True:
++         refuse_readers(core, consumer)
 +         worker = core.run.worker
 +         if False:
 """  # noqa: E501

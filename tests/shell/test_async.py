@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from random import Random
 from typing import Any
 
 import pytest
 
 from kernel import SourceError, StreamWrapper
+from kernel.claims import Claim
+from kernel.consumer import outlast
 
 from ..support.sources import LONG, Aside, Boom, Source, until
 
@@ -22,10 +24,15 @@ async def read(epoch: AsyncIterator[Any]) -> list[Any]:
     return [batch async for batch in epoch]
 
 
-async def cancelled_read(stream: Any, source: Source) -> None:
-    """A read that is cancelled while the source is in its pull."""
-    task = asyncio.ensure_future(stream.epoch().__anext__())
+async def started(source: Source) -> None:
+    """Until the source is in its pull."""
     await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+
+
+async def cancelled_read(stream: Any, meanwhile: Awaitable[None]) -> None:
+    """A read that is cancelled after that."""
+    task = asyncio.ensure_future(stream.epoch().__anext__())
+    await meanwhile
     task.cancel()
     await asyncio.wait([task])
 
@@ -140,7 +147,7 @@ def test_rule_14_next_after_a_cancelled_wait(size: int) -> None:
     source = Source(range(3), held=True)
 
     async def main(stream: Any) -> None:
-        await cancelled_read(stream, source)
+        await cancelled_read(stream, started(source))
         with pytest.raises(TimeoutError):
             stream.get(timeout=0.01)
         source.free()
@@ -173,7 +180,7 @@ def test_rule_14_another_thread_reads_while_a_loop_waits(size: int) -> None:
 
     async def main(stream: Any) -> None:
         task = asyncio.ensure_future(read(stream.epoch()))
-        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+        await started(source)
         with pytest.raises(RuntimeError, match="another thread"):
             Aside(lambda: next(stream)).result()
         source.free()
@@ -190,7 +197,7 @@ def test_rule_14_loop_that_is_closed_while_it_waits(size: int) -> None:
 
     async def leave(stream: Any) -> None:
         asyncio.ensure_future(stream.epoch().__anext__())  # noqa: RUF006  # it is cancelled
-        await asyncio.get_running_loop().run_in_executor(None, source.await_start)
+        await started(source)
         source.free()
 
     with StreamWrapper(source, size) as stream:
@@ -205,8 +212,8 @@ def test_rule_14_cancelled_wait_ends_at_once(monkeypatch: pytest.MonkeyPatch) ->
     source = Source(range(3), held=True)
 
     async def main(stream: Any) -> None:
-        await cancelled_read(stream, source)
-        assert until(lambda: not stream._core.waiting.is_going())
+        await cancelled_read(stream, started(source))
+        assert until(lambda: stream._core.waiting.going() is None)
         assert stream.empty()  # the source has not answered meanwhile, late as that may be
         source.free()
 
@@ -220,7 +227,7 @@ def test_rule_14_wait_of_a_closed_loop_is_no_reader() -> None:
     with StreamWrapper(source, 2) as stream:
         loop = asyncio.new_event_loop()
         task = loop.create_task(stream.epoch().__anext__())
-        loop.run_until_complete(loop.run_in_executor(None, source.await_start))
+        loop.run_until_complete(started(source))
         loop.set_exception_handler(lambda *_: None)  # that its task is pending
         loop.close()
         with pytest.raises(TimeoutError):
@@ -229,6 +236,46 @@ def test_rule_14_wait_of_a_closed_loop_is_no_reader() -> None:
         assert next(stream) == 0
         del task
         gc.collect()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_cancelled_waits_of_several_loops(size: int) -> None:
+    """Rules 9 and 14: one before the last is in a pull, or about to go. It is no reader."""
+    source = Source(range(3), held=True)
+    with StreamWrapper(source, size) as stream:
+        for later in (None, asyncio.sleep(0), asyncio.sleep(0)):  # it is in a pull by then
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(cancelled_read(stream, later or started(source)))
+            loop.close()
+        with pytest.raises(TimeoutError):
+            stream.get(timeout=0.01)
+        source.free()
+        assert next(stream) == 0
+        assert asyncio.run(read(stream.epoch())) == [1, 2]
+
+
+def test_rule_14_entering_after_a_cancelled_wait() -> None:
+    """Rules 4 and 14: entering waits for the pull that the cancelled wait is in."""
+    source = Source(range(3), held=True)
+    stream = StreamWrapper(source)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(cancelled_read(stream, started(source)))
+    entered = Aside(stream.__enter__)
+    source.free()
+    entered.result()
+    assert list(stream.epoch()) == [0, 1, 2]
+    stream.__exit__(None, None, None)
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+def test_rule_9_reader_that_goes_while_another_looks() -> None:
+    """Rule 9: who was seen to have the turn, and has gone, is no reader."""
+    core, claim = StreamWrapper(list)._core, Claim()
+    seen: list[bool] = []
+    claim.hold(lambda: seen.append(outlast(core, claim)))
+    assert seen == [False]
+    assert outlast(core, claim)
 
 
 def test_rule_14_loop_that_forgets_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +287,7 @@ def test_rule_14_loop_that_forgets_its_tasks(monkeypatch: pytest.MonkeyPatch) ->
         loop = asyncio.new_event_loop()
         epoch = stream.epoch()
         task = loop.create_task(epoch.__anext__())
-        loop.run_until_complete(loop.run_in_executor(None, source.await_start))
+        loop.run_until_complete(started(source))
         loop.set_exception_handler(lambda *_: None)  # that its task is pending
         loop.close()
         del task
