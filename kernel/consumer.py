@@ -13,6 +13,7 @@ from .limit import Limit, watched
 from .machine import Fetch, Request
 from .pull import pull
 from .run import BEGUN, Run
+from .turn import await_turn
 
 T = TypeVar("T")
 
@@ -136,36 +137,6 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
             pull_or_bury(core, claim, run)
     claim.give_back(core.requests)
     claim.give_back(core.turns)
-
-
-def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> bool:
-    """Take the role of the one consumer. False: this is a handler, and its thread has the role.
-
-    Raises RuntimeError if another thread waits.
-    """
-    while (first := claim.take(core.turns)) is not None:
-        if first.is_mine():
-            return False
-        if core.is_source():
-            raise RuntimeError(f"{core.label} is read by its own source.")
-        if core.closed:  # by that thread
-            raise ValueError(f"{core.label} is closed.")
-        if not outlast(core, first, limit):
-            raise RuntimeError(f"{core.label} is being read by another thread.")
-    return True
-
-
-def outlast(core: Core[Any], first: Claim, limit: Limit | None = None) -> bool:
-    """Wait for the thread that has the turn, if it waited for a cancelled task of an event loop.
-
-    Such a thread is about to go, or in a pull of its own. False: it is another one, and goes on.
-    """
-    waiting: Any = core.waiting
-    going = None if waiting is None else waiting.going()
-    if going is None:
-        return not first.in_force()  # it may have gone since it was seen
-    going.outlast(core.glance if limit is None else limit(core.glance))
-    return True
 
 
 def pull_or_bury(core: Core[Any], claim: Claim, run: Run[Any]) -> None:

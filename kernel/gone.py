@@ -8,7 +8,7 @@ from . import place
 from .buffer import Mark
 from .errors import WorkerDied
 from .machine import Bury, Drop
-from .run import BEGUN, FETCHING, Run, progress_after
+from .run import BEGUN, FETCHING, Hand, Run, progress_after
 
 if TYPE_CHECKING:
     from .core import Core
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 def bury(core: Core[Any], run: Run[Any]) -> None:
     """The puller is gone: the consumer gets an error, and the pass is dropped."""
     entry = run.worker
-    owed = run.owed(run.hand)
-    if owed is not None:
-        run.end(owed, False, core.epoch(run))
-        run.hand = None
+    hand = left(run)
+    if hand is not None:  # what it has answered comes first
+        complete(run, hand, core.epoch(run))
         return
     rest = run.follower()
     if entry is None:
@@ -39,19 +38,45 @@ def bury(core: Core[Any], run: Run[Any]) -> None:
     core.did("Bury")
 
 
+def died(core: Core[Any], run: Run[Any]) -> None:
+    """Say that the worker is gone, behind what it has answered."""
+    hand = left(run)
+    if hand is not None:
+        core.did(hand[0])
+    core.did("Die")
+
+
+def left(run: Run[Any]) -> Hand | None:
+    """What a puller that is gone has left in hand; None if its batch was not put."""
+    return run.hand if run.hand is not None and run.hand[2] == run.total() else None
+
+
+def complete(run: Run[Any], hand: Hand, epoch: int) -> None:
+    """Put the mark that was left in hand, and go on from there. An interrupt spoils nothing."""
+    action, progress, number, mark = hand
+    error = None if mark is None else mark.error  # None once it was reported
+    if error is not None and not any(part.mark() is mark for part in run.parts()):
+        mark = Mark(error)  # a worker that was given up may still write to its own
+        run.hand = action, progress, number, mark
+        run.end(mark, False, epoch)
+    run.progress, run.hand = progress, None
+
+
 def drop(core: Core[Any], run: Run[Any]) -> None:
     """Finish or drop a caller's pull that an interrupt broke off. The next puller calls this."""
     if not run.progress[FETCHING]:
         return
     # Another interrupt may strike here: until the last stores all this can be done once more.
     run.last = run.parts()[-1]  # `Run.end` may not have come to this
+    if not run.is_answered():
+        run.hand = None
     if run.hand is not None:  # the batch was put, or is lost
-        progress, run.puts, mark = run.hand
+        action, progress, run.puts, mark = run.hand
         run.lost += run.puts - run.given() - len(run.batches)
         if mark is not None and mark is not core.reported.mark and not run.marks:
             run.end(mark, progress[BEGUN], core.epoch(run))  # it was not reported yet
         run.progress, run.hand = progress, None
-        core.did("Enqueue", run)
+        core.did(action, run)
     else:
         run.iterator = run.last.epoch = None
         reported = place.ended(core, None)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .buffer import Mark
 from .claims import holder
 from .errors import described
-from .machine import INITIAL, resumed
-from .passes import PassStart, Resume
-from .run import FETCHING, Run
+from .machine import INITIAL, State, resumed
+from .passes import PassStart, Resume, Snapshot
+from .run import BEGUN, FETCHING, MARK, Run
 
 if TYPE_CHECKING:
     from .core import Core
@@ -59,7 +59,7 @@ def here(core: Core[Any]) -> Place:
     run, now = core.run, reported_place(core)
     is_broken_off = (
         run.progress[FETCHING]
-        and run.hand is None
+        and not run.is_answered()
         and run.worker is None
         and holder(run.pullers) is None
     )
@@ -73,6 +73,20 @@ def number(state: Mapping[str, Any], key: str) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"state[{key!r}] must be an integer of at least 0, not {value!r}.")
     return value
+
+
+def resumed_run(state: State, epoch: int, resume: Resume) -> Run[Any]:
+    """A run that goes on in this state and epoch, with this pass."""
+    run: Run[Any] = Run()
+    run.advance(state)
+    if state[MARK] == "ended":
+        run.end(Mark(StopIteration()), run.progress[BEGUN], epoch)
+    if resume.in_pass:
+        run.starts.append(PassStart(-resume.in_pass, resume.epoch))
+        run.resumes = resume
+    if resume.state is not None:
+        run.snapshots.append(Snapshot(-resume.skip, resume.state))
+    return run
 
 
 class Resumable:
@@ -149,8 +163,7 @@ class Resumable:
             )
         if core.record is not None and first != INITIAL:
             core.record.end("the stream was resumed")  # its first line says otherwise
-        run: Run[Any] = Run()
-        run.resume(first, epoch, Resume(in_pass, skip, said, pass_epoch))
+        run = resumed_run(first, epoch, Resume(in_pass, skip, said, pass_epoch))
         reported = Reported(None, Place(), Place(epoch, -in_epoch, -in_pass))
         # No call from here on: an interrupt finds both done or neither.
         core.reported = reported

@@ -10,7 +10,7 @@ from .buffer import Mark
 from .errors import NotAnEnd, as_reported
 from .machine import Enqueue, Exhaust, Fail
 from .passes import Resume
-from .run import BEGUN, MARK, Run, progress_after
+from .run import BEGUN, MARK, Hand, Run, progress_after
 
 if TYPE_CHECKING:
     from .core import Core
@@ -37,17 +37,12 @@ def put(core: Core[Any], run: Run[Any], batch: Any) -> None:
     put = Enqueue(core.limits, run.own_state())
     assert put is not None
     mark = Mark(StopIteration()) if put[MARK] == "ended" else None
-    progress = progress_after(put)
-    run.hand = progress, run.puts + 1, mark
+    run.hand = "Enqueue", progress_after(put), run.puts + 1, mark
     run.last.batches.append(batch)
     run.puts += 1
-    if mark is not None:
-        run.end(mark, progress[BEGUN], core.epoch(run))
     if run.stateful is not None:
         run.keep(core.snapshot_every)
-    run.advance(put)
-    run.hand = None
-    core.did("Enqueue", run)
+    finish(core, run, run.hand)
 
 
 def exhaust(core: Core[Any], run: Run[Any]) -> None:
@@ -55,10 +50,9 @@ def exhaust(core: Core[Any], run: Run[Any]) -> None:
     exhausted = Exhaust(core.limits, run.own_state())
     assert exhausted is not None
     run.iterator = None
-    if exhausted[MARK] == "ended":
-        run.end(Mark(StopIteration()), progress_after(exhausted)[BEGUN], core.epoch(run))
-    run.advance(exhausted)
-    core.did("Exhaust", run)
+    mark = Mark(StopIteration()) if exhausted[MARK] == "ended" else None
+    run.hand = "Exhaust", progress_after(exhausted), run.puts, mark
+    finish(core, run, run.hand)
 
 
 def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
@@ -67,9 +61,17 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
     assert failed is not None
     run.iterator = None
     mark = Mark(as_reported(error, core.label, core.limits.capacity > 0))
-    run.end(mark, False, core.epoch(run))
-    run.advance(failed)
-    core.did("Fail", run)
+    run.hand = "Fail", progress_after(failed), run.puts, mark
+    finish(core, run, run.hand)
+
+
+def finish(core: Core[Any], run: Run[Any], hand: Hand) -> None:
+    """Put the mark that is in hand, and go on from there. A batch was put before."""
+    action, progress, _, mark = hand
+    if mark is not None:
+        run.end(mark, progress[BEGUN], core.epoch(run))
+    run.progress, run.hand = progress, None
+    core.did(action, run)
 
 
 def ask(core: Core[Any], run: Run[T]) -> T:

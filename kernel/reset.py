@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 from .claims import Claim
-from .consumer import await_turn
 from .core import Core
 from .place import Place, Reported, here
 from .run import Run
 from .scope import GIVEN_UP, enter, let_go
+from .turn import await_turn
 
 
 def close(core: Core[Any]) -> None:

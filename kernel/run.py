@@ -30,7 +30,7 @@ BEGUN: Final = 1
 COUNT: Final = 2
 
 Progress: TypeAlias = tuple[bool, bool, int, bool]
-Hand: TypeAlias = tuple[Progress, int, Mark | None]
+Hand: TypeAlias = tuple[str, Progress, int, Mark | None]
 
 
 class Run(Generic[T]):
@@ -62,7 +62,8 @@ class Run(Generic[T]):
         self.iterator: Iterator[T] | None = None
         """The pass. None during a pull, which may turn out to be its last."""
         self.hand: Hand | None = None
-        """While a batch is put: the progress after it, its number, and the mark behind it."""
+        """While an answer is put: the action, the progress after it, how many batches are put by
+        then, and the mark behind them."""
         self.parked = 0
         """How often the worker has announced that it will sleep. It looks once more first."""
         self.rung = 0
@@ -81,7 +82,7 @@ class Run(Generic[T]):
             last, run.lost = self.last, self.lost
             moved = Part(marks=last.marks.copy(), epoch=last.epoch, former=last)
             run.first, run.last = moved if self.first is last else self.first, moved
-            run.puts = self.given() + self.held()
+            run.puts = self.total()
         return run
 
     def parts(self) -> list[Part[T]]:
@@ -165,30 +166,29 @@ class Run(Generic[T]):
         if state is not None or error is not None:
             self.snapshots.append(Snapshot(self.puts, state, error))
 
-    def owed(self, hand: Hand | None) -> Mark | None:
-        """The end that belongs behind the last batch, if its puller died with this in hand."""
-        if hand is None:
-            return None
-        _, number, mark = hand
-        if mark is None or mark.error is None or number != self.given() + self.held():
-            return None
-        is_put = any(part.mark() is mark for part in self.parts())
-        return None if is_put else Mark(StopIteration())  # the puller may still write to its own
+    def total(self) -> int:
+        """How many batches were put since the stream was made, whoever takes some meanwhile."""
+        while True:
+            given = self.given()
+            total = given + self.held()
+            if given == self.given():
+                return total
+
+    def is_answered(self) -> bool:
+        """Whether the pull in hand has an answer, if its caller was interrupted.
+
+        An error that was not put is none: the caller has seen it, as the interrupt's context.
+        """
+        if self.hand is None:
+            return False
+        action, _, _, mark = self.hand
+        if action != "Fail" or mark is None or mark.error is None:  # the error was reported
+            return True
+        return any(part.mark() is mark for part in self.parts())
 
     def is_used(self) -> bool:
         """Whether a pull was begun, or a state was loaded."""
         return bool(self.starts) or self.progress != INITIAL[PROGRESS:]
-
-    def resume(self, state: State, epoch: int, resume: Resume) -> None:
-        """Go on in this state and epoch, with this pass."""
-        self.advance(state)
-        if state[MARK] == "ended":
-            self.end(Mark(StopIteration()), self.progress[BEGUN], epoch)
-        if resume.in_pass:
-            self.starts.append(PassStart(-resume.in_pass, resume.epoch))
-            self.resumes = resume
-        if resume.state is not None:
-            self.snapshots.append(Snapshot(-resume.skip, resume.state))
 
 
 def progress_after(state: State | None) -> Progress:

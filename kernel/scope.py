@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from .buffer import Mark
 from .claims import Claim, holder
-from .consumer import outlast
 from .core import Core, Entry
+from .gone import died
 from .launch import start
 from .machine import Enter, Leave
 from .run import BEGUN, FETCHING
+from .turn import outlast
 from .worker import GATE
 
 GIVEN_UP: Final = object()
@@ -130,12 +131,7 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
         last, hand, progress, rest = run.last, run.hand, run.progress, run.follower(whole=True)
         marks = (part.mark() for part in run.parts())
         before = next((mark for mark in marks if mark and mark.part is last), Mark(error))
-        rest.worker, rest.progress = entry, progress
-        has_put = hand is not None and hand[1] == rest.puts
-        if hand is not None and has_put:
-            rest.progress, owed = hand[0], run.owed(hand)
-            if owed is not None:
-                rest.end(owed, False, core.epoch(rest))
+        rest.worker, rest.progress, rest.hand = entry, progress, hand
         move, old = rest.last.batches.extend, starmap(last.batches.popleft, repeat(()))
         # CPython lets nobody in from these looks to the stores, as a call that raises is no way in.
         # So the worker has ended before, or is given up; and a batch is taken there, or moved.
@@ -148,9 +144,7 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
                 break
         else:
             return False
-    if has_put:
-        core.did("Enqueue")
-    core.did("Die")
+    died(core, rest)
     core.bell.put(None)
     if failure is None:
         raise error  # `bury` clears `entry.death`

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .claims import Claim
 from .core import LIGHT, Core, Entry
-from .gone import drop
+from .gone import died, drop
 from .machine import Fetch, Halt, Start
 from .meter import SOURCE
 from .pull import exhaust, fail, pull
@@ -36,17 +36,17 @@ def live(
 ) -> None:
     """The thread's function."""
     entry.claim = claim = Claim()  # one of its own: no other call of this thread uses it
-    died = False
+    is_dead = False
     try:
         claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
-        died = entry.claim is not None  # else `give_up` has said so
-        if died:
+        is_dead = entry.claim is not None  # else `give_up` has said so
+        if is_dead:
             entry.death = error
     core = core_ref()
     if core is not None:
-        if died:
-            core.did("Die")
+        if is_dead:
+            died(core, core.run)
         ring_consumer(core, core.run)
     for leaver in entry.leavers:
         leaver.put(None)

@@ -92,7 +92,8 @@ def of_item(item: str) -> Iterator[tuple[str, int, str, str]]:
         if atom.startswith(f"{target}'") and target in assigned:
             continue  # the assignment itself
         kind = "guard" if not assigned and "IF" not in item else "condition"
-        yield f"{kind} negated", at, atom, f"~({atom})"
+        negated = f"~{atom}" if atom.isidentifier() else f"~({atom})"
+        yield f"{kind} negated", at, atom, negated
         yield f"{kind} dropped", at, atom, "TRUE"
         if not whole:
             yield f"{kind} dropped", at, atom, "FALSE"

@@ -50,6 +50,13 @@ def test_every_guard_and_assignment_is_mutated() -> None:
     assert dropped == negated
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_every_mutant_can_be_evaluated(name: str) -> None:
+    """The evaluator reads each of them, and finds all its actions."""
+    names = [action.__name__ for action in machine(mutated(ALL[name]))]
+    assert names == [action.__name__ for action in ACTIONS]
+
+
 @pytest.mark.parametrize("name", SAMPLE)
 def test_sample_is_refused_by_tlc(name: str) -> None:
     """TLC names a property that the mutant violates."""

@@ -23,6 +23,7 @@ MODULES = {
         "pull",
         "core",
         "gone",
+        "turn",
         "consumer",
         "worker",
         "launch",
@@ -106,7 +107,7 @@ a mark is put before its batch: observation of epochs-of-one in pull.put
 -     run.last.batches.append(batch)
 +     if mark is not None:
 +         run.end(mark, False, core.epoch(run))
-+         mark = None
++         run.hand = *run.hand[:3], None
 +     run.last.batches.append(batch)
 
 the batch behind an end is put in front of it: observation of lookahead in run.Run.end

@@ -61,6 +61,8 @@ closed-by-a-reader: 1/0/Enter,Start,Next,Join/1,raised/Close
 started-over-by-another: 1/0/Enter,Allow,Start,Next,Join/1,2/Restart
 given-up: 2!/0/Enter,Allow,Next,Exit,Next,Enter,Next/1,2,3
 given-up-with-lookahead: 2!+/1/Enter,Allow,Next,Exit,Next,Next,Enter,Next/1,2,3
+given-up-at-an-end: 2!/2/Enter,Allow,Exit,Next,Next,Next,Enter,Next/1,2,3
+given-up-at-an-error: 2!/0/Enter,Allow,Exit,Next,Next,Enter,Next/raised,1,exhausted
 given-up-while-waiting: 1!/0/Enter,Start,Exit,Join,Enter/1,2/Next
 """  # noqa: E501  # a line a program
 

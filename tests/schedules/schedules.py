@@ -84,6 +84,7 @@ class Run:
         self.inside = False
         self.wrong: Wrong | None = None
         self.given: list[Any] = []  # batches
+        self.in_hand: Any = None  # the source's last answer, until it was put
         self.interrupted = False
         self.source = Source(program.answers, self)
         self.file: Any = File(self.control) if written else None
@@ -143,6 +144,8 @@ class Run:
 
     def did(self, action: str) -> None:
         """The shell says so. Without a record it does not say all, and `changed` tells."""
+        if action in ("Enqueue", "Exhaust", "Fail"):
+            self.in_hand = None
         if self.recorded or action not in ("Fetch", "Enqueue", "Dequeue", "EndEpoch", "Raise"):
             self.note(action)
         if action == "Start":
@@ -151,12 +154,15 @@ class Run:
             self.lose()
 
     def lose(self) -> None:
-        """A worker was given up. A batch that it has got, and not put, is lost."""
+        """A worker was given up. What it has got, and not put, is lost."""
+        lost, self.in_hand = self.in_hand, None
+        if lost is None:
+            return
         pulled, untold = self.source.pulled, self.source.untold
-        if pulled and all(pulled[-1] is not batch for batch in self.kept()):
-            lost = pulled.pop()
-            if untold and untold[-1] is lost:
-                untold.pop()
+        if pulled and pulled[-1] is lost:
+            pulled.pop()
+        if untold and untold[-1] is lost:
+            untold.pop()
 
     def kept(self) -> list[Any]:
         """Batches that were given, and those that are buffered."""
@@ -169,11 +175,16 @@ class Run:
 
     def changed(self, where: deque[Any], change: str, item: Any) -> None:
         """A batch or a mark was put or taken, if it is there where that was."""
+        parts = self.parts()
+        is_batch = any(where is part.batches for part in parts)
+        is_mark = any(where is part.marks for part in parts)
+        if change == "put" and (is_batch or is_mark):
+            self.in_hand = None
         if self.recorded or self.control.running is None:
             return
-        if any(where is part.batches for part in self.parts()):
+        if is_batch:
             self.note("Enqueue" if change == "put" else "Dequeue")
-        elif any(where is part.marks for part in self.parts()) and change == "taken":
+        elif is_mark and change == "taken":
             self.note("EndEpoch" if item.ended else "Raise")
 
     def judge(self) -> None:

@@ -62,6 +62,7 @@ class Source:
         if answer not in ("exhausted", "raised", None):
             answer = Batch()
         if kept:
+            self.run.in_hand = answer
             self.untold.append(answer)
             if answer not in ("exhausted", "raised"):
                 self.pulled.append(answer)

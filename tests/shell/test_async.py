@@ -13,7 +13,7 @@ import pytest
 
 from kernel import SourceError, StreamWrapper
 from kernel.claims import Claim
-from kernel.consumer import outlast
+from kernel.turn import outlast
 
 from ..support.sources import LONG, Aside, Boom, Source, until
 

@@ -25,7 +25,7 @@ from kernel.core import Core
 from kernel.run import Run
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, Source, epoch, give_up
+from ..support.sources import LONG, Boom, Source, epoch, give_up
 from ..support.states import alone
 from ..support.traces import judge
 from .resume_programs import Cursor
@@ -231,6 +231,33 @@ def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Monk
     assert [event(stream) for _ in range(4)] == [0, "StopIteration", 1, "StopIteration"]
     with pytest.raises(WorkerDied):
         next(stream)
+
+
+def test_an_error_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules 8 and 10: an error that is put behind what was taken over already."""
+    source = Source([Boom()], [0], held=True)
+    stream = StreamWrapper(source, 8, stop_timeout=0)
+    follower, end, is_put, goes = Run.follower, Run.end, threading.Event(), threading.Event()
+
+    def slow(run: Run[Any], *mark: Any) -> None:
+        end(run, *mark)
+        is_put.set()
+        assert goes.wait(LONG)
+
+    def late(run: Run[Any], whole: bool = False) -> Run[Any]:
+        copied = follower(run, whole)
+        if whole and not is_put.is_set():
+            source.free()
+            assert is_put.wait(LONG)
+        return copied
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "follower", late)
+        patch.setattr(Run, "end", slow)
+        worker = give_up(stream, source.await_start)
+        goes.set()
+        worker.join(LONG)
+    assert [event(stream) for _ in range(3)] == ["SourceError", "WorkerDied", 0]
 
 
 def test_an_old_epoch_keeps_no_buffer() -> None:

@@ -126,7 +126,7 @@ def fetches(mutant: str) -> Break:
 BROKEN: dict[str, tuple[Break, Callable[[], Lines], int]] = {
     "no look at the room": (fetches("Bounded"), partial(ahead, 9, 50), 8),
     "count forgotten": (
-        edited("put", "run.advance(put)", "run.advance((*put[:9], 0, put[10]))"),
+        edited("put", "progress_after(put)", "progress_after((*put[:9], 0, put[10]))"),
         partial(ahead, 5),
         4,
     ),

@@ -154,7 +154,7 @@ def test_a_batch_that_was_not_put_does_not_count(monkeypatch: pytest.MonkeyPatch
     give_up = scope.give_up
 
     def stuck(core: Any, *arguments: Any) -> bool:
-        core.run.hand = core.run.progress, core.run.puts + 1, None
+        core.run.hand = "Enqueue", core.run.progress, core.run.puts + 1, None
         return give_up(core, *arguments)
 
     monkeypatch.setattr(scope, "give_up", stuck)
