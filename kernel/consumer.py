@@ -66,17 +66,19 @@ def report(core: Core[Any], run: Run[Any]) -> None:
     if mark.error is None and mark.part is not None and run.first is part:
         run.first = mark.part  # it was reported before this run took the place of another
         return
-    if not part.marks or part.marks[0] is not mark or mark.error is None:
+    error = mark.error
+    if not part.marks or part.marks[0] is not mark or error is None:
         return
     core.reported = reported
+    mark.error = None
+    if mark.part is None:
+        del part.marks[0]
+    else:
+        run.first = mark.part
     try:
-        raise mark.error
+        raise error
     finally:
-        if mark.part is None:
-            del part.marks[0]
-        else:
-            run.first = mark.part
-        mark.error = None  # its traceback holds this frame
+        del error  # its traceback holds this frame
 
 
 def await_something(core: Core[Any], limit: Limit | None = None) -> None:

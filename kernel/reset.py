@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from .claims import Claim
-from .core import Core
+from .core import Core, Entry
 from .place import Place, Reported, here
 from .run import Run
 from .scope import GIVEN_UP, enter, let_go
@@ -53,20 +53,33 @@ def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
 
 
 def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -> None:
-    """As the one consumer to the end: a thread that began to read would keep this from entering."""
+    """As the one consumer to the end: a thread that began to read would keep this from entering.
+
+    As the one that enters, too: a thread that entered meanwhile would find itself outside.
+    """
     if not await_turn(core, claim) or claim.take(core.resets) is not None:
         raise RuntimeError(f"{core.label} was restarted while it is read, closed or restarted.")
+    if claim.take(core.entering) is not None:
+        raise RuntimeError(f"{core.label} was restarted while it is entered.")
     if core.record is not None:
         core.record.end("the stream was restarted")
-    inside = core.is_inside()
+    entry = core.entry if core.is_inside() else None
     _give_up(core, claim, ended)
     claim.give_back(core.resets)
     try:
         _shut(ended[0])
     finally:
-        if inside:
+        if entry is not None and not _was_left(entry):
             enter(core, wrapper, claim)
+            if _was_left(entry):  # either this sees it, or the thread that leaves sees the new one
+                _stop(core)
+    claim.give_back(core.entering)
     claim.give_back(core.turns)
+
+
+def _was_left(entry: Entry) -> bool:
+    """Whether a thread has left `with`, beside the one that starts over."""
+    return any(reason is not GIVEN_UP and reason is not None for reason in entry.over.copy())
 
 
 def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:

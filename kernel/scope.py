@@ -29,7 +29,10 @@ GIVEN_UP: Final = object()
 
 
 def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> None:
-    """Enter. If there is a buffer, start the worker first. No thread but this consumer may read."""
+    """Enter. If there is a buffer, start the worker first. No thread but this consumer may read.
+
+    A consumer that starts over has the role of the entering thread already.
+    """
     claim, entry = Claim.of_this_thread(), Entry()
     try:
         claim.hold(_enter, core, claim, wrapper, entry, consumer)
@@ -44,7 +47,7 @@ def _enter(
         raise ValueError(f"{core.label} is closed.")
     if core.is_source():
         raise RuntimeError(f"{core.label} was entered by its own source.")
-    if claim.take(core.entering) is not None or core.is_inside():
+    if (consumer is None and claim.take(core.entering) is not None) or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
     while True:
@@ -87,11 +90,13 @@ def leave(core: Core[Any], failure: object) -> None:
         return  # closing has left it
     if entry is not None:
         mine = object()
-        if Leave(core.limits, core.state(core.run)) is not None:
+        if Leave(core.limits, core.state(core.run)) is not None or entry.over[0] is GIVEN_UP:
             entry.over.append(mine)
         if entry.over[0] in (mine, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
             core.did_once("Leave", entry.said)
             join(core, entry, failure)
+            if entry.over[0] is GIVEN_UP and core.entry is not entry and core.is_inside():
+                leave(core, failure)  # another thread has started over, and entered again
             return
     if entry is None or failure is None:  # the body's own exception is not replaced
         raise RuntimeError(f"{core.label} was left without having been entered.")

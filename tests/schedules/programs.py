@@ -59,6 +59,8 @@ started-over: 2/3/Enter,Allow,Next,Restart,Get,Next,Next,Disallow,Restart,Exit,R
 closed: 2/2/Enter,Allow,Next,Get,Close,Next,Close,Exit/1,2,3,exhausted
 closed-by-a-reader: 1/0/Enter,Start,Next,Join/1,raised/Close
 started-over-by-another: 1/0/Enter,Allow,Start,Next,Join/1,2/Restart
+started-over-and-left: 1/0/Enter,Start,Exit,Join/1,2/Restart
+started-over-and-entered: 1/0/Start,Enter,Next,Join/1,2/Restart
 given-up: 2!/0/Enter,Allow,Next,Exit,Next,Enter,Next/1,2,3
 given-up-with-lookahead: 2!+/1/Enter,Allow,Next,Exit,Next,Next,Enter,Next/1,2,3
 given-up-at-an-end: 2!/2/Enter,Allow,Exit,Next,Next,Next,Enter,Next/1,2,3

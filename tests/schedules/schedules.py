@@ -198,6 +198,9 @@ class Run:
         real = self.core.state(self.core.__dict__["run"])
         if state != real:
             raise Wrong("step", f"the machine is in {state}, the shell in {real}")
+        started_over = not isinstance(self.program.other, int) and "Restart" in self.program.other
+        if started_over and self.core.is_inside() != self.inside:
+            raise Wrong("observation", f"inside is {self.core.is_inside()}, not {self.inside}")
         kept = self.kept()
         if any(all(batch is not other for other in kept) for batch in self.source.pulled):
             raise Wrong("observation", "a batch is lost")

@@ -265,7 +265,7 @@ class User:
     def helped(self) -> bool:
         """Whether another user waits for the same stop: one of the two joins the thread."""
         others = [user.call for user in self.run.users if user is not self]
-        return any(call in ("Enter", "Exit", "Interrupted") for call in others)
+        return any(call in ("Enter", "Exit", "Interrupted", "Restart") for call in others)
 
     def call_NextInterrupted(self) -> None:
         """One `next`, unless Ctrl-C strikes while it waits."""
