@@ -31,10 +31,13 @@ AHEAD = ("Stream_E0_C2_Lookahead", "Stream_E1_C2_Lookahead", "Stream_E2_C2_Looka
 SIZES = ("Stream_E2_C0", "Stream_E1_C1", "Stream_E0_C1", "Stream_E2_C1", "Stream_E3_C2", *AHEAD)
 """The models that a mutant is checked in, one after the other, until one refuses it."""
 
+RESUMED = "before it was entered, only a stream that is resumed has an end; counts of Resume tell"
 EQUIVALENT = {
     'Enter: scope # "inside" -> TRUE': "who is inside already stays inside: no change",
     'Request: consumer = "idle" -> TRUE': "who waits already waits on: no change",
     'Withdraw: consumer = "waiting" -> TRUE': "who does not wait goes on not waiting: no change",
+    'EndEpoch: scope # "new" -> TRUE': RESUMED,
+    'EndEpoch: Capacity = 0 -> TRUE': RESUMED,
     'Die: worker = "absent" -> TRUE': "who is dead already stays dead: no change",
 }
 """Mutants that violate nothing, each with the reason why no behaviour differs."""
