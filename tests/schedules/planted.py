@@ -270,6 +270,22 @@ the count of running ahead is lost: observation of stop-at-a-boundary in worker.
 - at if epoch_size else 0
 + 0
 
+what a worker has in hand when it is given up is lost: step of given-up-at-an-end in scope.give_up, preemptions = 2
+- rest.worker, rest.progress, rest.hand = entry, progress, hand
++ rest.worker, rest.progress = entry, progress
+
+who starts over does not keep others from entering: step of started-over-and-entered in reset._restart
+- if claim.take(core.entering) is not None:
++ if False:
+
+who starts over enters although another has left: observation of started-over-and-left in reset._was_left
+- return any(
++ return False and any(
+
+who has left does not look for a new entry: observation of started-over-and-left in scope.leave
+- if entry.over[0] is GIVEN_UP and core.entry is not entry and core.is_inside():
++ if False:
+
 entering does not wait for an interrupted stop: leaked thread of interrupted-stop in scope._enter
 -     let_go(core)
 -     while True:
