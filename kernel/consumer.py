@@ -57,7 +57,7 @@ def report(core: Core[Any], run: Run[Any]) -> None:
     """Raise the mark's end or error, and remove the mark. Does nothing if a batch is before it."""
     part = run.first
     mark = part.mark()
-    if mark is None or part.batches:  # in this order: the mark was put behind the batches
+    if mark is None or part.batches:  # in this order: the mark was put after the batches
         return
     reported = place.ended(core, mark)
     if core.observed:

@@ -28,7 +28,7 @@ VARIABLES
     consumer,  \* "idle", "waiting": a request, which permits pulls while nothing is buffered
     \* The buffer: the puller adds, callers take.
     buffered,  \* batches held, of the epoch that the consumer is in
-    mark,      \* behind them: "none", "ended" (the epoch), "failed" (an error)
+    mark,      \* after them: "none", "ended" (the epoch), "failed" (an error)
     later,     \* for each later epoch a pair: its batches and its mark, "none" while it is open
     \* Written by the puller: the worker or, where that is absent, a waiting caller.
     worker,    \* "absent", "running", "dead"; where it is absent, callers pull for themselves
@@ -63,7 +63,7 @@ Init ==
     /\ yielded = FALSE
 
 -----------------------------------------------------------------------------
-(* The epochs behind the mark. Without lookahead there are none.           *)
+(* The epochs after the mark. Without lookahead there are none.            *)
 
 \* How many batches are held there, and how many in all.
 RECURSIVE InLater(_)

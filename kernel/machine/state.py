@@ -21,7 +21,7 @@ class Variables(NamedTuple):
     consumer: Consumer  # waiting: a request, which permits pulls while nothing is buffered
     # The buffer: the puller adds, callers take.
     buffered: int  # batches held, of the epoch that the consumer is in
-    mark: Mark  # behind them: the end of that epoch, or an error
+    mark: Mark  # after them: the end of that epoch, or an error
     later: Later  # for each later epoch a pair: its batches and its mark, none while it is open
     # Written by the puller: the worker or, where that is absent, a waiting caller.
     worker: Worker  # the prefetching thread; where it is absent, callers pull for themselves
@@ -85,7 +85,7 @@ def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
     return scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded
 
 
-# The epochs behind the mark. Without lookahead there are none.
+# The epochs after the mark. Without lookahead there are none.
 
 
 def in_later(later: Later) -> int:
