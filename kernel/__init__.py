@@ -1,4 +1,4 @@
-"""A formally tested concurrency kernel: prefetch a stream in a thread, and lose nothing."""
+"""A formally tested concurrency kernel: prefetch a stream in a thread; a stop loses nothing."""
 
 import atexit
 import sys

@@ -1,4 +1,4 @@
-"""The buffer: batches, and marks behind them, from which `next` takes."""
+"""The buffer: batches, and marks after them, from which `next` takes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Mark:
     def __init__(self, error: BaseException) -> None:
         self.error: BaseException | None = error  # None once it was reported
         self.ended = type(error) is StopIteration
-        self.said: list[object] = []  # of reporting it, for `Core.did_once`
+        self.said: list[object] = []  # for `Core.did_once`, which decides who records the report
         self.part: Part[Any] | None = None
-        """What the puller has put behind it; None if it puts nothing there yet."""
+        """The part after this mark; None if the puller goes on in the mark's own part."""
 
 
 class Part(Generic[T]):
-    """A part of the buffer: batches, and the mark behind them.
+    """A part of the buffer: batches, and the mark after them.
 
-    With lookahead the puller puts what follows an end to a new one. Otherwise all use the same.
+    With lookahead the puller puts what follows an end into a new part. Otherwise there is one part.
     """
 
     __slots__ = ("_before", "_counter", "_former", "batches", "epoch", "marks", "taking")
@@ -55,8 +55,8 @@ class Part(Generic[T]):
         """Takes the oldest batch and counts it, in one step: `compress` takes a batch, then one
         item of the counter, both in C. It raises IndexError before the counter moves."""
         self.marks: deque[Mark] = deque(marks)
-        """The mark behind the batches, if there is one. It is put after them: a thread that sees
-        the mark, and then no batch, has seen all."""
+        """The mark after the batches, if there is one. It is put after them, so a thread that sees
+        the mark, and then no batch, knows that the epoch has no more."""
         self.epoch = epoch
         """The number of its epoch; None where that is the consumer's epoch."""
 
@@ -70,7 +70,7 @@ class Part(Generic[T]):
             return None  # a caller has just removed it
 
     def behind(self) -> list[Part[T]]:
-        """The parts behind this one, oldest first."""
+        """The parts after this one, oldest first."""
         found: list[Part[T]] = []
         mark = self.mark()
         while mark is not None and mark.part is not None:
@@ -85,7 +85,7 @@ class Part(Generic[T]):
 
 
 def later(parts: Iterable[Part[Any]]) -> Later:
-    """The machine's words for what is behind a mark."""
+    """The machine's words for what comes after a mark."""
     found = tuple((len(part.batches), word(part.mark())) for part in parts)
     return found[:-1] if found[-1:] == ((0, "none"),) else found
 

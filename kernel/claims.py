@@ -1,10 +1,14 @@
 """Claims: how one thread at a time has a role (to pull, to be the consumer, to enter).
 
 A role is a list. A thread that wants the role appends a claim, by one atomic operation. The first
-claim has the role. A claim is in force exactly while a generator of its thread runs. The
+claim in force has the role. A claim is in force exactly while a generator of its thread runs. The
 interpreter keeps that flag, so a claim ends with the frames that made it, however they end: by a
-return, by ten interrupts in a row, by a lack of stack or memory. A claim that is left behind in its
-list is never in force again and does no harm: the next thread removes it.
+return, by ten interrupts in a row, by a lack of stack or memory. A leftover, a claim that has ended
+and is still in its list, is never in force again and does no harm: the next thread removes it.
+
+"No call from here on", in other files, means this. CPython lets a signal or another thread in only
+at calls (and where a function begins) and at backward jumps. So the stores that follow take effect
+together. On free-threaded builds this holds of signals only: other threads run at the same time.
 
 The functions here bind what they need in arguments: in a `__del__` at exit globals may be gone.
 """
@@ -25,12 +29,13 @@ _forks: list[None] = []
 """One entry for each fork between the first process and this one."""
 
 if hasattr(os, "register_at_fork"):
-    # No Python code runs there, so nothing can be interrupted, however often it is registered.
+    # A `partial` of a method in C: no Python code runs in the child here, so no interrupt can
+    # strike. A module that is reloaded registers a new list of its own.
     os.register_at_fork(after_in_child=partial(_forks.append, None))
 
 
 def _calls() -> Generator[None, tuple[Callable[..., None], tuple[Any, ...]], None]:
-    """Makes the calls that are sent to it. By the interpreter's flag it runs while a call does."""
+    """Makes the calls that are sent to it. The interpreter's flag `gi_running` is set meanwhile."""
     while True:
         call, args = yield
         call(*args)
@@ -38,7 +43,7 @@ def _calls() -> Generator[None, tuple[Callable[..., None], tuple[Any, ...]], Non
 
 
 class Thread:
-    """A thread's own object. A thread's number may be used again, soon so in a forked child."""
+    """A thread's own object. A thread's number may be used again, and soon is in a forked child."""
 
     __slots__ = ("claim",)
 
@@ -67,12 +72,12 @@ class Claim:
         this_thread: Callable[[], Thread] = _this_thread,
     ) -> None:
         self.calls = calls()
-        """Runs while it is in force."""
+        """The generator, which runs while the claim is in force."""
         next(self.calls)
         self._forks = len(forks)
         self._thread = this_thread()
         self._whole = True
-        """No call of it goes on, nor has raised. After a call that raised it runs no more."""
+        """False while a call runs, and after one that raised: its generator has ended then."""
 
     @classmethod
     def of_this_thread(
@@ -97,7 +102,7 @@ class Claim:
         """Ask for the role, inside the call. Returns the claim that has it; None if this one does.
 
         A claim that is refused leaves the list. One that has the role gives it back by `give_back`,
-        or by not returning from the call: it is never in force again then.
+        or by raising out of the call: it is never in force again then.
         """
         role.append(self)
         while (first := role[0]) is not self:
@@ -113,7 +118,7 @@ class Claim:
         try:  # noqa: SIM105  # `suppress` costs several times as much
             role.remove(self)
         except ValueError:
-            pass  # it had been refused: a handler called while another call ran
+            pass  # it never had the role: a handler's call, and the call it interrupted has it
 
     def is_mine(self, this_thread: Callable[[], Thread] = _this_thread) -> bool:
         """Whether this thread made it."""
@@ -129,7 +134,7 @@ class Claim:
 
     def is_foreign(self) -> bool:
         """Whether it was in force at a fork, in a thread that this process does not have."""
-        runs = self.calls.gi_running  # for ever, as the fork copied it
+        runs = self.calls.gi_running  # in the child for ever: the fork copied the flag
         return runs and self.was_forked() and not self.is_mine()
 
     def in_force(
@@ -143,7 +148,7 @@ class Claim:
 
 def holder(role: list[Claim]) -> Claim | None:
     """The claim that has the role."""
-    for claim in role[:] if role else ():  # one look: a leftover in front may be removed meanwhile
+    for claim in role[:] if role else ():  # a copy: a leftover in front may be removed meanwhile
         if claim.in_force():
             return claim
     return None

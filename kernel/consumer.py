@@ -54,17 +54,17 @@ def wake_worker(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
 
 
 def report(core: Core[Any], run: Run[Any]) -> None:
-    """Raise the end or the error of the mark, and remove the mark; not if a batch is before it."""
+    """Raise the mark's end or error, and remove the mark. Does nothing if a batch is before it."""
     part = run.first
     mark = part.mark()
-    if mark is None or part.batches:  # in this order: the mark was put behind the batches
+    if mark is None or part.batches:  # in this order: the mark was put after the batches
         return
     reported = place.ended(core, mark)
     if core.observed:
         core.did_once("EndEpoch" if mark.ended else "Raise", mark.said)
-    # No call from here on: CPython lets neither a signal nor another thread in.
+    # No call from here on (see `claims`): neither a signal nor another thread gets in.
     if mark.error is None and mark.part is not None and run.first is part:
-        run.first = mark.part  # it was reported before this run took the place of another
+        run.first = mark.part  # already reported, in the run that this one has replaced
         return
     error = mark.error
     if not part.marks or part.marks[0] is not mark or error is None:
@@ -104,9 +104,9 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
 
 
 def doze(core: Core[Any], run: Run[Any]) -> bool:
-    """Sleep lightly, without a request: an open gate permits what that would. False: in vain.
+    """Sleep lightly, without a request: an open gate permits what a request would.
 
-    It costs a fraction of a request, as nothing is claimed.
+    It costs a fraction of a request, as nothing is claimed. Returns False if nothing came.
     """
     if run.worker is None or not run.progress[BEGUN]:
         return False
@@ -127,7 +127,7 @@ def doze(core: Core[Any], run: Run[Any]) -> bool:
 def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
     """The request: it lasts as long as this runs."""
     await_turn(core, claim, limit)
-    claim.take(core.requests)  # now: one that is refused never permits a pull
+    claim.take(core.requests)  # only now: a consumer that is refused must not permit a pull
     core.did(Request.__name__)
     while not (run := core.run).first.batches and not run.first.marks:
         puller = holder(run.pullers)

@@ -1,7 +1,8 @@
 """The core: what a wrapper and its worker share, read as a state of the protocol.
 
 Each attribute has one writer: callers, or the puller. A call takes effect by one atomic operation,
-so an interrupt finds it done or not done. No lock is shared by two threads.
+so an interrupt finds it done or not done. No lock is shared by two threads. `claims` says where
+CPython lets a signal or another thread in.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ class Entry:
     def __init__(self) -> None:
         self.over: list[object] = []
         """Not empty once the `with` is left. The first object says by which call."""
-        self.said: list[object] = []  # of leaving, for `did_once`
-        self.bell: SimpleQueue[str | None] = SimpleQueue()
-        self.leavers: list[SimpleQueue[None]] = []
+        self.said: list[object] = []  # for `did_once`, which decides who records that it is left
+        self.bell: SimpleQueue[str | None] = SimpleQueue()  # the worker's
+        self.leavers: list[SimpleQueue[None]] = []  # bells of the threads that wait for its end
         self.thread: threading.Thread | None = None
-        self.claim: Claim | None = None
-        self.death: BaseException | None = None
+        self.claim: Claim | None = None  # the worker's, to pull; None before and if it is given up
+        self.death: BaseException | None = None  # why the worker died, until that is reported
         self.light = False
         """The worker sleeps so briefly that the opening of a gate need not ring."""
 
     def halted_as_garbage(self) -> bool:
-        """Whether it stopped because its wrapper was garbage. A finaliser may still read that."""
+        """Whether its worker stopped as the wrapper was garbage. A finaliser may still read."""
         alarmed = bool(self.over) and type(self.over[0]) is weakref.ReferenceType
         return alarmed and self.death is None
 
@@ -56,8 +57,9 @@ class Core(Generic[T]):
     """What a wrapper and its worker share. The worker holds it only while it is at work."""
 
     glance = 0.5
-    """Seconds after which a sleeping thread wakes and looks again: CPython misses a signal that
-    comes just before a thread sleeps, and a worker that is gone without a word does not ring."""
+    """Seconds after which a sleeping caller looks again: CPython misses a signal that comes just
+    before a thread sleeps, and a worker that died may not ring. The worker itself does so only
+    before its `with` is entered: inside, it sleeps until a ring."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class Core(Generic[T]):
         self.observed = record is not None or stats
         self.stall_after = stall_after
         self.low_water = capacity - max(1, capacity // 4)
-        """A worker that found the buffer full is woken when only so many batches are left."""
+        """A worker that found the buffer full is woken once no more batches than this are held."""
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of the entering thread
         self.turns: list[Claim] = []  # the role of the one consumer, where it has to wait
@@ -95,7 +97,7 @@ class Core(Generic[T]):
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.reported = Reported(None, Place(), Place())  # the last mark that was reported
-        self.loaded: Any = None  # a source that was, and how its pass went on
+        self.loaded: Any = None  # a resumed source, and its state after the first batch there
         self.closed = False
         self.waiting: object = None  # the last thread that has waited for an event loop
         self.run: Run[T] = Run()  # the puller's side
@@ -103,9 +105,9 @@ class Core(Generic[T]):
     def state(self, run: Run[T]) -> State:
         """The state of the protocol, as this thread sees it.
 
-        The worker reads an empty buffer, then a request: that request still waits, because a
-        consumer withdraws it before it takes a batch. The scope is read
-        last: a gate or a request that comes after a stop permits nothing.
+        The buffer is read before the request. A consumer withdraws its request before it takes a
+        batch, so a request that is seen after an empty buffer is really unserved. The scope is
+        read last: a gate or a request that comes after a stop permits nothing.
         """
         first = run.first
         held, mark = len(first.batches), word(first.mark())
@@ -124,7 +126,7 @@ class Core(Generic[T]):
         )
 
     def did(self, action: str, run: Run[T] | None = None) -> None:
-        """An action has taken effect. One in a run that was given up does not count."""
+        """An action has taken effect. In a run that was given up it does not count."""
         if self.observed and (run is None or run is self.run):
             if self.meter is not None:
                 self.meter.did(action, self.run)
@@ -132,7 +134,7 @@ class Core(Generic[T]):
                 self.record.write(action)
 
     def did_once(self, action: str, said: list[object]) -> None:
-        """An action has taken effect that several threads may find done: one of them says so."""
+        """An action has taken effect that several threads may find done: one of them records it."""
         mine = object()
         said.append(mine)
         if said[0] is mine:
@@ -155,6 +157,6 @@ class Core(Generic[T]):
         return self.reported.after.epoch if number is None else number
 
     def is_source(self) -> bool:
-        """Whether this thread is in a pull of this stream, so that its source calls."""
+        """Whether this thread is in a pull of this stream: then the source is the caller."""
         puller = holder(self.run.pullers)
         return puller is not None and puller.is_mine()

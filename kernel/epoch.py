@@ -32,9 +32,9 @@ class Epoch(Generic[T]):
     def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
         self._core = core
         self._read = read
-        self._seen: object = None  # behind the last mark that was reported, as far as this knows
+        self._seen: object = None  # `core.reported.after` at the last look
         self._number = 0
-        self._passes_over: int | None = None  # an end after so many batches of the stream
+        self._passes_over: int | None = None  # given at the first read: an end there is passed over
         self._length = 0
         self._over = False
 
@@ -88,7 +88,7 @@ class Epoch(Generic[T]):
         """Whether it has ended. The first call finds out which epoch this is."""
         core = self._core
         reported, run = core.reported, core.run
-        is_broken_off = run.worker is None and run.progress[FETCHING]  # a pull, perhaps
+        is_broken_off = run.worker is None and run.progress[FETCHING]  # or a pull is in flight
         if self._seen is None:
             now, given = here(core), core.run.given()
             self._number = now.epoch
@@ -106,7 +106,7 @@ class Epoch(Generic[T]):
         return self._over
 
     def _remaining(self) -> int:
-        """Batches that are left in an epoch of fixed size: in this, or at its end in the next."""
+        """Batches that are left in this epoch of fixed size or, if it is complete, in the next."""
         core, size = self._core, self._core.limits.epoch_size
         return size and size - (core.run.given() - here(core).epoch_start) % size
 
@@ -190,7 +190,7 @@ class Waiting:
         return not self._is_over and self._loop is loop and self._process == os.getpid()
 
     def outlast(self, seconds: float) -> None:
-        """Sleep until the thread is gone, or for so long."""
+        """Sleep until the thread is gone, or for this number of seconds."""
         with suppress(Empty):
             self._gone.get(True, seconds)
 

@@ -14,7 +14,7 @@ class WorkerDied(ChildProcessError):
 
 
 class NotAnEnd(Exception):
-    """A StopIteration that is no end of a pass; it is the cause of this."""
+    """A StopIteration that is no end of a pass. It is the cause of this error."""
 
 
 def as_reported(error: BaseException, label: str, buffered: bool) -> BaseException:

@@ -39,7 +39,7 @@ def bury(core: Core[Any], run: Run[Any]) -> None:
 
 
 def died(core: Core[Any], run: Run[Any]) -> None:
-    """Say that the worker is gone, behind what it has answered."""
+    """Record that the worker is gone, after what it has answered."""
     hand = left(run)
     if hand is not None:
         core.did(hand[0])
@@ -52,7 +52,7 @@ def left(run: Run[Any]) -> Hand | None:
 
 
 def complete(run: Run[Any], hand: Hand, epoch: int) -> None:
-    """Put the mark that was left in hand, and go on from there. An interrupt spoils nothing."""
+    """Put the mark that was left in hand, and go on from there. This can be done once more."""
     action, progress, number, mark = hand
     error = None if mark is None else mark.error  # None once it was reported
     if error is not None and not any(part.mark() is mark for part in run.parts()):
@@ -66,8 +66,8 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
     """Finish or drop a caller's pull that an interrupt broke off. The next puller calls this."""
     if not run.progress[FETCHING]:
         return
-    # Another interrupt may strike here: until the last stores all this can be done once more.
-    run.last = run.parts()[-1]  # `Run.end` may not have come to this
+    # Another interrupt may strike here: all but the last two stores can be done once more.
+    run.last = run.parts()[-1]  # the interrupt may have come before the last line of `Run.end`
     if not run.is_answered():
         run.hand = None
     if run.hand is not None:  # the batch was put, or is lost
@@ -81,6 +81,6 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
         run.iterator = run.last.epoch = None
         reported = place.ended(core, None)
         after = progress_after(Drop(core.limits, core.state(run)))
-        # No call from here on: an interrupt finds both done or neither.
+        # No call from here on (see `claims`): an interrupt finds both done or neither.
         run.progress, core.reported = after, reported
         core.did("Drop")

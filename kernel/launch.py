@@ -17,7 +17,7 @@ LAUNCHED: Final = "launched"
 
 
 def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bool:
-    """Start the worker of the entry, and wait until it says so. One that cannot start has died.
+    """Start the worker of the entry, and wait for its word. One that cannot start has died.
 
     `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
 
@@ -25,7 +25,7 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
     """
     bell: SimpleQueue[Any] = SimpleQueue()
     # The interpreter itself calls these when the wrapper is garbage, in reverse order: first `over`
-    # is set, then the bell rings. Nothing comes between the two.
+    # is set, then the bell rings. No Python code runs between the two.
     calls: tuple[Any, ...] = entry.bell.put, entry.over.append
     alarms = [weakref.ref(wrapper, call) for call in calls]
     work = live, weakref.ref(core), entry, entering, bell, alarms
@@ -50,8 +50,8 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
 def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim, glance: float) -> Any:
     """The worker's word as it begins, or the error of starting it; None if it died without a word.
 
-    A thread that does not live may yet begin, until its launcher is done. In a forked child it has
-    died.
+    A thread that is not alive may still be starting, until `_launch` has returned. In a forked
+    child it has died.
     """
     launched = False
     while True:

@@ -17,7 +17,7 @@ Limit: TypeAlias = Callable[[float], float]
 
 
 def deadline(label: str, timeout: float | None) -> Limit | None:
-    """A limit that raises TimeoutError after so many seconds from now, if there is one."""
+    """A limit that raises TimeoutError this number of seconds from now; None for no limit."""
     limit = seconds("timeout", timeout)
     if limit is None:
         return None
@@ -33,9 +33,9 @@ def deadline(label: str, timeout: float | None) -> Limit | None:
 
 
 def watched(core: Core[Any], after: float, limit: Limit | None) -> Limit:
-    """A limit that logs, once, that the request has waited for so many seconds.
+    """A limit that logs, once, that the request has waited for this number of seconds.
 
-    The waiting consumer looks for itself, so this needs no thread.
+    The waiting consumer itself looks at the time, so this needs no thread.
     """
     due: float | None = time.monotonic() + after
 

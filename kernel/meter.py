@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FULL: Final = len(FILLS) - 1
 OTHER, SOURCE, ROOM, GATE, EPOCH = range(5)
-"""On what the puller spends its time: a pull, a sleep for one of three reasons, or other things."""
+"""What the puller spends its time on: a pull, a sleep for one of three reasons, or other things."""
 
 
 class Meter:
@@ -81,7 +81,7 @@ class Meter:
                 self._inside += self._last - request[1]
 
     def _level(self, held: int) -> int:
-        """The place in `FILLS` of so many batches."""
+        """The position in `FILLS` of this number of batches."""
         if held and self._request is not None:
             held -= 1  # the waiting consumer takes this one at once
         if 0 < held < self._capacity:
@@ -89,7 +89,7 @@ class Meter:
         return 0 if held == 0 else FULL
 
     def turns(self, doing: int, run: Run[Any]) -> None:
-        """The puller does this from now on. The time up to now is halved between the two fills."""
+        """The puller does this from now on. The past time counts half for each level."""
         before, place, since = self._now
         now = perf_counter()
         took = now - since
@@ -116,13 +116,13 @@ class Meter:
         self.turns(why, run)
 
     def wakes(self, core: Core[Any]) -> None:
-        """The worker has woken with no gate open. If there is room, it slept for want of one."""
+        """The worker has woken with no gate open. If there is room, it was waiting for a gate."""
         doing, place, since = self._now
         if doing == ROOM and core.run.held() < self._capacity:
             self._now = GATE, place, since
 
     def read(self, given: int) -> Stats:
-        """The counts up to now, for a consumer that was given so many batches."""
+        """The counts up to now, for a consumer that was given this number of batches."""
         now, request, entered = perf_counter(), self._request, self._entered
         spent, fill, (doing, place, since) = self._spent.copy(), self._fill.copy(), self._now
         spent[doing] += max(0.0, now - since)

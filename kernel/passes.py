@@ -11,18 +11,18 @@ class Resume(NamedTuple):
     in_pass: int  # batches of the pass that were given
     skip: int  # how many of these are pulled again, and skipped
     state: Any  # the source's own state before those, or None
-    epoch: int  # in which the pass was begun
+    epoch: int  # the one in which the pass was begun
 
 
 class PassStart(NamedTuple):
-    """Where a pass began: after so many batches, in this epoch."""
+    """Where a pass began: after this number of batches, in this epoch."""
 
     number: int
     epoch: int
 
 
 class Snapshot(NamedTuple):
-    """The source's own state after so many batches, or the error of asking for it."""
+    """The source's own state after this number of batches, or the error of asking for it."""
 
     number: int
     state: Any

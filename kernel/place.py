@@ -45,9 +45,9 @@ def reported_place(core: Core[Any]) -> Place:
 
 
 def ended(core: Core[Any], mark: Mark | None) -> Reported:
-    """What `core.reported` is once a mark, or the interrupt of a pull of its own, is reported."""
+    """What `core.reported` becomes when a mark, or a caller's pull that broke off, is reported."""
     before, given = reported_place(core), core.run.given()
-    # The pass goes on behind the end of an epoch that has its size, and of no other.
+    # The pass goes on after the end of an epoch of full size, and after no other.
     goes_on = mark is not None and mark.ended
     goes_on = goes_on and given - before.epoch_start >= core.limits.epoch_size > 0
     after = Place(before.epoch + 1, given, before.pass_start if goes_on else given)
@@ -55,7 +55,7 @@ def ended(core: Core[Any], mark: Mark | None) -> Reported:
 
 
 def here(core: Core[Any]) -> Place:
-    """Where the consumer is. A pull of its own that was interrupted has ended its epoch."""
+    """Where the consumer is. If a pull of its own was interrupted, that has ended its epoch."""
     run, now = core.run, reported_place(core)
     is_broken_off = (
         run.progress[FETCHING]
@@ -97,14 +97,15 @@ class Resumable:
     def state_dict(self) -> dict[str, Any]:
         """The consumer's place, as plain values but for the source's own state.
 
-        While another thread reads, it may be behind. Raises RuntimeError if the source's has.
+        It may be out of date if another thread reads meanwhile. Raises RuntimeError if the source's
+        `state_dict` raised.
         """
         core = self._core
         run, now, given = core.run, here(core), core.run.given()
         begun = [start for start in run.starts.copy() if now.pass_start <= start.number < given]
         start = begun[-1] if begun else PassStart(now.pass_start, now.epoch)
-        # Of those before the last batch: behind its last batch a source may say the state of its
-        # beginning, as torchdata's Loader does.
+        # Only those from before the last batch: after it a source may return its initial state,
+        # as torchdata's Loader does.
         known = [s for s in run.snapshots.copy() if start.number < s.number < given]
         if known and known[-1].error is not None:
             raise RuntimeError(
@@ -125,10 +126,11 @@ class Resumable:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the stream of `state` was; each pass has to be what it was there.
 
-        A pass is begun, and what was given of it is skipped: by `load_state_dict` of the source
-        where `state` has its state, of a `stream_fn` that makes a new source for the next pass.
-        Raises ValueError, which names the key, if it is no such state or of another `epoch_size`,
-        RuntimeError if this was entered, read or loaded already.
+        A pass is begun, and the batches that were given of it are skipped: by the source's own
+        `load_state_dict` if `state` holds its state, else by pulling them. In the first case
+        `stream_fn` must return a new source for each pass. Raises ValueError, which names the key,
+        if `state` is no such state or of another `epoch_size`; RuntimeError if this stream was
+        entered, read or loaded already.
         """
         core = self._core
         if core.closed:
@@ -165,6 +167,6 @@ class Resumable:
             core.record.end("the stream was resumed")  # its first line says otherwise
         run = resumed_run(first, epoch, Resume(in_pass, skip, said, pass_epoch))
         reported = Reported(None, Place(), Place(epoch, -in_epoch, -in_pass))
-        # No call from here on: an interrupt finds both done or neither.
+        # No call from here on (see `claims`): an interrupt finds both done or neither.
         core.reported = reported
         core.run = run

@@ -66,7 +66,7 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
 
 
 def finish(core: Core[Any], run: Run[Any], hand: Hand) -> None:
-    """Put the mark that is in hand, and go on from there. A batch was put before."""
+    """Put the mark that is in hand, and go on from there. The batch in hand was put before."""
     action, progress, _, mark = hand
     if mark is not None:
         run.end(mark, progress[BEGUN], core.epoch(run))

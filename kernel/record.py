@@ -80,7 +80,7 @@ class Record:
             if not _removed(self._waits, number):  # a handler in it has made a request of its own
                 lines.append(_line("Request", thread))
         elif action in BY_CALLERS:
-            # Where one begins, requests of other threads are over, too.
+            # A new request means that every earlier one is over: only one thread waits.
             for waiter in self._waits[:] if action == "Request" else [number]:
                 if _removed(self._waits, waiter):
                     if waiter != number:

@@ -15,7 +15,10 @@ from .turn import await_turn
 
 
 def close(core: Core[Any]) -> None:
-    """End the stream for good. A second call ends a pass that was in another thread's pull."""
+    """End the stream for good.
+
+    If another thread was in a pull, a second call closes that pass.
+    """
     if core.is_source():
         raise RuntimeError(f"{core.label} was closed by its own source.")
     core.closed = True  # first: a waiting consumer gets an error, and does not pull for itself
@@ -53,9 +56,9 @@ def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
 
 
 def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -> None:
-    """As the one consumer to the end: a thread that began to read would keep this from entering.
+    """Has the consumer's turn throughout: if another thread began to read, `enter` would fail.
 
-    As the one that enters, too: a thread that entered meanwhile would find itself outside.
+    Has the role of the entering thread, too: a thread that entered would find itself outside.
     """
     if not await_turn(core, claim) or claim.take(core.resets) is not None:
         raise RuntimeError(f"{core.label} was restarted while it is read, closed or restarted.")
@@ -78,7 +81,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
 
 
 def _was_left(entry: Entry) -> bool:
-    """Whether a thread has left `with`, beside the one that starts over."""
+    """Whether a thread other than the one that starts over has left `with`."""
     return any(reason is not GIVEN_UP and reason is not None for reason in entry.over.copy())
 
 
@@ -98,7 +101,7 @@ def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     else:
         fresh, after = Run(given), Place(now.epoch, given, given)
     reported = Reported(None, now, after)
-    # No call from here on: an interrupt finds both done or neither.
+    # No call from here on (see `claims`): an interrupt finds both done or neither.
     core.reported = reported
     core.run = fresh
     ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed

@@ -1,7 +1,7 @@
 """The puller's side of a stream: the pass, its progress, and what it has put.
 
 The puller is the worker or, where there is none, a caller in `next`. It alone writes a `Run`, but
-for two attributes that say otherwise. Callers take from the buffer.
+for `first` and `rung`, which callers write. Callers take from the buffer.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Places of variables in a state; a test compares them with `Variables`.
+# Positions of variables in a state; a test compares them with `Variables`.
 MARK: Final = 4
 PROGRESS: Final = 7  # and all that follow
 
-FETCHING: Final = 0  # places in `Run.progress`
+FETCHING: Final = 0  # positions in `Run.progress`
 BEGUN: Final = 1
 COUNT: Final = 2
 
@@ -49,7 +49,7 @@ class Run(Generic[T]):
         self.lost = 0
         """How many batches of callers' own pulls an interrupt has lost. They count as given."""
         self.starts: list[PassStart] = []
-        """The passes, as far as the consumer may be there. A list is copied in one step, on
+        """Where each pass began that the consumer may still be in. A list is copied in one step, on
         free-threaded builds too; a deque is not."""
         self.resumes: Resume | None = None
         self.stateful: Any = None
@@ -63,18 +63,19 @@ class Run(Generic[T]):
         """The pass. None during a pull, which may turn out to be its last."""
         self.hand: Hand | None = None
         """While an answer is put: the action, the progress after it, how many batches are put by
-        then, and the mark behind them."""
+        then, and the mark after them."""
         self.parked = 0
-        """How often the worker has announced that it will sleep. It looks once more first."""
+        """How often the worker has announced that it will sleep. `Shell.tla` has a word for this
+        count. If the worker goes on unrung, `parked > rung` stays, which costs a ring."""
         self.rung = 0
         """The last parking for which a caller has rung. Callers write this after the ring."""
         self.rung_for: object = None
         """The last sleep of a consumer for which the worker has rung."""
 
     def follower(self, whole: bool = False) -> Run[T]:
-        """A run in place of this one, with no pass. `whole`: with what is buffered here.
+        """A run in place of this one, with no pass. `whole`: it keeps what is buffered here.
 
-        The batches of the last part stay; `give_up` moves them.
+        The batches of the last part stay here; `give_up` moves them.
         """
         run = Run[T](self.given())
         run.starts, run.snapshots = self.starts.copy(), self.snapshots.copy()
@@ -86,12 +87,12 @@ class Run(Generic[T]):
         return run
 
     def parts(self) -> list[Part[T]]:
-        """The parts of the buffer, oldest first: of one look at the first, which callers move."""
-        first = self.first
+        """The parts of the buffer, oldest first."""
+        first = self.first  # once: callers replace it
         return [first, *first.behind()]
 
     def held(self) -> int:
-        """How many batches are held. A caller may take some meanwhile: so many, or fewer."""
+        """How many batches are held, at most: a caller may take some meanwhile."""
         first = self.first
         if first is self.last:
             return len(first.batches)
@@ -104,7 +105,7 @@ class Run(Generic[T]):
 
     @property
     def marks(self) -> deque[Mark]:
-        """The mark behind these, if there is one."""
+        """The mark after these, if there is one."""
         return self.first.marks
 
     def ring(self, why: str | None = None) -> None:
@@ -124,7 +125,7 @@ class Run(Generic[T]):
         self.progress = progress_after(state)
 
     def is_under_way(self, limits: Limits) -> bool:
-        """Whether the next pull is neither the first of its pass nor the last of its epoch."""
+        """Whether the next pull is in the midst of pass and epoch, and no state is to be kept."""
         _, begun, count, _ = self.progress
         plain = self.iterator is not None and self.stateful is None
         return begun and plain and count + 1 != limits.epoch_size
@@ -134,7 +135,7 @@ class Run(Generic[T]):
         return self.first.taken() + self.lost
 
     def end(self, mark: Mark, goes_on: bool, epoch: int) -> None:
-        """Put a mark behind the epoch of this number. `goes_on`: the puller puts more behind it."""
+        """Put a mark after the epoch of this number. `goes_on`: the puller puts more after it."""
         last = self.last
         mark.part = Part(self.puts - self.lost, epoch=epoch + 1) if goes_on else None
         last.epoch = None if mark.part is None else epoch
@@ -177,7 +178,7 @@ class Run(Generic[T]):
     def is_answered(self) -> bool:
         """Whether the pull in hand has an answer, if its caller was interrupted.
 
-        An error that was not put is none: the caller has seen it, as the interrupt's context.
+        An error that was not put does not count: the caller saw it as the interrupt's context.
         """
         if self.hand is None:
             return False

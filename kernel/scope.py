@@ -1,7 +1,7 @@
 """The scope and the gates: entering, leaving, and `allow_buffering`.
 
-There is one handler that undoes something, by one atomic operation: if opening a gate is
-interrupted, its `with` would leave it open.
+Only one `except` undoes something, by one atomic operation: an interrupted `Gate.__enter__` removes
+its gate again, because `__exit__` will not be called.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from .turn import outlast
 from .worker import GATE
 
 GIVEN_UP: Final = object()
-"""Says that `restart` or `close` has left a `with`. If it is interrupted, leaving is no error."""
+"""In `Entry.over`: `restart` or `close` has left the `with`, so leaving it is no error. (A worker
+that is given up, after a `stop_timeout`, is another matter: `give_up`.)"""
 
 
 def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> None:
-    """Enter. If there is a buffer, start the worker first. No thread but this consumer may read.
+    """Enter. If there is a buffer, start the worker first.
 
-    A consumer that starts over has the role of the entering thread already.
+    Raises RuntimeError if a thread other than `consumer` reads. A `consumer` that starts over has
+    the role of the entering thread already.
     """
     claim, entry = Claim.of_this_thread(), Entry()
     try:
@@ -54,7 +56,7 @@ def _enter(
         refuse_readers(core, consumer)
         worker = core.run.worker
         if worker is not None and worker is not entry and worker.lives():
-            let_go(core)  # one that an interrupted entry has left begins only now
+            let_go(core)  # a worker that an interrupted entry has left begins only now
         elif core.limits.capacity == 0 or worker is not None:
             if Enter(core.limits, core.state(core.run)) is None:
                 continue  # it was dead, and a consumer has buried it
@@ -67,14 +69,14 @@ def _enter(
 
 
 def refuse_readers(core: Core[Any], consumer: Claim | None) -> None:
-    """Raise RuntimeError if a thread waits in `next`, or starts over, but this consumer."""
+    """Raise RuntimeError if a thread other than `consumer` waits in `next`, or starts over."""
     while (first := holder(core.turns)) is not None and first is not consumer:
         if not outlast(core, first):
             raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
 
 def let_go(core: Core[Any]) -> None:
-    """Wait until workers have ended whose stop or entry was interrupted."""
+    """Wait for workers that an interrupted stop or entry has left running."""
     for entry in dict.fromkeys((core.run.worker, core.entry)):
         if entry is not None and entry.claim is not None:
             entry.over.append(None)
@@ -132,14 +134,15 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
         f"A pull from the source of {core.label} has not returned for "
         f"{core.stop_timeout} seconds after the worker was told to go."
     )
-    while True:  # until nothing was put meanwhile
+    while True:  # until the worker has put nothing meanwhile
         last, hand, progress, rest = run.last, run.hand, run.progress, run.follower(whole=True)
         marks = (part.mark() for part in run.parts())
         before = next((mark for mark in marks if mark and mark.part is last), Mark(error))
         rest.worker, rest.progress, rest.hand = entry, progress, hand
         move, old = rest.last.batches.extend, starmap(last.batches.popleft, repeat(()))
-        # CPython lets nobody in from these looks to the stores, as a call that raises is no way in.
-        # So the worker has ended before, or is given up; and a batch is taken there, or moved.
+        # No other thread gets in between these tests and the assignments (see `claims`): there is
+        # no jump back, and a call that raises lets nobody in. So either the worker has ended, or it
+        # is given up; and each batch is either taken from the old run or moved, never both.
         if claim is not None and claim.calls.gi_running:
             if run.last is last and run.hand is hand and run.progress is progress:
                 try:

@@ -20,7 +20,7 @@ class Stats(NamedTuple):
     """
 
     batches: int
-    """Given to the consumer (`Dequeue`). A batch that an interrupt lost counts too."""
+    """Given to the consumer (`Dequeue`). The batch in hand that an interrupt lost counts too."""
     epochs: int
     """Ends that were reported (`EndEpoch`)."""
     errors: int
@@ -44,7 +44,8 @@ class Stats(NamedTuple):
     found_full: int
     """How often the worker, after a pull, found the buffer full and fell asleep."""
     fill: tuple[float, ...]
-    """Seconds for which the buffer was as full as `FILLS` names it, as the worker saw it."""
+    """Seconds for which the buffer was as full as `FILLS` names it, as the worker saw it, without a
+    batch that the waiting consumer takes at once."""
     processors: float
     """How many processors the whole process kept busy inside `with`, on average."""
     capacity: int

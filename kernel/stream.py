@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class StreamWrapper(Resumable, Generic[T]):
-    """Reads a source epoch by epoch, and in a buffered one prefetches batches in a thread.
+    """Reads a source epoch by epoch. With a buffer, a thread prefetches the batches.
 
     A pass over the source is one iterator, `iter(stream_fn())`; a new one follows when it is
     exhausted. `for batch in stream` reads one epoch: the batches and errors, in order, that you
@@ -43,7 +43,7 @@ class StreamWrapper(Resumable, Generic[T]):
         `python -m specs trace FILE` checks; None means no record, at no cost
     :param stats: count which thread waits for which, for `stats()`
     :param stall_after: seconds of waiting after which `next` logs the source's stack; None: never
-    :raises TypeError, ValueError: if an argument is none of these; the message names it
+    :raises TypeError, ValueError: if an argument has a wrong type or value; the message names it
 
     Read a buffered stream in a `with` block, which starts the thread and stops it. A stop keeps
     all: entering again goes on from there, as does reading outside, without a thread. The thread
@@ -161,10 +161,10 @@ class StreamWrapper(Resumable, Generic[T]):
         return self.get()
 
     def get(self, timeout: float | None = None) -> T:
-        """`next`, but TimeoutError once it has waited so many seconds: nothing is lost.
+        """`next`, but raises TimeoutError once it has waited `timeout` seconds. Nothing is lost.
 
-        A pull of the caller's own, without a buffer or outside `with`, is not cut short. With 0 it
-        takes what is there; a worker in front of a shut gate may never see such a request.
+        A pull of the caller's own, without a buffer or outside `with`, is not cut short. `get(0)`
+        takes what is buffered; with no gate open the worker may never see so short a request.
         """
         limit, start = deadline(self._core.label, timeout), default_timer()
         batch = read(self._core, limit)  # ends and errors are not timed
@@ -187,7 +187,7 @@ class StreamWrapper(Resumable, Generic[T]):
 
         Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
         TimeoutError comes last. Raises ValueError if closed, RuntimeError if another thread waits
-        for a batch; one that reads meanwhile goes on in the fresh pass, or gets a RuntimeError.
+        for a batch. One that reads meanwhile goes on in the fresh pass, or gets a RuntimeError.
         """
         reset.restart(self._core, self)
 

@@ -10,9 +10,10 @@ from .limit import Limit
 
 
 def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> bool:
-    """Take the role of the one consumer. False: this is a handler, and its thread has the role.
+    """Take the role of the one consumer.
 
-    Raises RuntimeError if another thread waits.
+    Returns False if this thread has the role already: this call runs in a signal handler. Raises
+    RuntimeError if another thread waits.
     """
     while (first := claim.take(core.turns)) is not None:
         if first.is_mine():
@@ -29,7 +30,8 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
 def outlast(core: Core[Any], first: Claim, limit: Limit | None = None) -> bool:
     """Wait for the thread that has the turn, if it waited for a cancelled task of an event loop.
 
-    Such a thread is about to go, or in a pull of its own. False: it is another one, and goes on.
+    Such a thread is about to go, or in a pull of its own. Returns False if the thread is another
+    reader, which goes on.
     """
     waiting: Any = core.waiting
     going = None if waiting is None else waiting.going()

@@ -2,7 +2,8 @@
 
 It pulls while it may. Then it parks, looks once more, and sleeps. A caller that changes something
 for the worker changes it first, then looks whether the worker is parked, and rings. So one of the
-two sees the other. A worker that sleeps holds neither wrapper, core nor buffer.
+two sees the other. Inside `with` the worker sleeps until a ring, and lightly for `LIGHT` seconds.
+A worker that sleeps holds neither wrapper, core nor buffer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def live(
     try:
         claim.hold(_life, claim, core_ref, entry, entering, bell)
     except BaseException as error:
-        is_dead = entry.claim is not None  # else `give_up` has said so
+        is_dead = entry.claim is not None  # None: `give_up` has recorded the death
         if is_dead:
             entry.death = error
     core = core_ref()
@@ -101,23 +102,23 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
     run = core.run
     parked = False
     while True:
-        # First whether the starter is still entering, and then whether it has entered. The look in
-        # front spares both, as a rule.
+        # Whether the starter is still entering is read before the second look at `core.entry`, or
+        # an entry between the two would be missed. The first look is for speed.
         has_entered = core.entry is entry or entering.in_force() or core.entry is entry
         if entry.over or not has_entered:
             halted = Halt(core.limits, core.state(run))
             if halted is not None:  # None for a worker that was given up: it counts as dead
                 run.advance(halted)
                 run.worker = None
-                if core.entry is entry:  # who has left it may have been interrupted, or is slow
+                if core.entry is entry:  # the leaving thread may have been interrupted, or is slow
                     core.did_once("Leave", entry.said)
                 core.did("Halt", run)
             return False
         plain = core.gates and core.record is None and core.entry is entry
         if plain and run.is_under_way(core.limits) and run_ahead(core, run, entry):
             return True
-        # What is there serves any request, and only an open gate can permit a pull then. This look
-        # spares most of the others.
+        # If something is buffered, no request is unserved, and only an open gate permits a pull.
+        # This look is cheap, and avoids most calls of `Fetch`.
         part = run.first
         served = part.batches or part.marks
         refused = served and not (core.gates and run.progress[BEGUN])
@@ -128,7 +129,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             core.did("Fetch")
             pull(core, run)
             ring_consumer(core, run)
-            if not core.gates or run.last.marks:  # most likely this was all: park, and then look
+            if not core.gates or run.last.marks:  # probably all: park now, and look once
                 run.parked += 1
                 parked = True
         elif parked:
@@ -139,7 +140,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
 
 
 def ring_consumer(core: Core[Any], run: Run[Any]) -> object:
-    """Something was put: wake the consumer if it may sleep and no ring was for that sleep yet."""
+    """Something was put: wake a consumer that may sleep, unless this sleep was rung for already."""
     sleep = core.sleep
     if sleep is not run.rung_for:
         core.bell.put(None)
@@ -150,7 +151,7 @@ def ring_consumer(core: Core[Any], run: Run[Any]) -> object:
 def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     """Many pulls in one loop, within a pass and an epoch, while a gate is open.
 
-    Before each pull it looks at those parts of Fetch's guard that can have changed. No other thread
+    Before each pull it reads those parts of Fetch's guard that can have changed. No other thread
     can make the buffer longer. The last batch of an epoch is left to `pull`. Returns whether the
     worker has parked in front of a full buffer.
     """

@@ -1,7 +1,8 @@
 --------------------------- MODULE NonProperties ---------------------------
 (***************************************************************************)
 (* False statements about Stream, one for each kind of property, stated to *)
-(* show that the checker looks. Each has a .cfg that expects a violation.  *)
+(* show that TLC really checks. Each has a .cfg that expects a violation.  *)
+(* After `False' stands the reason.                                        *)
 (***************************************************************************)
 EXTENDS Stream
 
@@ -23,7 +24,7 @@ SpecOfHangingSource ==
     Init /\ [][Next]_vars /\ WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury)
 ServedByHangingSource == P!Served
 
-\* Deadlock. False: if `with' could be entered only once, something could still always happen.
+\* Deadlock. False: once a `with' that is entered only once is left, nothing can happen.
 NextOfOneScope == (scope = "new" /\ (Start \/ Enter)) \/ Leave \/ Halt
 SpecOfOneScope == Init /\ [][NextOfOneScope]_vars
 =============================================================================

@@ -30,9 +30,9 @@ EpochBounded ==
     /\ mark # "none" /\ begun => Lookahead
     /\ ~begun => count = 0
 
-\* Every pull is for an epoch that was begun. Nothing is pulled behind an error, and behind the end
+\* Every pull is for an epoch that was begun. Nothing is pulled after an error, and after the end
 \* of an epoch with lookahead only. An epoch that is open is the last, and it is the one begun.
-\* Nothing is pulled behind one without a batch, so there are no more marks than batches + 2.
+\* No epoch is begun after an empty one, so there are no more marks than batches + 2.
 MarksRespected ==
     /\ fetching => begun /\ (mark = "none" \/ Lookahead)
     /\ later # <<>> => Lookahead /\ mark = "ended"

@@ -6,9 +6,10 @@
 (* test compares the two state graphs edge by edge. A worker pulls batches *)
 (* from a source into a bounded buffer ahead of a consumer. Where there is *)
 (* no worker (unbuffered, or outside `with') the consumer takes the steps  *)
-(* of the pull itself. Every variable has one writer: callers, or the      *)
-(* puller. Module Properties says what holds of it, and Stream adds the    *)
-(* batches themselves.                                                     *)
+(* of the pull itself. Every variable has one writer, callers or the       *)
+(* puller, but for the buffer: the puller adds to it, callers take from    *)
+(* it. Module Properties says what holds of the protocol, and Stream adds  *)
+(* the batches themselves.                                                 *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
@@ -16,7 +17,7 @@ CONSTANTS
     Capacity,   \* batches held and being pulled, at most; 0: unbuffered, never a worker
     EpochSize,  \* batches in an epoch; 0: an epoch is a pass
     MaxPermits, \* bound of the model on nested gates; the machine has none
-    Lookahead   \* the worker goes on behind the end of an epoch
+    Lookahead   \* the worker goes on after the end of an epoch
 
 ASSUME Capacity \in Nat /\ EpochSize \in Nat /\ MaxPermits \in Nat /\ Lookahead \in BOOLEAN
 
@@ -27,7 +28,7 @@ VARIABLES
     consumer,  \* "idle", "waiting": a request, which permits pulls while nothing is buffered
     \* The buffer: the puller adds, callers take.
     buffered,  \* batches held, of the epoch that the consumer is in
-    mark,      \* behind them: "none", "ended" (the epoch), "failed" (an error)
+    mark,      \* after them: "none", "ended" (the epoch), "failed" (an error)
     later,     \* for each later epoch a pair: its batches and its mark, "none" while it is open
     \* Written by the puller: the worker or, where that is absent, a waiting caller.
     worker,    \* "absent", "running", "dead"; where it is absent, callers pull for themselves
@@ -45,7 +46,7 @@ vars ==
 
 Slots == IF Capacity = 0 THEN 1 ELSE Capacity
 
-\* A worker that found the buffer full need not look again until only so many batches are left.
+\* A worker that found the buffer full may sleep until at most this number of batches is held.
 LowWater == Slots - (IF Slots \div 4 > 0 THEN Slots \div 4 ELSE 1)
 
 Init ==
@@ -62,7 +63,7 @@ Init ==
     /\ yielded = FALSE
 
 -----------------------------------------------------------------------------
-(* The epochs behind the mark. Without lookahead there are none.           *)
+(* The epochs after the mark. Without lookahead there are none.            *)
 
 \* How many batches are held there, and how many in all.
 RECURSIVE InLater(_)
@@ -78,7 +79,7 @@ Closed == IF Open THEN SubSeq(later, 1, Len(later) - 1) ELSE later
 Marks == (IF mark = "none" THEN 0 ELSE 1) + Len(Closed)
 LastMark == IF later = <<>> THEN mark ELSE later[Len(later)][2]
 
-\* Put so many batches (0 or 1), then the mark, or "none", at the end of the buffer.
+\* Put this number of batches (0 or 1), then the mark, or "none", at the end of the buffer.
 Put(batches, word) ==
     IF mark = "none"
       THEN buffered' = buffered + batches /\ mark' = word /\ UNCHANGED later
@@ -218,7 +219,7 @@ Exhaust ==
          ELSE UNCHANGED <<buffer, begun, count>>
     /\ UNCHANGED <<callers, worker>>
 
-\* The source raises. The error stands behind the buffered batches, and its pass is dropped.
+\* The source raises. The error stands after the buffered batches, and the pass is dropped.
 Fail ==
     /\ fetching
     /\ worker # "dead"
@@ -250,8 +251,8 @@ Die ==
     /\ worker' = "dead"
     /\ UNCHANGED <<callers, buffer, fetching, begun, count, yielded>>
 
-\* A request finds the worker dead and nothing buffered. The consumer gets an error, as from the
-\* source.
+\* A request finds the worker dead and nothing buffered. The consumer gets an error, which
+\* ends the epoch as one of the source does.
 Bury ==
     /\ worker = "dead"
     /\ consumer = "waiting"

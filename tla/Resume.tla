@@ -5,10 +5,10 @@
 (*                                                                         *)
 (* The state that is handed on (`state_dict') says what the consumer was   *)
 (* given: how many batches of its epoch, and how many of its pass. The new *)
-(* wrapper begins that pass again and skips so many. The source is equal,  *)
-(* so it gives the same again. What was pulled and not given is pulled     *)
-(* again, be it a batch, an end or an error. The old thread and its pull   *)
-(* in flight no longer count.                                              *)
+(* wrapper begins that pass again and skips that number of batches. The    *)
+(* source gives the same batches again. What was pulled and not given is   *)
+(* pulled again, be it a batch, an end or an error. The old thread and its *)
+(* pull in flight no longer count.                                         *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 

@@ -1,7 +1,7 @@
 ------------------------ MODULE ResumeNonProperties ------------------------
 (***************************************************************************)
-(* False statements about Resume, stated to show that the checker looks.   *)
-(* Each has a .cfg that expects a violation.                               *)
+(* False statements about Resume, stated to show that TLC really checks.   *)
+(* Each has a .cfg that expects a violation. After `False' is the reason.  *)
 (***************************************************************************)
 EXTENDS Resume
 

@@ -1,10 +1,10 @@
 ------------------------------- MODULE Shell --------------------------------
 (***************************************************************************)
-(* The threads of the shell, which implement Protocol. A step is one read  *)
-(* or write that another thread can notice. There is no lock. The puller   *)
-(* is the worker or, where there is none, a waiting caller. A claim (to    *)
-(* enter, to be the consumer, to wait, to pull) is in force while its      *)
-(* thread is at certain places, so any interrupt ends it.                  *)
+(* The threads of the shell, which refine Protocol. tla/README.md has      *)
+(* these names beside those of the code. A step is one read or write that  *)
+(* another thread can notice. The puller is the worker or, where there is  *)
+(* none, a waiting caller. A claim (to enter, to be the consumer, to wait, *)
+(* to pull) is in force at certain places, so any interrupt ends it.       *)
 (*                                                                         *)
 (* The worker reads length and mark, then gates and request, and the scope *)
 (* last. Reading gates, request and scope is one step here: if the scope   *)
@@ -15,10 +15,10 @@ EXTENDS Naturals, FiniteSets
 
 CONSTANTS
     Capacity, EpochSize, MaxPermits,  \* as in Protocol
-    LowWater,    \* a worker that found the buffer full is woken when only so many are left
+    LowWater,    \* a worker that found the buffer full is woken once no more than this is held
     Consumers,   \* threads that call `next'
     Interrupts,  \* 1: callers are interrupted, anywhere and any number of times
-    Deaths,      \* 1: the worker dies, anywhere (after a fork; given up; never started)
+    Deaths,      \* 1: the worker dies, anywhere (after a fork; never started; given up counts too)
     Lights       \* 1: the worker may sleep lightly: it wakes by itself, and gates do not ring
 
 VARIABLES
@@ -30,11 +30,11 @@ VARIABLES
     call,     \* the place of each consumer
     garbage,  \* the wrapper was abandoned
     \* written by the puller
-    mark,     \* behind the batches: "none", "ended", "failed"; callers take it
+    mark,     \* after the batches: "none", "ended", "failed"; callers take it
     begun, count, yielded,  \* its progress, as in Protocol
     at,       \* the worker's place: "none", "born" (no claim yet), ..., or how it died
     held,     \* the length of the buffer that the worker has read; Slots if there is a mark
-    parked,   \* "no", "yes", or "light"
+    parked,   \* "no", "yes", or "light"; in the code run.parked and run.rung are counts
     ringer,   \* a worker that is gone has yet to ring
     \* written by both
     batches,  \* how many are buffered
@@ -59,7 +59,7 @@ WaitingPlaces == PullingPlaces \union
     {"wait", "worker", "again", "ring", "asleep", "nobody", "pull", "served", "ending"}
 ConsumerPlaces == WaitingPlaces \union {"ask", "marked", "take"}
 
-Dead == at \in {"dead", "lost", "owing"}  \* lost: in a pull; owing: batch put, mark not yet
+Dead == at \in {"dead", "lost", "owing"}  \* died in a pull; between batch and mark
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
 SomeoneSleeps == Someone(SleepingPlaces)
@@ -97,7 +97,7 @@ Await ==
           /\ Goto("orphan") /\ UNCHANGED rung
        \/ at = "orphan" /\ IF scope = "inside" THEN Goto("length") /\ UNCHANGED rung ELSE Halts
     /\ UNCHANGED <<callers, mark, progress, batches>>
-\* The worker reads length and mark before the request: a call withdraws before it takes a batch.
+\* Read before the request, which ends before a take: one seen after a length of 0 is unserved.
 Length ==
     /\ at = "length" /\ at' = "look" /\ held' = IF mark = "none" THEN batches ELSE Slots
     /\ UNCHANGED <<callers, mark, progress, parked, ringer, batches, rung>>
@@ -123,7 +123,7 @@ Put ==
     /\ \/ at = "mark" /\ mark' = "ended" /\ Goto("put") /\ UNCHANGED rung
        \/ at = "put" /\ Ring("consumer", SomeoneSleeps) /\ Goto("length") /\ UNCHANGED mark
     /\ UNCHANGED <<callers, progress, batches>>
-\* The worker's claim has ended before this ring, so the thread that wakes finds it gone.
+\* This ring comes after the worker's claim has ended, so whoever wakes finds no worker.
 Gone ==
     /\ ringer /\ ringer' = FALSE /\ UNCHANGED <<callers, mark, progress, at, held, parked, batches>>
     /\ rung' = rung \union {bell \in {"consumer", "owner"} :
@@ -137,7 +137,7 @@ Die ==
 OwnerTo(place) == owner' = place /\ UNCHANGED <<gates, gate, call, garbage>>
 OwnerStep(from, to) == owner = from /\ OwnerTo(to)
 RingWorker == Ring("worker", parked # "no")
-\* A worker that an interrupted entry or exit has left behind is waited for first.
+\* If an interrupted entry or exit has left a worker, that one is waited for first.
 Enter ==
     /\ owner = "user" /\ scope # "inside" /\ ~garbage /\ UNCHANGED <<scope, mark, progress>>
     /\ Goto(IF at = "none" /\ Capacity > 0 THEN "born" ELSE at) /\ UNCHANGED <<batches, rung>>
@@ -175,10 +175,10 @@ Step(c, from, to) == call[c] = from /\ CallTo(c, to) /\ UNCHANGED <<progress, at
 Keep == UNCHANGED <<mark, batches>>
 Rest == Keep /\ UNCHANGED rung
 Frame == UNCHANGED <<scope, gates, owner, gate, garbage, held, parked, ringer>>
-\* Another thread that is the consumer refuses this one.
+\* If another thread is the consumer, this call is refused.
 Claims(place) == IF Someone(ConsumerPlaces) THEN "user" ELSE place
 \* A batch is popped in one step. If there is none, this thread must be the only consumer. It looks
-\* for a mark, and behind a mark for batches once more: the mark came after them.
+\* for a mark, and after a mark for batches once more: the mark came after them.
 Pop(c, from) == IF batches > 0
     THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>
     ELSE Step(c, from, Claims("ask")) /\ Rest
@@ -191,8 +191,8 @@ Reads(c) ==
            IF gates > 0 /\ begun /\ Alive THEN "doze" ELSE "wait") /\ Rest
     \/ Step(c, "marked", IF batches > 0 THEN "pop" ELSE "take") /\ Rest
     \/ Step(c, "take", "user") /\ mark' = "none" /\ UNCHANGED <<batches, rung>>
-\* An open gate permits what a request would. So the consumer first sleeps without one, but lightly.
-\* It passes the ring on to a thread with a request.
+\* An open gate permits what a request would. So the consumer first sleeps lightly, without one. It
+\* passes the ring on: a thread with a request may sleep on the same bell.
 Dozing(c) ==
     \/ Step(c, "doze", IF Something THEN "pop" ELSE "drowsy") /\ Rest
     \/ Step(c, "drowsy", "dozing") /\ RingWorker /\ Keep
@@ -215,7 +215,7 @@ Bury(c) ==
          THEN at' = "dead" /\ mark' = "ended" /\ UNCHANGED progress
          ELSE at' = "none" /\ Fails
 \* A pull of the consumer's own. With the claim it looks once more: a worker may have come and gone.
-\* It writes progress and mark in one step and then puts the batch, so an interrupt between these
+\* It writes progress and mark in one step (run.hand), then puts the batch: an interrupt in between
 \* loses that batch only. The mark is not seen too early: only the consumer looks for marks.
 OwnPull(c) ==
     \/ Step(c, "pull", IF Alive \/ Dead THEN "wait" ELSE "claimed") /\ Rest
@@ -237,7 +237,7 @@ Strike(c) ==
 StrikeOwner ==
     /\ Interrupts = 1 /\ owner # "user" /\ OwnerTo("user") /\ Hear("owner")
     /\ UNCHANGED <<scope, puller, batches>>
-\* A thread that has slept for long looks again.
+\* A caller that has slept for `glance' seconds looks again.
 Glance(c) == Step(c, "asleep", "wait") /\ Rest /\ Frame
 OwnerGlances == OwnerStep("joins", "joining") /\ UNCHANGED <<scope, puller, batches, rung>>
 -----------------------------------------------------------------------------
@@ -295,6 +295,6 @@ P == INSTANCE Protocol WITH
     worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent"
 \* A consumer may bury a dead worker just before: callers then pull for themselves, inside.
 EnterLate == at = "none" /\ owner = "write" /\ OwnerGoes
-\* (Most steps are none of Protocol's. TLC is told to see that first.)
+\* (Most steps are none of Protocol's. TLC is to see that first.)
 Implements == P!Init /\ [][UNCHANGED P!vars \/ P!Next \/ EnterLate]_(P!vars)
 =============================================================================

@@ -1,6 +1,6 @@
 ------------------------------- MODULE Stream -------------------------------
 (***************************************************************************)
-(* The protocol with its payload: it implements Epochs.                    *)
+(* The protocol with its payload: it refines Epochs.                       *)
 (*                                                                         *)
 (* Each action of Protocol, under its own name, with what the shell does   *)
 (* beside it: the batches, the thread that pulls, and what the consumer    *)

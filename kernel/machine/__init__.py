@@ -5,9 +5,9 @@ None when it is not enabled. Nothing here knows of threads, waiting or payloads:
 the actions, and waits where one returns None. Read this beside `tla/Protocol.tla`: variables,
 actions and their order are the same there, and a test compares the two state graphs edge by edge.
 
-Every variable has one writer. Callers write what may be done, the puller writes what was done,
-and between them stands the buffer, to which the puller adds and from which callers take. So an
-action changes its own side only, and the two sides need no lock.
+Every variable has one writer, but for the buffer. Callers write what may be done, and the puller
+writes what was done. Between them stands the buffer: the puller adds to it, callers take from it.
+So an action changes its own side and the buffer only, and the two sides need no lock.
 """
 
 from __future__ import annotations

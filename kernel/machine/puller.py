@@ -76,7 +76,7 @@ def Exhaust(limits: Limits, state: State) -> State | None:
 
 
 def Fail(limits: Limits, state: State) -> State | None:
-    """The source raises. The error stands behind the buffered batches; its pass is dropped."""
+    """The source raises. The error stands after the buffered batches; the pass is dropped."""
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
     if not fetching or worker == "dead":
         return None
@@ -114,7 +114,7 @@ def Die(limits: Limits, state: State) -> State | None:
 
 
 def Bury(limits: Limits, state: State) -> State | None:
-    """A request finds the worker dead and nothing buffered. The consumer gets an error."""
+    """A request finds the worker dead and nothing buffered: an error, which ends the epoch."""
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
     if worker != "dead" or consumer == "idle" or buffered > 0 or mark != "none":
         return None

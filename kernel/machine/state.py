@@ -21,7 +21,7 @@ class Variables(NamedTuple):
     consumer: Consumer  # waiting: a request, which permits pulls while nothing is buffered
     # The buffer: the puller adds, callers take.
     buffered: int  # batches held, of the epoch that the consumer is in
-    mark: Mark  # behind them: the end of that epoch, or an error
+    mark: Mark  # after them: the end of that epoch, or an error
     later: Later  # for each later epoch a pair: its batches and its mark, none while it is open
     # Written by the puller: the worker or, where that is absent, a waiting caller.
     worker: Worker  # the prefetching thread; where it is absent, callers pull for themselves
@@ -39,7 +39,7 @@ class Limits(NamedTuple):
 
     capacity: int  # batches held and being pulled, at most; 0: unbuffered, never a worker
     epoch_size: int  # batches in an epoch; 0: an epoch is a pass
-    lookahead: bool = False  # the worker goes on behind the end of an epoch
+    lookahead: bool = False  # the worker goes on after the end of an epoch
 
 
 Action: TypeAlias = Callable[[Limits, State], State | None]
@@ -85,18 +85,18 @@ def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
     return scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded
 
 
-# The epochs behind the mark. Without lookahead there are none.
+# The epochs after the mark. Without lookahead there are none.
 
 
 def in_later(later: Later) -> int:
-    """How many batches are held there."""
+    """How many batches are held in these epochs."""
     return sum(size for size, _ in later)
 
 
 def put(
     batches: int, word: Mark, buffered: int, mark: Mark, later: Later
 ) -> tuple[int, Mark, Later]:
-    """Put so many batches (0 or 1), then the mark, or "none", at the end of the buffer."""
+    """Put this number of batches (0 or 1), then the mark, or "none", at the end of the buffer."""
     if mark == "none":
         return buffered + batches, word, later
     if not later or later[-1][1] != "none":
