@@ -37,7 +37,7 @@ EQUIVALENT = {
     'Request: consumer = "idle" -> TRUE': "who waits already waits on: no change",
     'Withdraw: consumer = "waiting" -> TRUE': "who does not wait goes on not waiting: no change",
     'EndEpoch: scope # "new" -> TRUE': RESUMED,
-    'EndEpoch: Capacity = 0 -> TRUE': RESUMED,
+    "EndEpoch: Capacity = 0 -> TRUE": RESUMED,
     'Die: worker = "absent" -> TRUE': "who is dead already stays dead: no change",
 }
 """Mutants that violate nothing, each with the reason why no behaviour differs."""

@@ -127,7 +127,7 @@ the later epochs are those behind another one: observation of 1+/1/Enter,Allow,N
 + later(run.first.behind())
 
 an end is told twice: observation of 2+/1/Enter,Allow,Start,Next,Next,Join/1,2/Next,Next in consumer.report
--  or mark.error is None
+-  or error is None
 +
 
 a stop that does not wait: leaked thread of restart in scope.leave
