@@ -19,7 +19,6 @@ from kernel.core import Core
 from kernel.machine import State, Variables
 from specs.trace import judging
 from specs.trace.judging import Verdict
-from specs.trace.lines import read_trace
 
 from ..conftest import Once
 from ..schedules.planted import plant
@@ -169,7 +168,7 @@ def test_tlc_says_so_too(name: str, records: dict[str, Lines], tmp_path: Path) -
     """TLC accepts what the machine accepts, and refuses what it refuses."""
     file = tmp_path / "run.jsonl"
     file.write_text(traces.text(records[name]), encoding="utf-8")
-    verdict = judging.judge(read_trace(file))
+    _, verdict, _ = judging.judged(file)
     if judge(records[name])[0] == 0:
         assert verdict == Verdict(initial=True)
     else:
