@@ -183,5 +183,5 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_glance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sleeping consumer that nobody woke looks again after a while; here it hangs, and is seen."""
+    """A sleeper that nobody woke looks again after a while; here it hangs, and is seen."""
     monkeypatch.setattr("kernel.core.Core.glance", 1000.0)
