@@ -1,7 +1,7 @@
 """`python -m specs`: check every model with TLC, and compare with what it should find.
 
 `python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
-`python -m specs source MODULE:FUNCTION` looks whether a source may be prefetched; `python -m specs
+`python -m specs source MODULE:FUNCTION` checks whether a source may be prefetched; `python -m specs
 trace FILE` has TLC judge a recorded run; `python -m specs prove` proves the properties for every
 size; `python -m specs report OUT.html` writes a page that shows all this.
 """

@@ -9,7 +9,7 @@ FAILURE = "failure"
 
 
 def skipped(iterator, count):
-    """The pass behind its first batches."""
+    """The pass after its first batches."""
     for _ in range(count):
         next(iterator)
     return iterator
@@ -21,7 +21,7 @@ def epochs(stream_fn, epoch_size=-1, in_epoch=0, in_pass=0):
     (BATCH, batch), (END, None) at the end of an epoch, (FAILURE, error) where the source raises.
     The source is asked only when the pair is asked for.
 
-    It goes on from a place, where so many batches of the epoch and of the pass were given before.
+    It goes on from a place: the numbers of batches of the epoch and of the pass already given.
     The pass is begun again and these are skipped: what follows is the rest of the whole reading.
     """
     iterator, yielded, count = None, False, in_epoch

@@ -18,7 +18,7 @@ class Now(NamedTuple):
     batches: tuple[int, ...] = ()  # numbers of the batches in the buffer, oldest first
     pulled: int = 0  # the number of the batch that the source gave last
     taken: int = 0  # the number of the batch that the consumer took last
-    pulls: tuple[str, ...] = ()  # who is pulling: "worker" or "caller", once for each pull
+    pulls: tuple[str, ...] = ()  # the puller: "worker" or "caller", once for each pull
     seen: str = "nothing"  # what `next` did last: "nothing" yet, "batch", "end", "failure"
 
     @property
@@ -53,12 +53,12 @@ def advance(now: Now, action: str, state: State) -> Now:  # noqa: PLR0911  # a c
 
 
 def slots(limits: Limits) -> int:
-    """Batches that there is room for; a caller who pulls without a buffer needs room for one."""
+    """Batches that there is room for; a caller that pulls without a buffer needs room for one."""
     return limits.capacity or 1
 
 
 def low_water(limits: Limits) -> int:
-    """A worker that found the buffer full need not look again before no more than this is left."""
+    """A worker that found the buffer full may sleep until no more batches than this are held."""
     room = slots(limits)
     return room - (room // 4 or 1)
 

@@ -22,7 +22,7 @@ def threads(jobs: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def counted(console: Console, text: str = "{task.description}") -> Progress:
-    """So many of so many, with a bar and the time. Nothing is left of it, nor shown in a file."""
+    """A bar with counts and the time. It vanishes at the end, and is not shown in a file."""
     return Progress(
         TextColumn(text),
         BarColumn(),

@@ -63,11 +63,11 @@ def EpochBounded(now: Now, limits: Limits) -> bool:
 
 
 def MarksRespected(now: Now, limits: Limits) -> bool:
-    """Every pull is for an epoch that was begun; nothing is pulled behind an error.
+    """Every pull is for an epoch that was begun; nothing is pulled after an error.
 
-    Nothing is pulled behind the end of an epoch either, but with lookahead. An epoch that is open
-    is the last, and it is the one begun. Nothing is pulled behind one without a batch in any case,
-    so there are no more marks than batches + 2.
+    Without lookahead nothing is pulled after the end of an epoch either. An epoch that is open is
+    the last, and it is the one begun. No epoch is begun after one without a batch, so there are no
+    more marks than batches + 2.
     """
     s = now.vars
     return (
@@ -91,7 +91,7 @@ def ReadAfterEntry(now: Now, limits: Limits) -> bool:
 
 
 def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
-    """What callers, the source and fate may do is never refused, nor ignored."""
+    """Actions of callers, the source and fate are possible when due, and change something."""
     s = now.vars
     ignored = (None, now.state)
     enabled = {a.__name__ for a in actions if a(limits, now.state) not in ignored}
@@ -133,7 +133,7 @@ def Conservation(now: Now, limits: Limits) -> bool:
 
 
 def OnePuller(now: Now, limits: Limits) -> bool:
-    """At most one thread pulls, and somebody living does while the protocol says so."""
+    """At most one thread pulls, and a living one does while the protocol says so."""
     worker = now.vars.worker
     return (
         len(now.pulls) <= 1
@@ -224,7 +224,7 @@ def EpochBegins(now: Now, then: Now, limits: Limits) -> bool:
 
 
 def AnswersAPull(now: Now, then: Now, limits: Limits) -> bool:
-    """What is buffered or marked answers a pull of somebody living, or tells of a death."""
+    """What is buffered or marked answers a pull of a living thread, or reports a death."""
     s, t = now.vars, then.vars
     if not adds(now, then):
         return True

@@ -1,7 +1,7 @@
-"""Resume: at any instant a wrapper is given up, and another one goes on with exactly the rest.
+"""Resume: at any instant a wrapper is abandoned, and another one goes on with exactly the rest.
 
 What `tla/Resume.tla` adds to the stream, under the same names: the place of the consumer, beside
-the history that `properties` adds. What is handed on is what the consumer was given, and nothing
+the history that `history` adds. What is handed on is what the consumer was given, and nothing
 of what was prefetched.
 """
 
@@ -15,22 +15,22 @@ from .history import Now
 
 
 class Place(NamedTuple):
-    """Where the consumer is: so many batches of its epoch, and of a pass, were given to it."""
+    """Where the consumer is: how many batches of its epoch, and of a pass, were given to it."""
 
-    in_epoch: int = 0  # stays within an epoch's size until its end is told
+    in_epoch: int = 0  # at most an epoch's size, until the end is reported
     in_pass: int = 0
     before: int = 0  # the number of the batch before that pass
     firsts: tuple[int, ...] = ()  # batches in the buffer that are the first of a pass
 
 
 def given(place: Place, taken: int, first: bool) -> Place:
-    """The place behind the batch after `taken`, which may be the first of a pass."""
+    """The place after the batch that follows `taken`, which may be the first of a pass."""
     in_pass, before = (0, taken) if first else (place.in_pass, place.before)
     return place._replace(in_epoch=place.in_epoch + 1, in_pass=in_pass + 1, before=before)
 
 
 def told(limits: Limits, place: Place, taken: int, seen: str) -> Place:
-    """The place behind an end or an error: an epoch that has its size ends within the pass."""
+    """The place after an end or an error: an epoch of full size ends within the pass."""
     if seen == "end" and 0 < limits.epoch_size == place.in_epoch:
         return place._replace(in_epoch=0)
     return Place(before=taken, firsts=place.firsts)
@@ -55,7 +55,7 @@ def handed_on(now: Now, place: Place) -> tuple[int, int]:
 
 
 def Resume(limits: Limits, now: Now, place: Place) -> tuple[Now, Place] | None:
-    """Another wrapper goes on: the source stands behind what was skipped of the pass."""
+    """Another wrapper goes on: the source stands after the skipped batches of the pass."""
     in_epoch, in_pass = handed_on(now, place)
     first = resumed(limits, in_epoch, in_pass)
     if first is None:

@@ -49,7 +49,7 @@ LONG = {
     "test_walks_refuse_a_model_of_something_else": 4,
     "test_what_is_left_out_is_repeated": 5,
 }
-"""Tests that are `long`: all cases (0), or all but one in so many. CI runs them too."""
+"""Tests that are `long`: all cases (0), or all but every n-th. `pytest -m ''` runs them too."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,7 +105,7 @@ BY_DEFAULT = {
     "test_rule_6_entering_begins_an_epoch",
     "test_empty_tells_whether_next_would_wait",
 }
-"""Tests of the contract that lookahead changes. Their likes are in `test_lookahead.py`."""
+"""Tests of the contract that lookahead changes. `test_lookahead.py` has their counterparts."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -118,14 +118,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Once(Protocol):
-    """Gives what has this name in a test run; the process that asks first makes it."""
+    """Makes something once per test run, in whichever process asks first."""
 
     def __call__(self, name: str, make: Callable[[], T]) -> T: ...
 
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Once:
-    """What takes long is made in one of the processes of a run, and read in the others."""
+    """Slow preparations are made in one process of a test run, and read in the others."""
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):  # of pytest-xdist
         folder = folder.parent  # which they share; another run has another
@@ -146,7 +146,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
 
 class Said(NamedTuple):
-    """What a command has said."""
+    """The status and the output of a command."""
 
     status: int
     out: str
@@ -178,10 +178,10 @@ def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     new = [t for t in threading.enumerate() if t not in before and "Thread-" not in t.name]
-    assert [t for t in new if t.ident is not None] == []  # one may be left that never started
+    assert [t for t in new if t.ident is not None] == []  # a thread that never started may be left
 
 
 @pytest.fixture(autouse=True)
 def no_glance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that was not woken goes on by itself after a while; here it hangs, and is seen."""
+    """A sleeper that nobody woke looks again after a while; here it hangs, and is seen."""
     monkeypatch.setattr("kernel.core.Core.glance", 1000.0)

@@ -128,7 +128,7 @@ def show(write: bool, page: Path, name: str, text: str) -> None:
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
-    """Measure as told. Returns the exit status."""
+    """Measure what the options say. Returns the exit status."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--write", action="store_true", help="renew the figures in the page")
     parser = argparse.ArgumentParser(

@@ -96,7 +96,7 @@ def verdicts(
 
 
 def check(runner: Runner, rule: Rule, examples: int, seed: int) -> Verdict:
-    """Look for a program that breaks the rule, and for the smallest such."""
+    """Look for a program that breaks the rule, and then for the smallest one that does."""
     lacking = sorted(rule.needs & runner.lacks)
     if lacking:
         return Verdict(rule, 0, f"no {NOTIONS[lacking[0]]}")
@@ -162,7 +162,7 @@ def _test(rule: Rule) -> Callable[[Conformance], None]:
     def test(self: Conformance) -> None:
         (verdict,) = conform(self.subject, [rule.number], self.examples, self.seed)
         if verdict.lacking:
-            import pytest  # noqa: PLC0415  # which only those need who collect this
+            import pytest  # noqa: PLC0415  # needed only where pytest collects this class
 
             pytest.skip(str(verdict))
         if verdict.finding is not None:

@@ -69,7 +69,7 @@ def tidy(
 
 
 def step(*do: str, most: int = 1) -> Steps:
-    """Steps one after the other, each up to so many times."""
+    """Steps one after the other, each repeated up to `most` times."""
     return lambda random: tuple(Step(name, random.randint(1, most)) for name in do)
 
 
@@ -159,7 +159,7 @@ def smaller(program: Program, lacks: Lacks) -> Iterator[Program]:
 
 
 def without(whole: tuple[T, ...], *sizes: int) -> Iterator[tuple[T, ...]]:
-    """A sequence without so many of its parts that stand beside each other, wherever they are."""
+    """All ways to leave out that number of adjacent parts of a sequence."""
     for size in sizes:
         for start in range(len(whole) - size + 1):
             yield whole[:start] + whole[start + size :]

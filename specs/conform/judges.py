@@ -57,7 +57,7 @@ def stuck(program: Program, run: Run) -> Finding | None:
 
 
 def transparent(program: Program, run: Run, lacks: Lacks, lost: int = 0) -> Finding | None:
-    """Every step gives what the oracle gives, but for so many batches that may be lost."""
+    """Every step gives what the oracle gives; up to `lost` batches may be missing."""
     ideal = (told for told, _ in oracle(program, lacks))
     told: list[str] = []
     inside, entered = False, program.buffer_size == 0 or "scope" in lacks
@@ -190,7 +190,7 @@ def noticing(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     for _, step, seen in numbered(program, Run(run.steps[:death], "done")):
         for _ in seen.outcomes if step.do == "next" else ():
             next(ideal)
-    left = program.buffer_size + ("scope" in lacks)  # which knows no bound that is so strict
+    left = program.buffer_size + ("scope" in lacks)  # without `with` the bound is less strict
     outcomes = run.steps[death + 1].outcomes
     for at, told in enumerate(outcomes):
         if told.startswith("ChildProcessError") or (
@@ -220,7 +220,11 @@ def exclusive(program: Program, run: Run, lacks: Lacks) -> Finding | None:
 
 
 def interruptible(program: Program, run: Run, lacks: Lacks) -> Finding | None:
-    """Ctrl-C loses nothing in `next`, one batch at most elsewhere; no worker is left for ever."""
+    """Ctrl-C in a `next` that waits loses nothing, in `__exit__` one batch at most; workers end.
+
+    The programs strike only while the call waits for a pull. So they never strike just where `next`
+    has taken a batch and not yet returned it: there that one batch can be lost.
+    """
     for _, step, seen in numbered(program, run):
         if step.do == "abandon" and seen.counters.get("threads"):
             return Finding("the worker of a wrapper that is garbage ends", "it lives on")

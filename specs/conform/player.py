@@ -52,7 +52,7 @@ class Aside(threading.Thread):
 
 
 class Player:
-    """Does the steps of a program, and tells what it sees."""
+    """Does the steps of a program, and reports what it sees."""
 
     def __init__(self, wrapper: Any, program: Program, tell: Callable[[Any], None]) -> None:
         self.tell = tell
@@ -231,9 +231,9 @@ class Player:
             self.waiting = False
 
     def strike(self, pull: bool) -> None:
-        """Press Ctrl-C when the main thread has come to wait, for a pull if so told.
+        """Press Ctrl-C when the main thread waits, with `pull` when it waits for a pull.
 
-        Not in a pull of its own: there Ctrl-C is an error of the source.
+        Not while the main thread itself pulls: there Ctrl-C is an error of the source.
         """
         main = threading.main_thread().ident or 0
         with self.source.lock:

@@ -35,7 +35,7 @@ GRACE = 1.0
 
 
 class Step(NamedTuple):
-    """Something that is done with the wrapper, so many times."""
+    """Something that is done with the wrapper, `times` times."""
 
     do: str
     times: int = 1

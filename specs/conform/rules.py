@@ -1,4 +1,7 @@
-"""The twelve rules of the contract: what is drawn for each, and who judges it (`judges`)."""
+"""Rules 1 to 12 of the contract: the programs that are drawn for each, and its judge (`judges`).
+
+Rules 13 to 16 are about this wrapper only; `tests/README.md` lists them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ BROKEN = ("iter: OSError", "stream_fn: OSError", "iter: StopIteration", "stream_
 
 
 def dying(program: Program, random: Random, lacks: Lacks) -> tuple[Step, ...]:
-    """The worker goes without a word, or never comes; and is waited for."""
+    """The worker dies without a report, or never starts; and a consumer waits for it."""
     ways: list[tuple[Step, ...]] = [(Step("fork"),)] if hasattr(os, "fork") else []
     if "scope" not in lacks:
         ways.append((Step("exit"), Step("enter without a thread")))
@@ -75,7 +78,7 @@ class Verdict:
     lacking: str = ""  # why the rule is not applicable, if it is not
     program: Program | None = None  # the smallest that shows a violation
     finding: judges.Finding | None = None
-    seen: tuple[int, int] = (0, 0)  # violations in so many runs of that program
+    seen: tuple[int, int] = (0, 0)  # number of violations, number of runs of that program
 
     @property
     def word(self) -> str:

@@ -74,7 +74,7 @@ class Source:
                 self.lock.notify_all()
 
     def let_go(self, pulls: int) -> None:
-        """Let so many pulls end, if as many start; then one more may have started."""
+        """Let that number of pulls end, if as many start; then one more may have started."""
         with self.lock:
             self.tokens = pulls
             self.settle(until=self.ended + pulls)
@@ -88,7 +88,7 @@ class Source:
             self.lock.notify_all()
 
     def settle(self, until: float = float("inf")) -> None:
-        """Wait until so many pulls have ended, or nothing happens for a while."""
+        """Wait until `until` pulls have ended, or nothing happens for a while."""
         limit = time.monotonic() + 16 * SETTLE
         with self.lock:
             self.lock.notify_all()
@@ -100,7 +100,7 @@ class Source:
                 self.lock.wait_for(partial(self.moved, before), SETTLE)
 
     def moved(self, before: tuple[int, int]) -> bool:
-        """Whether a pull started or ended since there were so many."""
+        """Whether a pull started or ended since the counts were these."""
         return before != (self.started, self.ended)
 
 

@@ -52,9 +52,10 @@ def Refines(moment: Moment, limits: Limits) -> bool:
 class Measure(NamedTuple):
     """Why a law of `specs.properties.LIVENESS` holds, while it is pending.
 
-    Pending: its premise held, and its conclusion has not since. No step raises the number, which is
-    not negative, and the helper's lowers it or concludes. The helper can move and goes on being the
-    helper until the number falls; as he is fair, he moves. So it is concluded in the end.
+    Pending: its premise held, and its conclusion has not since. The number is not
+    negative, and no step raises it. The helper is an action: its step lowers the number or reaches
+    the conclusion. It can be taken, and stays the helper, until the number falls; because it is
+    fair, it is taken. So the conclusion is reached in the end.
     """
 
     number: Callable[[Now], Any]

@@ -31,9 +31,9 @@ class Reading(NamedTuple):
     count: Any = 0  # the oracle's own variables
     yielded: Any = False
     due: Any = Interval(0, 0)  # the batches that it gave and the consumer has not seen
-    ready: Any = 0  # so many of them are of the epoch that the consumer is in
-    mark: Any = "none"  # what it gave behind these: "none" yet, "ended", "failed"
-    later: Any = ()  # the epochs behind that, each with its batches and mark
+    ready: Any = 0  # how many of them are of the epoch that the consumer is in
+    mark: Any = "none"  # what it gave after these: "none" yet, "ended", "failed"
+    later: Any = ()  # the epochs after that, each with its batches and mark
     agrees: Any = True  # the consumer has seen nothing but what was due, in order
 
 
@@ -100,7 +100,7 @@ MARKS = {END: "ended", FAILURE: "failed"}
 
 
 def give(reading: Reading, kind: str, what: Any) -> Reading:
-    """The oracle gives something: a batch, or a mark, behind all that is due."""
+    """The oracle gives something, a batch or a mark, after all that is due."""
     if kind == BATCH:
         reading, more, mark = reading._replace(due=reading.due.add(what)), 1, "none"
     else:

@@ -113,7 +113,7 @@ def came(action: Action) -> Term:
 
 
 def at_once(predicate: Callable[..., Any]) -> Callable[..., Truth]:
-    """A property of epochs as one symbol: who asks for it goes none of its ways."""
+    """A property of epochs as one symbol: a caller of it branches on none of its cases."""
     known: dict[int, tuple[Any, Truth]] = {}  # by id, since symbols have no hash
 
     def said(later: Any, *limits: Any) -> Truth:
@@ -185,7 +185,7 @@ class _Pending(NamedTuple):
     pending: Term
     concluded: Term
     number: Term
-    helpers: dict[str, Term]  # when who is the helper
+    helpers: dict[str, Term]  # the condition under which each is the helper
 
 
 @lru_cache

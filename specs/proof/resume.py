@@ -76,7 +76,7 @@ def go_on(rules: ModuleType, model: Model) -> Moment | None:
 
 
 def follows(rules: ModuleType, model: Model, action: str) -> Any:
-    """The place behind what is seen is where the oracle is that was begun from the place before."""
+    """An oracle begun at the place before a step is, after the step, at the place after it."""
     limits, moment, place, unseen = model
     taken = moment.now.taken
     reading = begun(limits, place)

@@ -1,4 +1,4 @@
-"""Sequences in symbols, of any length: the batches of a buffer, and the epochs behind its mark."""
+"""Sequences in symbols, of any length: the batches of a buffer, and the epochs after its mark."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ _RECORD.declare(
     ("marks", z3.ArraySort(z3.IntSort(), MARK.sort)),
 )
 SORT = _RECORD.create()
-"""The sort of `Epochs`: the place of the first, the place behind the last, and what is there.
+"""The sort of `Epochs`: the place of the first, the place after the last, and what is there.
 
 `ends` says how many batches there are up to the end of an epoch, counted from somewhere.
 """
@@ -151,7 +151,7 @@ class Epochs(Symbol):
         return self.run(place - 1, place), Choice(MARK, z3.simplify(self.marks[place]))
 
     def run(self, before: Term, place: Term) -> Number:
-        """The batches of those behind one of them, up to another."""
+        """The batches of the epochs after one of them, up to another."""
         return Number(z3.simplify(self.ends[place] - self.ends[before]))
 
     def _part(self, first: Term, stop: Term) -> Epochs:
@@ -165,16 +165,16 @@ class Epochs(Symbol):
         return Epochs(z3.simplify(SORT.epochs(self.first, self.stop + 1, ends, marks)))
 
     def some(self) -> tuple[Any, ...]:
-        """Any one of them, and the last behind it: for what is said of each, and not denied."""
+        """An arbitrary one, and the last after it: for what is claimed of each, and not negated."""
         if not Truth(z3.And(self.first <= PLACE, self.stop > PLACE)):
             return ()
         one = self.at(PLACE)
         return (one,) if Truth(self.stop - 1 == PLACE) else (one, self[-1])
 
     def is_sound(self) -> bool:
-        """Nothing is NONE, and adjacent ones have no fewer batches than none.
+        """An empty sequence is NONE, and no part of another has a negative number of batches.
 
-        Of a tuple that is so; of numbers of batches the solvers cannot see it by themselves.
+        Tuples have this by themselves; for numbers of batches the solvers need to be given it.
         """
         if not self:
             return bool(self == NONE)
@@ -230,7 +230,7 @@ def everywhere(law: Term, later: Epochs) -> list[Term]:
 
 
 def throughout(law: Term, later: Epochs, length: int) -> list[Term]:
-    """That there are so many epochs, and what holds at any places, at all of theirs."""
+    """That there are that many epochs; what holds at any place, stated at all their places."""
     places = [(before, place) for place in range(length) for before in range(-1, place)]
     at = [((BEFORE, later.first + i), (PLACE, later.first + j)) for i, j in places]
     return [later.length.term == length, *(z3.substitute(law, *pairs) for pairs in at)]

@@ -35,7 +35,7 @@ SMALL = z3.And(
     *(z3.And(v.term >= 0, v.term <= 3) for v in flat(NOW).values() if isinstance(v, Number)),
     *(AHEAD.first == 0, AHEAD.stop <= 2, number(in_later(AHEAD)) <= 3),
 )
-"""Counterexamples that are easy to read, where there are such."""
+"""Counterexamples that are easy to read, if there are any."""
 
 
 class Model(NamedTuple):
@@ -59,7 +59,7 @@ class Verdict(Generic[M]):
 
     @property
     def word(self) -> str:
-        """Proved only if all who were asked say so; unknown too if they disagree."""
+        """Proved only if all solvers that were asked say so; unknown too if they disagree."""
         words = set(self.said.values())
         return words.pop() if len(words) == 1 else UNKNOWN
 
@@ -80,7 +80,7 @@ WORDS = {"sat": REFUTED, "unsat": PROVED, "unknown": UNKNOWN}
 
 
 def ask_z3(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
-    """Whether z3 refutes the formula, in so many seconds; values by name if it does not."""
+    """Whether z3 refutes the formula in that number of seconds; values by name if it does not."""
     solver = z3.Solver()
     solver.set(timeout=max(1, int(timeout * 1000)))
     solver.add(formula)

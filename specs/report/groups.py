@@ -21,7 +21,7 @@ Key: TypeAlias = tuple[str, ...]
 
 
 def writer(action: str) -> str:
-    """Who writes in a step: callers, or the puller; nobody chooses a death."""
+    """Which group writes in a step: callers, or the puller; nobody chooses a death."""
     if action == "Die":
         return "fate"
     return "callers" if action in CALLERS and action != "Bury" else "puller"

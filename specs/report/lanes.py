@@ -52,10 +52,10 @@ class Row:
 
 
 class Story(NamedTuple):
-    """What somebody who knows nothing of the protocol should know of a failing run."""
+    """What a reader who does not know the protocol should know of a failing run."""
 
     headline: str
-    user: str  # what goes wrong for whoever uses the wrapper
+    user: str  # what goes wrong for the user of the wrapper
     why: str  # the order of steps that leads to it
     breaks: str  # what is wrong with the last step
     instead: str  # what our protocol does instead

@@ -53,7 +53,7 @@ LANES = ("Callers", "Worker")
 
 
 def lane_of(action: str, worker: object) -> int:
-    """Who takes an action of the protocol, while the worker is "absent", "running" or "dead"."""
+    """The lane of an action of the protocol; the worker is "absent", "running" or "dead"."""
     if action in PULLS:
         return 0 if worker == "absent" else 1
     return 0 if action in CALLERS else 1

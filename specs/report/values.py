@@ -102,7 +102,7 @@ MARKS = {"none": "open", "ended": "ended", "failed": "then an error"}
 
 
 def epoch(value: tuple[int, str]) -> str:
-    """An epoch behind the mark: its batches, and how it ends."""
+    """An epoch after the mark: its batches, and how it ends."""
     batches, mark = value
     held = "1 batch" if batches == 1 else f"{batches} batches"
     return f"{held}, {MARKS.get(mark, mark)}"

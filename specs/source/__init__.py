@@ -1,6 +1,6 @@
 """`check_source`: whether a data set can be prefetched, that is, wait in a buffer.
 
-Python's `check_source(stream_fn)` and `python -m specs source MODULE:FUNCTION`.
+In Python: `check_source(stream_fn)`. As a command: `python -m specs source MODULE:FUNCTION`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check_source(
     buffer_size: int = 16,
     shuffled: bool = False,
 ) -> Report:
-    """Read a source three times, and report what would go wrong behind a buffer.
+    """Read a source three times, and report what would go wrong with a buffer.
 
     :param stream_fn: what a `StreamWrapper` would get: called for each pass, returns an iterable
     :param batches: how far a pass is read, in batches

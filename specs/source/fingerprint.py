@@ -18,7 +18,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias
 
 ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
-DEPTH = 3  # containers are told apart into parts to this depth,
+DEPTH = 3  # containers are split into parts to this depth,
 WIDTH = 16  # and if they have no more items than this; others are one part as a whole
 
 

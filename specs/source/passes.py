@@ -118,7 +118,7 @@ class Check:
         self.judge(done)
 
     def read(self, run: Run, beyond: bool = False) -> Pass:
-        """Read a pass, and try to read beyond its end if told to."""
+        """Read a pass, and if `beyond`, try to read past its end."""
         this = Pass(len(self.passes) + 1)
         self.passes.append(this)
 

@@ -56,7 +56,7 @@ def worker(scratch: Path, port: int, host: str = "127.0.0.1") -> list[str]:
 
 
 def check_distributed(model: Model, workers: int = 2, timeout: float = 600) -> Result:
-    """Run TLC on a model in a server and so many workers. `timeout` is in seconds."""
+    """Run TLC on a model in a server and some worker processes. `timeout` is in seconds."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="tlc-") as folder, ExitStack() as stack:
         scratch, log = Path(folder), Path(folder, "server.log")

@@ -1,8 +1,8 @@
 """How Java is started: it finds the classes of TLC loaded and linked, which halves a short run.
 
-Java 25 keeps them in a file. The first run of TLC makes it, in some seconds and 24 MB of the user's
-cache folder; wherever it cannot be had, Java starts without. A file that does not fit Java or the
-jar is not used: its name is theirs, and Java itself looks.
+Java 25 stores them in a file. The first run of TLC writes it, which takes some seconds and 24 MB in
+the user's cache folder. Where that fails, Java starts without the file. A file of another Java or
+another jar is not used: its name contains both versions, and Java checks the file itself.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Report:
 
 
 def report(path: Path, advance: Callable[[int, int], object] = lambda done, total: None) -> Report:
-    """Read and judge a file. `advance` is told how many actions were judged, and of how many."""
+    """Read and judge a file. `advance` gets the number of judged actions, and of all."""
     started = time.perf_counter()
     try:
         trace, verdict, line = judged(path, advance)

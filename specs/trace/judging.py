@@ -45,7 +45,7 @@ def judged(
 ) -> tuple[Trace, Verdict, int]:
     """A trace in order, what TLC says of it, and the line of the file of which it says that.
 
-    `advance` is told how many actions were judged, and of how many. Raises CannotRun.
+    `advance` gets the number of judged actions, and of all. Raises CannotRun.
     """
     try:
         trace = read_trace(path)
@@ -63,7 +63,7 @@ def judged(
 
 
 def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -> Verdict:
-    """Have TLC judge a trace. `advance` is told of lines that were judged.
+    """Have TLC judge a trace. `advance` gets the number of judged lines.
 
     Raises RuntimeError if TLC comes to no verdict.
     """
@@ -102,7 +102,7 @@ def judge(trace: Trace, advance: Callable[[int], object] = lambda lines: None) -
 
 
 def understood(result: Result, lines: Sequence[Line]) -> bool:
-    """Whether TLC stopped in one of the ways that `Trace.tla` tells of."""
+    """Whether TLC stopped in one of the ways that `Trace.tla` describes."""
     if not result.steps:
         return False
     finished = int(result.steps[-1].state["place"]) == len(lines)

@@ -193,6 +193,6 @@ def read_value(name: str, value: Any) -> Value:
 
 
 def is_epoch(pair: Any) -> bool:
-    """Whether it is an epoch behind the mark: how many batches, and its mark."""
+    """Whether it is an epoch after the mark: its number of batches, and its mark."""
     known = isinstance(pair, list) and len(pair) == 2
     return known and is_number(pair[0]) and pair[1] in get_args(Mark)

@@ -12,7 +12,7 @@ from kernel.machine import INITIAL, Limits, State
 from .lines import ACTION, Line
 
 TRIES_PER_LINE, TRIES = 20, 100_000
-"""How many actions are tried for an order: so many for each line, and so many more."""
+"""How many actions are tried for an order: the first for each line, and the second in addition."""
 
 
 def order(limits: Limits, lines: Sequence[Line], first: State = INITIAL) -> list[int]:

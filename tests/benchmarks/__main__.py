@@ -106,7 +106,7 @@ def measure(
     rounds: int,
     tick: Callable[[str, float], object] = lambda what, share: None,
 ) -> Results:
-    """Ask all that is to be asked in each round; who has no answer to a question only once."""
+    """Measure every subject in each round; one that cannot measure a case is asked only once."""
     results = Results()
     for number in range(rounds):
         for position, name in enumerate(measures):
@@ -199,7 +199,7 @@ def _drawable(parser: argparse.ArgumentParser, file: str) -> None:
 
 
 def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Console) -> Results:
-    """Measure as told, with a bar that shows how far it is."""
+    """Measure what the options say, with a bar that shows how far it is."""
     subjects = [name for name in SUBJECTS if name in (arguments.subject or SUBJECTS)]
     processors = set() if arguments.unpinned else {arguments.cpu}
     with (
@@ -215,7 +215,7 @@ def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Co
 
 
 def main() -> int:
-    """Measure, save, print, draw and check, as told. Returns the exit status."""
+    """Measure, save, print, draw and check, by the options. Returns the exit status."""
     arguments = parse()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     # of what a library has not let go of when its process is ended, which is no news here

@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def gap(kind: str, buffer_size: int, seconds: float, epochs: int, is_pass: bool) -> float:
-    """Seconds from a batch to the next, at the ends of epochs; the median of so many."""
+    """Seconds from a batch to the next, at the ends of epochs; the median."""
     options = dict(KINDS[kind])
     is_pass = is_pass and options.pop("epoch_size", None) is not None
 

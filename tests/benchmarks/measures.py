@@ -29,7 +29,7 @@ _loops: dict[tuple[str, int], int] = {}  # batches that take so long, by subject
 
 
 def hand_over(subject: type[Subject], size: int, batches: int) -> float:
-    """Seconds from the first batch in hand to the last of so many more."""
+    """Seconds from the first batch in hand to the last of all the others."""
     with subject(lambda: repeat(0, batches + 1), size).reading() as iterator:
         next(iterator)
         start = time.perf_counter()
@@ -64,7 +64,7 @@ class Times(NamedTuple):
 def overlap(subject: type[Subject], times: Times, effort: Effort, work: Work) -> Answer:
     """Seconds a batch, from start to the last batch consumed.
 
-    The ideal is measured too, since a sleep lasts longer than it was told to, and two processors
+    The ideal is measured too, since a sleep lasts longer than it should, and two processors
     do not always do twice the work of one: both sides in threads, with nothing handed over.
     """
     batches = effort.batches // 5 if subject.SLOW else effort.batches

@@ -91,7 +91,7 @@ class Wrapper(Subject):
 
 
 class Counted(Wrapper):
-    """Ours, which counts who waits for whom."""
+    """Ours, which counts which side waits for the other."""
 
     NAME = "StreamWrapper, stats"
     CAN = frozenset({"stop", "restart"})  # of which the others' measures are enough

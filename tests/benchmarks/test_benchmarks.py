@@ -44,7 +44,7 @@ def installed(subject: type[Subject]) -> bool:
 
 
 def delivered(subject: type[Subject], size: int, batches: int) -> list[Any]:
-    """What is read of a source of so many batches."""
+    """What is read from a source with that number of batches."""
     source = range(1, batches + 1)
     with subject(lambda: source, size).reading() as iterator:
         return list(islice(iterator, batches))
@@ -98,7 +98,7 @@ def test_the_limit_keeps_the_bound(size: int) -> None:
 
 
 def test_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not installed is said, and what fails is told apart from it."""
+    """The report says what is not installed, and, apart from that, what failed."""
 
     class Absent(NoPrefetch):
         def start(self) -> Iterator[Any]:
@@ -150,7 +150,7 @@ def test_gate_is_open_around_native_work_only(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_all_are_asked_in_turn_within_a_round() -> None:
-    """A round asks every subject for a case, forth and back; who has no answer only once."""
+    """A round asks every subject for a case, forth and back; one without an answer only once."""
     asked = []
 
     def ask(measure: str, case: str, subject: str) -> Any:
@@ -171,7 +171,7 @@ def test_all_are_asked_in_turn_within_a_round() -> None:
 
 
 def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subject that hangs, or whose process ends, is told, and the others go on."""
+    """A subject that hangs, or whose process ends, is reported, and the others go on."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where the processes find the tests
     with command.Asked(set(), QUICK) as ask:
         monkeypatch.setattr(command, "PATIENCE", 0.0)

@@ -1,7 +1,8 @@
 """An interrupt before every bytecode of every public call (rule 10).
 
-`python -m tests.endurance.interrupts` strikes each in turn, in a forked child of its own, which
-then leaves the wrapper, enters it again and reads on, and the oracle says what must come.
+`python -m tests.endurance.interrupts` strikes each in turn, in a forked child of its own. The
+child then leaves the wrapper, enters it again and reads on, and the oracle says what must come. The
+batch that `next` has taken and not yet returned may be lost: "batch in hand lost" counts these.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def strike(sweep: Sweep, at: int, subject: Any) -> Point:
 
 
 class Excuse(NamedTuple):
-    """A point that CPython makes unsafe, and why."""
+    """A point where CPython leaves no safe way, and why."""
 
     outcome: str
     match: Callable[[Place], bool]
@@ -137,7 +138,7 @@ SURVIVED = ("kept", "lost", "told")
 
 
 def swept(sweep: Sweep, subject: Any = StreamWrapper, stride: int = 1, first: int = 1) -> Swept:
-    """Strike before every instruction, or before one of so many; up to 20 unsafe ones."""
+    """Strike before every instruction, or before each `stride`-th; up to 20 unsafe ones."""
     outcomes: Counter[str] = Counter()
     excused: Counter[Excuse] = Counter()
     unsafe: list[tuple[int, Point]] = []

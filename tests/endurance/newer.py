@@ -121,7 +121,7 @@ def jumps(seen: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def lost(seen: list[int], rest: list[list[int]], in_hand: int) -> Wrong:
-    """What is wrong if more is missing than so many that were in hand."""
+    """What is wrong if more is missing than the batches that were in hand."""
     read = [*seen, *chain(*rest)]
     missing = sum((after - before - 1) % LENGTH for before, after in jumps(read))
     return "" if missing <= in_hand else f"lost {read}"

@@ -3,8 +3,8 @@
 `python -m tests.endurance.strikes` strikes in each way in turn: several in a row, beside another
 consumer, in polls; and states, epochs, limits of time, restarts, closes and forks, of `newer`.
 
-A strike may lose what was in hand; the numbers of the batches tell whether anything else was lost,
-doubled or reordered.
+A strike may lose the batch that `next` has taken and not yet returned. The numbers of the batches
+show whether anything else was lost, doubled or reordered.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ KINDS: dict[str, Callable[[int, Random], str]] = {
 
 
 def main() -> int:
-    """Strike so many times in each way. Returns the exit status."""
+    """Strike that number of times in each way. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.endurance.strikes", description=__doc__)
     parser.add_argument("--strikes", type=positive, default=3000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")

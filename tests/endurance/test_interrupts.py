@@ -24,7 +24,7 @@ pytestmark = needs_fork
 GLANCE = Core.glance  # which a fixture makes longer
 
 STRIDE = 59
-"""One instruction of so many is struck here, and all by `python -m tests.endurance.interrupts`."""
+"""Here every 59th instruction is struck, and all by `python -m tests.endurance.interrupts`."""
 
 
 def named(sweep: Sweep) -> str:
@@ -33,7 +33,7 @@ def named(sweep: Sweep) -> str:
 
 @pytest.mark.parametrize("sweep", CONSUMER + WORKER, ids=named)
 def test_rule_10_interrupt_before_an_instruction(sweep: Sweep) -> None:
-    """Rule 10: nothing hangs, nothing is doubled or reordered, the batch in hand lost at most."""
+    """Rule 10: nothing hangs, no batch is doubled or moved, at most the one in hand is lost."""
     first = 1 + (CONSUMER + WORKER).index(sweep) * 7 % STRIDE  # not the same line in each
     done = interrupts.swept(sweep, stride=STRIDE, first=first)
     assert done.unsafe == []

@@ -224,7 +224,7 @@ class Trusts(StreamWrapper[Any]):
 
 
 class Repeats(StreamWrapper[Any]):
-    """A worker that is gone is told of for ever."""
+    """A worker that is gone is reported for ever."""
 
     death: Any = None
 

@@ -57,7 +57,7 @@ class Unconstructible:
 
 
 class NoSet(StreamWrapper[Any]):
-    """What it lacks is not told as a set."""
+    """What it lacks is not given as a set."""
 
     LACKS = "gate"
 

@@ -76,7 +76,7 @@ def test_ours_holds() -> None:
 
 
 def test_no_thread_is_no_fault() -> None:
-    """Who pulls in the caller's thread has no worker that dies, and its Ctrl-C is the source's."""
+    """A class that pulls in the caller's thread has no worker; Ctrl-C is an error of its source."""
     verdicts = conform(odd.Threadless, [4, 8, 10], examples=20)
     assert [str(verdict) for verdict in verdicts if verdict.word != "holds"] == []
 

@@ -111,7 +111,7 @@ def test_different_batches(pair: Any) -> None:
 
 
 def test_parts() -> None:
-    """A batch is told apart to a depth and a width, so that a fingerprint stays small."""
+    """A batch is compared to a depth and a width, so that a fingerprint stays small."""
     assert list(fingerprint({"a": [((1,), 2)]})) == [
         *("", "['a']", "['a'][0]", "['a'][0][0]", "['a'][0][1]")
     ]

@@ -101,7 +101,7 @@ CHANGED: dict[str, tuple[Any, Callable[[Any, int], object]]] = {
         lambda batch, number: batch["table"][70].__setitem__(1, number),
     ),
 }
-"""How the part is told that is changed, a batch, and how it is changed."""
+"""The name of the changed part, a batch, and how it is changed."""
 
 
 @pytest.mark.parametrize("part", CHANGED)
@@ -282,7 +282,7 @@ def test_not_compared() -> None:
 
 
 def test_not_compared_is_not_different() -> None:
-    """What cannot be compared does not make passes differ, though its reason is told otherwise."""
+    """What cannot be compared does not make passes differ, though its reason has other words."""
     made: list[Any] = []
 
     def stream() -> Iterator[Any]:

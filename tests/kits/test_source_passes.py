@@ -39,7 +39,7 @@ def test_restart() -> None:
     assert "the iterator of the pass before" in finding.message
     assert check_source(lambda: iter([1, 2, 3])).ok
     assert check_source(lambda: Loader([1, 2, 3])).ok
-    spent = iter([1, 2, 3])  # behind another iterator each time, of which the second has nothing
+    spent = iter([1, 2, 3])  # in another iterator each time; the second has nothing
     finding = found(lambda: (n for n in spent), "restart (pass 2)")
     assert "the iterator of the pass before" not in finding.message
 
@@ -143,14 +143,14 @@ def test_a_shorter_pass_than_was_read() -> None:
 
 
 def test_shapes_differ() -> None:
-    """An array of another shape or type is told as that."""
+    """An array of another shape or type is reported as that."""
     lists = [np.zeros((2, 3))], [np.zeros((2, 4), dtype=np.float32)]
     told = "(ndarray of float32 of shape (2, 4)) was ndarray of float64 of shape (2, 3)"
     found(passes(*lists), "contents (pass 2, batch 0)", told)
 
 
 def test_shuffled() -> None:
-    """A shuffled data set is told from one that is not, and the flag allows it."""
+    """A shuffled data set differs from one that is not, and the flag allows it."""
     random = np.random.default_rng(0)
     loader = Loader(None, lambda: random.permutation(40).reshape(20, 2))
     assert kinds(check_source(lambda: loader)) == ["contents"]

@@ -94,7 +94,7 @@ def test_run_is_accepted(name: str, verdicts: dict[str, Verdict]) -> None:
 
 
 def test_walk_looks_ahead() -> None:
-    """The epochs behind a mark are among what is recorded: several, open ones and whole ones."""
+    """The epochs after a mark are among what is recorded: several, open ones and whole ones."""
     recorded = {step["state"]["later"] for step in AHEAD[1:]}
     assert len(FAR[5]) == 2
     assert {len(later) for later in recorded} >= {0, 1, 2}
@@ -298,7 +298,7 @@ none.jsonl: cannot be read: No such file or directory
 
 
 def test_malformed_bytes_are_refused(tmp_path: Path, specs: Any) -> None:
-    """What is no text is told as such, with the exit status of what cannot be read."""
+    """A file that is no text is reported as that, with the exit status of unreadable files."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(json.dumps(EXAMPLE[0]).encode() + b'\n{"action": "\xff"}\n')
     status, out, _ = specs("trace", path)

@@ -89,7 +89,7 @@ def is_refuted(mutant: Mutant, name: str) -> list[Verdict]:
         column = verdict.obligation.column
         assert limits.capacity >= 0
         assert limits.epoch_size >= 0
-        if column == CAN:  # nobody can move who should
+        if column == CAN:  # no thread that should move can
             helpers = helps(MEASURES[name].helper(now.now))
             broken_helpers = [a for a in broken if a.__name__ in helpers]
             assert all(a(limits, now.now.state) is None for a in broken_helpers)
@@ -156,7 +156,7 @@ def violated(names: set[str], actions: tuple[Action, ...], action: str) -> bool:
 
 @pytest.mark.parametrize("name", LEMMAS)
 def test_lemma_is_needed(name: str) -> None:
-    """All else holds here, and no longer behind a step: only the lemma excludes it."""
+    """All else holds here, and no longer after a step: only the lemma excludes it."""
     if name == "OwnPullIsFirst":  # an interrupt would be seen before a batch
         limits, action, batches = Limits(3, 0), machine.Drop, (1,)
         state: State = ("outside", 0, "idle", 1, "none", (), "absent", True, True, 0, False)
@@ -215,7 +215,7 @@ def test_premises_can_be_pending() -> None:
 
 
 def test_helpers_are_fair() -> None:
-    """Nobody has to move but those who do."""
+    """Only the helpers have to move."""
     assert {action for helper in HELPERS for action in helps(helper)} == set(FAIR)
     assert all(action in FAIRNESS for action in FAIR if action in HELPERS)
 

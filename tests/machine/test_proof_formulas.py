@@ -1,4 +1,4 @@
-"""The proofs are about what runs: formulas say of values what the machine says of them."""
+"""The proofs are about what runs: a formula, evaluated, gives what the machine gives."""
 
 from __future__ import annotations
 

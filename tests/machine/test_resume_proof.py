@@ -99,7 +99,7 @@ def test_table_of_broken_resumes() -> None:
 @pytest.mark.parametrize("unseen", [False, True])
 @pytest.mark.parametrize("action", SEEN)
 def test_everything_can_be_seen(action: str, unseen: bool) -> None:
-    """In large epochs, far in a pass: a place that were never kept right would be refuted."""
+    """In large epochs, far in a pass: a place that is always wrong would be refuted."""
 
     def nothing(limits: Limits, place: Place, *_: object) -> Place:
         return place
@@ -133,7 +133,7 @@ def test_place_of_the_oracle() -> None:
 
 
 def test_skipping_is_left_out_of_the_proof() -> None:
-    """The source of the proof stands at the place; the oracle's own skips so many batches."""
+    """The source of the proof stands at the place; the oracle's own skips those batches."""
     asked: list[int] = []
 
     def stream_fn() -> Iterator[int]:

@@ -47,7 +47,7 @@ def unbuffered(random: Random, size: int, lookahead: bool) -> Iterator[tuple[Sta
 def test_as_without_a_buffer(size: int, lookahead: bool) -> None:
     """It is the state of an unbuffered wrapper whose consumer is at that place.
 
-    With lookahead that may have begun the epoch behind an end, and a new one has not.
+    With lookahead that may have begun the epoch after an end, and a new one has not.
     """
     places = set()
     for seed in range(20):

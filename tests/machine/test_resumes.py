@@ -27,7 +27,7 @@ class Equal:
     def __init__(self) -> None:
         self.passes: list[list[Any]] = [[]]
         self.over: set[int] = set()  # passes whose end was met
-        self.place = (0, 0)  # the next pull: of which pass, behind how many answers
+        self.place = (0, 0)  # the next pull: of which pass, after how many answers
         self.numbers = 0
 
     def known(self) -> str | None:
@@ -83,10 +83,10 @@ class Run:
         self.rules = rules
         self.now, self.place = Now(INITIAL), rules.Place()
         self.source = Equal()
-        self.living: Equal | None = None  # the source before a death that was not told
+        self.living: Equal | None = None  # the source before a death that was not reported
         self.buffer: list[tuple[int, Any]] = []  # batches, each with the number of its pass
         self.marks: list[tuple[Any, int]] = []
-        """Ends (None) and errors, each with the number of the pass that comes behind it."""
+        """Ends (None) and errors, each with the number of the pass that comes after it."""
         self.at = 0  # the pass at the consumer's place
         self.seen: list[tuple[str, Any]] = []
         self.since: tuple[int, int, tuple[int, int]] = (0, 0, (0, 0))  # seen, pass, handed on

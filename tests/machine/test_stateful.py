@@ -228,7 +228,7 @@ class RealThreads(RuleBasedStateMachine):
         """What this thread sees, and the properties that do not hold of it."""
         core = self.stream._core
         now = Now(core.state(core.run))
-        told = (  # not those that need the history, or the count, which a worker tells later
+        told = (  # not those that need the history, or the count, which a worker reports later
             name for name in INVARIANTS if name not in ("Conservation", "OnePuller", "EpochBounded")
         )
         return now, [name for name in told if not INVARIANTS[name](now, core.limits)]

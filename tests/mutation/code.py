@@ -51,7 +51,7 @@ TESTS = (
 )
 """Not all: the others are slow, or test checkers, models and proofs, not the kernel."""
 UNFAIR = "tests/shell/test_handoff.py::test_hand_off_keeps_up_with_a_queue"  # it measures speed
-FIRST = 30  # so many tests are asked before the files of the others are imported
+FIRST = 30  # this number of tests runs before the files of the others are imported
 
 
 class Server:
@@ -72,7 +72,7 @@ class Server:
     def ask(
         self, tests: dict[str, float], seconds: float, stop: bool = True, lines: str = ""
     ) -> dict[str, Any]:
-        """Run the tests, each in its time and all in so many seconds, and maybe stop at one."""
+        """Run the tests, each in its time and all in `seconds`, and maybe stop at a failure."""
         request = {"tests": tests, "seconds": seconds, "stop": stop, "lines": lines}
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -97,11 +97,11 @@ class Known:
             self.learn(record)
 
     def learn(self, record: dict[str, Any]) -> None:
-        """Who killed a mutant is soon asked about the next ones of its function."""
+        """A test that killed a mutant runs early for the next ones of its function."""
         self.kills[record["function"], record["by"]] += record["outcome"] == KILLED
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Who runs its line, or, if it is run by an import only, its file; then who may run it."""
+        """Tests that run its line (if only an import does: its file); then those that may."""
         asked = self.seconds.keys()
         lines = self.lines.get(mutant.file, {})
         tests = asked & lines.get(str(mutant.line), ()) or asked & set().union(*lines.values())
@@ -204,7 +204,7 @@ def run(
 ) -> list[Any]:
     """Judge the mutants, but not those that are in the file, to which the others are added.
 
-    Who is there for lack of time is judged again if there is more time now.
+    A mutant undecided for lack of time is judged again if there is more time now.
     """
     records: dict[str, Any] = {}
     if out is not None and out.exists():

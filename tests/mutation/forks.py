@@ -2,7 +2,7 @@
 
 Each line on standard input asks for tests, as JSON, and gets a line in answer. What takes long to
 import is imported once, here, and nothing of the project is, so that a fork imports it as it then
-is. A fork tells which test it is at, and is killed at the first that fails or hangs.
+is. A fork reports which test it is at, and is killed at the first that fails or hangs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OPTIONS = (
 
 
 class Teller:
-    """A plug-in: it leaves the tests that are asked for, in this order, and tells of each.
+    """A plug-in: it leaves the tests that are asked for, in this order, and reports each.
 
     Their files are collected whole, for some tests are marked by their place among others.
     """
@@ -167,7 +167,7 @@ def fork(request: dict[str, Any], pipe: int) -> None:
 
 
 class Watch:
-    """What a fork tells, until it is over."""
+    """What a fork reports, until it ends."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.limits: dict[str, float] = request["tests"]
@@ -233,7 +233,7 @@ def main() -> None:
     for name in [*HEAVY.split(), *(f"_pytest.{name}" for name in default_plugins)]:
         with suppress(ImportError):
             import_module(name)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks ends this, by ending the input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this, by ending the input
     gc.freeze()
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""The command that mutates the code: it tells the dead from the living, and believes no list."""
+"""The command that mutates the code: it tells the killed from survivors, and trusts no list."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def found(server: Server) -> dict[str, Any]:
 def test_what_is_learned_of_tests(
     server: Server, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lines, in threads too; who starts processes; who fails by itself, and who reads text."""
+    """The lines, in threads too; tests that start processes, fail by themselves, or read text."""
     assert found["lines"]["kernel/half.py"]["2"] == [HALF, TEXT]
     assert sorted(found["lines"]["kernel/half.py"]["6"]) == [CHANCE, ZERO]
     assert found["unknown"] == [ELSEWHERE]
@@ -234,7 +234,7 @@ def mutant(before: str, after: str) -> Mutant:
 def test_judge(
     server: Server, found: dict[str, Any], changed: Mutant, outcome: str, by: str
 ) -> None:
-    """A test that hangs is told from one that fails, and one that cannot be imported fails."""
+    """A test that hangs is not one that fails; one that cannot be imported fails."""
     record = code.judge(changed, server, Known(found, []), 10)
     assert (record["outcome"], record["by"]) == (outcome, by)
     assert (server.folder / changed.file).read_text("utf-8") == PROJECT[changed.file]
@@ -247,7 +247,7 @@ def test_time_of_a_mutant_is_limited(server: Server, found: dict[str, Any]) -> N
 
 
 def test_who_is_asked_first(found: dict[str, Any]) -> None:
-    """Who runs the line, the quickest first, but before them who killed a mutant like it."""
+    """Tests that killed a mutant like it, then those that run the line, the quickest first."""
     found = {**found, "seconds": {HALF: 0.2, ZERO: 0.1, ELSEWHERE: 0.0}}
     known = Known(found, [])
     whole = mutant("def half(", "def other(")  # only an import runs it

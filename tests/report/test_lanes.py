@@ -1,4 +1,4 @@
-"""The seed's counterexamples as swimlanes: who acts, what changes, why a thread is left."""
+"""The seed's counterexamples as swimlanes: the acting thread, the changes, the switches."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_run_that_goes_on_for_ever() -> None:
     ],
 )
 def test_values_of_tla(text: str, value: object, told: str) -> None:
-    """What TLC writes is read, and told."""
+    """What TLC writes is read, and reported."""
     assert values.read(text) == value
     assert values.words(value) == told
 
@@ -188,7 +188,7 @@ def test_worker_looks_past_an_end(mark: Mark, begun: bool, permits: int, waits: 
 
 
 def test_false_statement_says_what_is_false() -> None:
-    """A statement that is false on purpose is told as it is stated, and then what is so."""
+    """A statement that is false on purpose is shown as stated, and then what is true."""
     lane = protocol_run(("Initial predicate", "absent", False), ("Fetch", "absent", True))
     assert lane.meaning == "A stop leaves nothing buffered."
     assert lane.wrong == "A stop keeps what is buffered."

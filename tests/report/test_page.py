@@ -170,7 +170,7 @@ def test_groups_are_the_machines_states(view: str, name: str) -> None:
 
 
 def test_writer_of_an_action() -> None:
-    """Who writes is what changes: callers' variables, or the puller's."""
+    """The variables that change show the writer: callers, or the puller."""
     ours = {"scope", "permits", "consumer"}
     for state, name, then in explore(Limits(1, 2), 1) | explore(Limits(1, 2, True), 1):
         changed = {
@@ -211,7 +211,7 @@ def test_nothing_overlaps_in_the_drawing(view: str, name: str) -> None:
 
 
 def test_states_with_later_epochs() -> None:
-    """The page says in words what is behind a mark, and that it is a model with lookahead."""
+    """The page says in words what is after a mark, and that it is a model with lookahead."""
     found = page.graph(space(STREAMS["Stream_E1_C2_Lookahead"]))
     assert found["settings"] == (
         "a buffer of 2, epochs of 1, with lookahead, at most 1 nested gates"

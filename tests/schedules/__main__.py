@@ -1,6 +1,6 @@
 """Every schedule of programs with few preemptions: `python -m tests.schedules --preemptions 2`.
 
-`--replay STRING` shows one schedule, as a table, from the string by which a failure is told.
+`--replay STRING` shows one schedule, as a table, from the string that comes with a failure.
 """
 
 from __future__ import annotations

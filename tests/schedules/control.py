@@ -1,7 +1,7 @@
 """Controlled execution: the threads of the code under test, one at a time, in an order of choice.
 
-A thread is a greenlet, which parks in front of every operation at which threads meet. Whoever
-holds the `Control` chooses who goes on. The primitives below stand in for those of `threading` and
+A thread is a greenlet, which parks before every operation at which threads meet. The holder of the
+`Control` chooses the next one. The primitives below stand in for those of `threading` and
 `queue`; code under test gets them in place of the real ones. `shared` has what stands in for the
 shell's own attributes and containers.
 """
@@ -18,7 +18,7 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 
 LIGHT = 0.1
-"""Seconds: who waits for less wakes by itself."""
+"""Seconds: an actor that waits for less wakes by itself."""
 
 
 class Actor:
@@ -49,7 +49,7 @@ class Actor:
         except BaseException as error:
             self.error = error
         if not control.closing:
-            control.note("threads", write=True)  # for who waits for a user: it is at its end
+            control.note("threads", write=True)  # for actors that wait for a user: it is at its end
             control.point("end")
         self.ended = True
         control.note("threads", write=True)
@@ -96,7 +96,7 @@ class Control:
         self.accesses.append((place, write))
 
     def touch(self, place: str, write: bool) -> None:
-        """The running actor accesses this, which is a point if all such are."""
+        """The running actor accesses this, which is a point if all accesses are."""
         if self.running is not None and self.everywhere:
             if self.at_once:
                 self.at_once -= 1

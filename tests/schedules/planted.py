@@ -35,7 +35,7 @@ MODULES = {
 
 
 def plant(patch: pytest.MonkeyPatch, function: str, old: str, new: str) -> None:
-    """Make the edit in the function's source. Raises ValueError if there is not one such place."""
+    """Make the edit in the function's source. Raises ValueError if the place is not unique."""
     module, _, path = function.partition(".")
     holder: Any = MODULES[module]
     where = vars(holder)
@@ -298,7 +298,7 @@ entering does not wait for an interrupted stop: leaked thread of interrupted-sto
 +         if False:
 """  # noqa: E501
 PLANTED = {planted.name: planted for planted in read(_PLANTED)}
-"""What is wrong shows with one preemption, if no other number is told."""
+"""The bug shows with one preemption, if no other number is given."""
 
 # Edits that change nothing, as far as a search finds; and why:
 #

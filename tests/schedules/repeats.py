@@ -1,24 +1,28 @@
 """Schedules that show the same as others, which the search leaves out.
 
-One kind of schedule is left out, as another shows the same. Say an actor is preempted in front of
-a step, others go on, and then it does that step, and nothing that they did in between conflicts
-with the step: no two of the accesses are of the same thing, one of them a write. Then the step may
-as well be done first, and the actor be preempted behind it. All that happens is the same, in the
-same order for each thing. Nor are there more preemptions. There was one in front of the step, and
-now there is one behind it at most, none if the actor has to wait there. The others were preempted
-or waited where they do now: who waits has looked at what it waits for, which counts as an access,
-so the step is not what it waited for. Done again and again this comes to an end, as preemptions
-only get later; so of all schedules that show the same, one with the fewest preemptions is run.
+One kind of schedule is left out. Actor A is preempted before a step, others go on, then A does it:
 
-That asks for every access of what actors share to be known. It is: the shell's by `shared`, those
-of users and their source by `Control.note`. The check whether a consumer sleeps beside a batch
-looks at all actors, and finds nothing while one can go on, unless that is in a pull; so to be
-preempted in a pull, or in front of what looks at all actors as well, is never left out.
+    left out:  A | others ... | A: step          run instead:  A: step | others ... | A
 
-Often that is known before. What a step accesses is known from the execution that went on with it.
-And if the last preemption that is allowed was tried behind a step, and whoever preempted came to
-wait, with nobody but the preempted to go on, and nothing that was done conflicts with the step,
-then the preemption in front of it need not be tried.
+1. The condition: nothing that the others did conflicts with the step. Two accesses conflict if they
+   are of the same thing and one of them is a write.
+2. Then A may do the step first and be preempted after it. All that happens is the same, in the same
+   order for each thing.
+3. There are no more preemptions. A had one before the step, and now has at most one after it (none
+   if A has to wait there). The others are preempted, or wait, where they did before: an actor that
+   waits has looked at what it waits for. That look is an access, so the step did not end the wait.
+4. Preemptions only move to later places, so repeating this ends. Of all schedules that show the
+   same, one with the fewest preemptions is run.
+
+This needs every access of what actors share: `shared` notes the shell's, `Control.note` those of
+users and their source. The check whether a consumer sleeps beside a batch looks at all actors; it
+finds nothing while one can go on, unless that one is in a pull. So a preemption in a pull, or
+before a step that looks at all actors, is never left out.
+
+Often a preemption need not even be tried. The accesses of a step are known from the execution that
+went on with it. Say the last allowed preemption was tried after that step, the preempting actor had
+to wait with only the preempted one able to go on, and nothing that was done conflicts with the
+step. Then the preemption before the step shows the same.
 """
 
 from __future__ import annotations
@@ -77,7 +81,7 @@ class Chain:
         return self.accesses[self.begins[place] : self.begins[place + 1]]
 
     def is_idle(self, place: int, move: str) -> bool:
-        """Whether the preemption shows the same as the one behind that step, which was tried."""
+        """Whether the preemption shows the same as the one after that step, which was tried."""
         behind, accesses = self.seen.get(move, (-1, []))
         step = self.step(place)
         if behind != place + 1 or step is None or conflict(accesses, step):

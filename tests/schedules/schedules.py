@@ -22,7 +22,7 @@ from .steps import GIVE_UP, Steps, after
 from .users import Source, User, Wrong
 
 TRIES = 3
-"""Threads that one entering starts, at most, where whoever can go on does so now and then."""
+"""Threads that one entering starts, at most, if each actor that can go on does so now and then."""
 
 
 def same(got: tuple[str, Any], due: tuple[str, Any]) -> bool:
@@ -169,7 +169,7 @@ class Run:
         return [*self.given, *(b for part in self.parts() for b in deque.__iter__(part.batches))]
 
     def withdrawn(self) -> None:
-        """The running user was interrupted: its request is over, if it had one. Nobody says so."""
+        """The running user was interrupted: its request is over, if it had one."""
         if self.running.ident in self.steps.waiting:
             self.note("Withdraw")
 
@@ -251,7 +251,7 @@ class Run:
 
     @property
     def running(self) -> Actor:
-        """Who does all this."""
+        """The actors that do all this."""
         assert self.control.running is not None
         return self.control.running
 
@@ -261,7 +261,7 @@ class Run:
         return all(user.ended for user in self.users)
 
     def moves(self) -> list[str]:
-        """Who can go on, workers to the last, if chance decides: actors by number, and how."""
+        """Actors that can go on, workers last if chance decides: by number, and how."""
         moves = [move for actor in self.able() for move in self.ways(actor)]
         if not moves and not self.ended:
             moves = self.time_outs(light=True) or self.stuck()
@@ -321,7 +321,7 @@ class Run:
     def sleeps(self, user: User) -> bool:
         """Whether the user waits for a batch, and has to be woken for it.
 
-        Who sleeps lightly need not be, if there is another consumer, which may take the ring.
+        A light sleeper need not be, if there is another consumer, which may take the ring.
         """
         light = user.actor.sleeps_lightly and len(self.users) > 1
         return user.wants and user.actor.operation == "queue.get" and not light

@@ -1,4 +1,4 @@
-"""Finds every schedule of a program with at most so many preemptions, by running each.
+"""Finds every schedule of a program with a bounded number of preemptions, by running each.
 
 To preempt is to switch away from an actor that could go on. Where an actor waits, or has ended, it
 is free who goes on, and each choice is tried. So is each interrupt, at most so many in a schedule,
@@ -102,7 +102,7 @@ class Search:
         self.todo = [Choice((), bound)]
 
     def advance(self, executions: int) -> bool:
-        """Run so many schedules at most. Returns whether there are more."""
+        """Run at most that number of schedules. Returns whether there are more."""
         started = time.perf_counter()
         collecting = gc.isenabled()
         gc.disable()  # finalisers come between two runs only,
@@ -136,7 +136,7 @@ class Search:
         self.control.goes_on = self.goes_on
         self.turns: list[Turn] = []
         self.before = 0  # steps of these
-        self.asleep: dict[Actor, Sleeper] = {}  # who was preempted
+        self.asleep: dict[Actor, Sleeper] = {}  # the actor that was preempted
         self.chain: Chain | None = None
         self.check: Sleeper | None = None
         self.redundant = False
@@ -269,7 +269,7 @@ class Search:
         return True
 
     def preemptions(self, actor: Actor) -> list[Turn]:
-        """Who else could go on, although this actor can."""
+        """The other actors that could go on, although this one can."""
         run = self.run
         others = [a for a in run.able() if a is not actor]
         if self.reduced and self.asleep:

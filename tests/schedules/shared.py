@@ -29,7 +29,7 @@ WATCHED: dict[type, tuple[str, ...]] = {
 
 
 QUIET, QUIET_IN = ("reported",), ("give_up",)
-"""Attributes that are written with others, and functions which do that: CPython lets nobody in."""
+"""Attributes that are written with others, and functions that do so: no thread comes between."""
 
 
 def watched(kind: type, name: str, control: Callable[[], Control]) -> property:
@@ -55,8 +55,8 @@ def moved(
 ) -> property:
     """`Run.first`, with no points: it is read to read its deques, and written with the mark's read.
 
-    To leave a part is to take its mark. CPython lets nobody in between the look whether it is there
-    and that. `consumer.report` leans on it.
+    To leave a part is to take its mark. CPython runs no other thread between that and the test
+    whether the mark is there. `consumer.report` relies on this.
     """
 
     def get(run: Any) -> Any:
@@ -120,8 +120,8 @@ class Writers(List):
 class Deque(deque[Any]):
     """`deque`, whose every operation is one step.
 
-    To read its first is none, nor to delete it: CPython lets nobody in between the look whether
-    there is one and that. `consumer.report` leans on it.
+    Reading or deleting its first item is not a step of its own: between the test whether there is
+    one and that, CPython lets no other thread run. `consumer.report` relies on this.
     """
 
     vars().update(steps(deque, LOOKS, write=False))

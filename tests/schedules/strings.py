@@ -116,7 +116,7 @@ class Row(NamedTuple):
 def play(schedule: Schedule) -> tuple[list[Row], Wrong | None]:
     """Run the schedule; what it does, and what it shows to be wrong.
 
-    Raises `ScheduleError` where it says that somebody goes on who cannot.
+    Raises `ScheduleError` where an actor should go on that cannot.
     """
     rows: list[Row] = []
     with shell() as stage:
@@ -170,7 +170,7 @@ def check(run: Run, move: str) -> None:
 
 
 def row(run: Run, turn: Turn, noted: int) -> Row:
-    """What the turn did, which noted so many lines before."""
+    """What the turn did, which had noted that number of lines before."""
     actor = run.control.actors[number(turn.move) - 1]
     user = next((n for n, user in enumerate(run.users, 1) if user.actor is actor), 0)
     call = run.users[user - 1].call if user else ""

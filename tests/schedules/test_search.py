@@ -53,12 +53,12 @@ def test_no_schedule_fails_with_two_preemptions(program: str) -> None:
 
 
 def test_no_end_is_recorded_twice() -> None:
-    """Of two consumers that come to the same mark, one says so; it takes two preemptions."""
+    """Of two consumers that come to the same mark, one reports it; it takes two preemptions."""
     assert search("two-consumers-outside", Bound(2), recorded=True).found is None
 
 
 def test_no_schedule_fails_with_time_outs() -> None:
-    """Nor if whoever waits looks around by itself."""
+    """Nor if a sleeping thread looks again by itself."""
     result = search("prefetch", Bound(1, time_outs=1))
     assert result.found is None
     assert result.executions > search("prefetch", Bound(1)).executions
@@ -113,7 +113,7 @@ def test_planting_needs_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def happened(run: Run) -> object:
-    """All that a run shows: what each actor accessed, and for each thing who wrote and looked."""
+    """All that a run shows: what each actor accessed, and each thing's writers and readers."""
     control = run.control
     actors: Any = defaultdict(list)
     places: Any = defaultdict(list)
@@ -202,7 +202,7 @@ def test_command() -> None:
 def test_command_shows_a_failure(
     recorded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A failing schedule is told by the string that replays it, as a table, and as a page."""
+    """A failing schedule is shown by the string that replays it, as a table, and as a page."""
     page = tmp_path / "page.html"
     planted = PLANTED["a stop that does not wait"]
     plant(monkeypatch, planted.action, *planted.edits[0])

@@ -1,4 +1,4 @@
-"""Users of the real `StreamWrapper` and its source, under control, and what they are to be told."""
+"""Users of the real `StreamWrapper` and its source, under control, and what they should get."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def possible(first: bool, inside: bool, gate: bool, alone: bool) -> tuple[str, .
 
 
 class User:
-    """A thread that makes the calls, and what it is to be told."""
+    """A thread that makes the calls, and what it should get."""
 
     def __init__(self, run: Run, calls: tuple[str, ...] | int) -> None:
         self.run = run
@@ -315,7 +315,7 @@ class User:
             if not now:
                 raise
             got = None
-        except RuntimeError:  # the other is waiting: nothing is told
+        except RuntimeError:  # the other is waiting: nothing is reported
             if not self.together:
                 raise
             got = None

@@ -1,7 +1,7 @@
-"""The published emloop under the same contract tests: which it fails, and that it does.
+"""The published emloop under the same contract tests: which of them it fails.
 
-These show that the contract tests can fail. Where emloop is not installed (it is not needed for
-anything else) there is nothing to compare, and the tests are not collected.
+These tests show that the contract tests can fail. They need `pip install --no-deps emloop`. Without
+it pytest does not collect the tests that run emloop, and its first lines say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Defects of the seed, numbered as in the README: each has a test here, or one of the contract."""
+"""Defects of the seed, numbered as in specs/README.md: each has a test, here or in the contract."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """`tla/Seed.tla` is the protocol of the published emloop: its code is driven along the model.
 
 Each step of the model is one operation of the real code, run under control, and after it the state
-of the code is compared with that of the model. So every counterexample is replayed, on emloop as it
-is; and its program is run on ours, under many schedules, which must see nothing wrong.
+of the code is compared with that of the model. So every counterexample is replayed on the published
+emloop. Its program also runs on our class, under many schedules, where nothing may go wrong. The
+tests of emloop need `pip install --no-deps emloop`, and are not collected without it.
 """
 
 from __future__ import annotations

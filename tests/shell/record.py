@@ -1,8 +1,8 @@
 """Records a random program on real threads: `python -m tests.shell.record --actions 100000 FILE`.
 
-What is read is compared with the oracle's. Beside what a soak does there are interrupts of who
-waits, and workers that cannot start. `python -m specs trace FILE` has TLC judge the file.
-`python -m tests.benchmarks` tells what it costs to record.
+What is read is compared with the oracle's. A soak's program also has interrupts of waiting
+threads, and workers that cannot start. `python -m specs trace FILE` has TLC judge the file.
+`python -m tests.benchmarks` measures what recording costs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Lines:
 
 
 def record(file: TextIO, actions: int, seed: int, user: type[Faulty] = Faulty) -> Faulty:
-    """Record at least so many actions. Raises Broken at the first event that the oracle denies."""
+    """Record at least that many actions. Raises Broken at an event that the oracle denies."""
     lines = Lines(file)
     made = user(Random(seed), Counter(), partial(StreamWrapper, record=lines))
     while lines.actions < actions:

@@ -100,7 +100,7 @@ class Counted(Cursor):
 
 
 class Bell(SimpleQueue[None]):
-    """The bell of a consumer, who may be interrupted while it sleeps."""
+    """The bell of a consumer that may be interrupted while it sleeps."""
 
     strikes = False
 

@@ -121,7 +121,7 @@ def test_rule_14_cancelled_at_any_await(size: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_rule_14_wait_for(size: int) -> None:
-    """Rule 14: limits of time for a read that hangs leave nothing behind, and no batch."""
+    """Rule 14: time limits for a read that hangs leave nothing behind, and no batch."""
     source = Source(range(3), held=True)
 
     async def main(stream: Any) -> None:
@@ -160,7 +160,7 @@ def test_rule_14_next_after_a_cancelled_wait(size: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_rule_14_two_tasks_on_one_stream(size: int) -> None:
-    """Rules 9 and 14: each batch goes to one of them, and no epoch is begun by who comes late."""
+    """Rules 9 and 14: each batch goes to one of them, and a late reader begins no epoch."""
     source = Source(range(20), range(20, 40))
 
     async def main(stream: Any) -> None:
@@ -270,7 +270,7 @@ def test_rule_14_entering_after_a_cancelled_wait() -> None:
 
 
 def test_rule_9_reader_that_goes_while_another_looks() -> None:
-    """Rule 9: who was seen to have the turn, and has gone, is no reader."""
+    """Rule 9: a thread that had the turn, and has gone, is no reader."""
     core, claim = StreamWrapper(list)._core, Claim()
     seen: list[bool] = []
     claim.hold(lambda: seen.append(outlast(core, claim)))

@@ -35,7 +35,7 @@ MORE = 8  # events that are compared
 
 
 def strike(number: int, act: Callable[[], object], where: str) -> Callable[[], bool]:
-    """Act once at a "line" or a "call" of ours, behind so many others.
+    """Act once at a "line" or a "call" of ours, after that number of others.
 
     Returns what ends that, and says whether it acted.
     """
@@ -74,7 +74,7 @@ def event(stream: Any) -> Any:
 def struck(
     stream: Any, number: int, act: Callable[[], object] = interrupt, where: str = "line"
 ) -> tuple[Any, bool]:
-    """An event, with the strike behind so many; and whether there were so many."""
+    """An event, with the strike after a number of events; and whether there were so many."""
     end = strike(number, act, where)
     try:
         return event(stream), end()
@@ -144,7 +144,7 @@ def test_rule_13_a_handler_reports_the_end_that_is_being_reported(lookahead: boo
 
 
 class Hanging(Cursor):
-    """An iterator that hangs when it is asked for its state behind its third batch."""
+    """An iterator that hangs when it is asked for its state after its third batch."""
 
     def __init__(self) -> None:
         super().__init__([*range(1, 99)])
@@ -159,7 +159,7 @@ class Hanging(Cursor):
 
 @pytest.mark.parametrize("lookahead", [False, True])
 def test_rule_8_an_end_comes_though_its_worker_is_given_up(lookahead: bool) -> None:
-    """Rule 8: given up just behind the last batch of an epoch, which is followed by its end."""
+    """Rule 8: given up just after the last batch of an epoch, which is followed by its end."""
     source = Hanging()
     stream = StreamWrapper(lambda: source, 8, 3, lookahead=lookahead, stop_timeout=0)
     worker = give_up(stream, lambda: source.hangs.wait(LONG))
@@ -234,7 +234,7 @@ def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Monk
 
 
 def test_an_error_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rules 8 and 10: an error that is put behind what was taken over already."""
+    """Rules 8 and 10: an error that is put after what was taken over already."""
     source = Source([Boom()], [0], held=True)
     stream = StreamWrapper(source, 8, stop_timeout=0)
     follower, end, is_put, goes = Run.follower, Run.end, threading.Event(), threading.Event()
@@ -261,7 +261,7 @@ def test_an_error_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Mo
 
 
 def test_an_old_epoch_keeps_no_buffer() -> None:
-    """An `epoch()` that is kept keeps nothing of the epochs behind it."""
+    """An `epoch()` that is kept keeps nothing of the epochs after it."""
 
     def parts() -> int:
         gc.collect()

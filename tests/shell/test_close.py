@@ -147,7 +147,7 @@ def test_close_and_restart_by_its_own_source(size: int) -> None:
 
 
 def test_close_while_another_thread_waits() -> None:
-    """Who waits for the worker is told; the pull in flight is waited for."""
+    """A thread that waits for the worker gets an error; `close` waits for the pull in flight."""
     source = Source(range(9), held=True)
     stream = StreamWrapper(source, 2, name="named")
     with stream:
@@ -164,7 +164,7 @@ def test_close_while_another_thread_waits() -> None:
 
 @pytest.mark.parametrize("size", [0, 2])
 def test_close_while_another_thread_pulls(size: int) -> None:
-    """A pull of another thread's own goes on: it gets its batch, and the next call is told."""
+    """A pull of another thread's own goes on: it gets its batch, and the next call raises."""
     source = Source(range(9), held=True)
     stream = StreamWrapper(source, size, name="named")
     with stream:

@@ -111,7 +111,7 @@ def test_rule_8_a_slow_worker_is_not_dead(wrapper: Any, monkeypatch: pytest.Monk
 
 
 def test_rule_8_waiting_is_sleeping(wrapper: Any) -> None:
-    """Rule 8: who waits, a consumer or a stop, spends no time of the processor."""
+    """Rule 8: a waiting thread, a consumer or a stop, uses no CPU time."""
     source = Source(range(3), held=True)
     stream = wrapper(source, 2)
     stream.__enter__()

@@ -121,7 +121,7 @@ def test_rule_9_source_enters_or_leaves_its_own_stream(wrapper: Any) -> None:
 
 
 def test_a_stream_cannot_be_copied(wrapper: Any) -> None:
-    """A copy would share thread and lock: it is refused, by the stream's name."""
+    """A copy would share the thread: it is refused, by the stream's name."""
     for make in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="unique"):
             make(wrapper(Source([1]), 2, name="unique"))
@@ -142,7 +142,7 @@ def test_rule_9_closed_by_another_thread(wrapper: Any) -> None:
 
 
 def test_rule_9_left_by_two(wrapper: Any) -> None:
-    """Rules 3 and 9: who leaves while a stop waits for a pull waits for it too."""
+    """Rules 3 and 9: a thread that leaves while a stop waits for a pull waits for that pull too."""
     source = Source(range(3), held=True)
     stream = wrapper(source, 2)
     gate = pulling(stream, source)

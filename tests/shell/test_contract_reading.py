@@ -94,7 +94,7 @@ def test_rule_7_unbuffered_error_is_itself(wrapper: Any, error: BaseException) -
 def test_rule_7_buffered_error_comes_last_and_once(
     wrapper: Any, error: BaseException, size: int
 ) -> None:
-    """Rule 7: with a buffer it is the cause of a ChildProcessError, behind the batches."""
+    """Rule 7: with a buffer it is the cause of a ChildProcessError, after the batches."""
     with wrapper(Source([1, 2, error], [3, 4]), size) as stream, stream.allow_buffering:
         assert take(stream, 2) == [1, 2]
         with pytest.raises(ChildProcessError) as caught:
@@ -136,7 +136,7 @@ def test_rule_7_error_ends_the_epoch_and_the_pass(wrapper: Any, size: int) -> No
 
 
 def test_rule_7_error_survives_a_stop(wrapper: Any) -> None:
-    """Rule 7: an error that was not delivered survives stop and restart, behind its batches."""
+    """Rule 7: an error that was not delivered survives stop and restart, after its batches."""
     source = Source([1, Boom()])
     stream = wrapper(source, 4)
     with stream, stream.allow_buffering:

@@ -86,7 +86,7 @@ def test_rule_14_length() -> None:
     rest = stream.epoch()
     assert (len(epoch), len(rest)) == (3, 4)
     assert take(stream, 4) == [4, 5, 6, 0]
-    assert len(stream.epoch()) == 4  # of the next: an end that nobody was told is no epoch
+    assert len(stream.epoch()) == 4  # of the next: an end that was not reported is no epoch
     assert events(rest)[0] == 1
 
 
@@ -171,7 +171,7 @@ def test_rule_14_restarted(make: Any) -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_rule_14_an_error_ends_it(make: Any, begun: bool) -> None:
-    """Rule 14: also at the first read: an end that nobody was told is passed over, it is not."""
+    """Rule 14: also at the first read: an end that was not reported is passed over."""
     stream = make([0, Boom(), 2], [3])
     epoch = stream.epoch()
     assert next(epoch if begun else stream) == 0
@@ -230,7 +230,7 @@ def test_rule_14_random_readers() -> None:
 
 
 def dumb_epoch(events: Iterator[Any], given: int, most: int) -> tuple[list[Any], int]:
-    """What so many reads of an epoch give, by the oracle's events; and how many it has given."""
+    """What that number of reads of an epoch gives, by the oracle's events; and how many it gave."""
     expected: list[Any] = []
     passes_over = given > 0
     while len(expected) < most:
@@ -249,7 +249,7 @@ def dumb_epoch(events: Iterator[Any], given: int, most: int) -> tuple[list[Any],
 
 
 def list_of(iterator: Iterator[Any]) -> list[Any]:
-    """Its items, and an error behind them."""
+    """Its items, and an error after them."""
     seen: list[Any] = []
     try:
         seen.extend(iterator)

@@ -24,7 +24,7 @@ from ..support.sources import Aside, Source, epoch, event
 
 
 class Full(deque[Any]):
-    """Refuses so many batches."""
+    """Refuses that number of batches."""
 
     refusals = 1
 
@@ -58,7 +58,7 @@ def test_rule_8_no_memory_for_a_batch_of_the_worker() -> None:
 
 @pytest.mark.parametrize("refusals", [1, 2])
 def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
-    """Rule 10: the error is told; the batch in hand is lost at most, the others come in order."""
+    """Rule 10: the error is reported; only the batch in hand is lost, the others come in order."""
     wrapped = StreamWrapper(Source([0, 1, 2, 3]))
     assert next(wrapped) == 0
     part = wrapped._core.run.last

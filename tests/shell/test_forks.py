@@ -134,7 +134,7 @@ def test_rule_13_fork_after_reload_and_another_fork() -> None:
 
 @needs_fork
 def test_rule_13_interrupt_in_a_fork() -> None:
-    """Rules 10 and 13: an interrupt that comes while fork is at work is told, and harms nobody."""
+    """Rules 10 and 13: an interrupt while fork is at work is reported, and does no harm."""
     program = """
         ballast = bytearray(10 ** 8)
         ballast[::4096] = b"x" * len(ballast[::4096])

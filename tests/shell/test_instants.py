@@ -1,4 +1,4 @@
-"""Instants that threads hardly ever meet, brought about by stand-ins for what makes them wait."""
+"""Rare interleavings of threads, forced by test doubles of what makes threads wait."""
 
 from __future__ import annotations
 

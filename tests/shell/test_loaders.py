@@ -1,6 +1,6 @@
 """Rule 15 on the sources that people have: Hugging Face's, torchdata's, plain generators.
 
-Where the packages are not installed, what needs them is skipped, and says so.
+Tests whose package is not installed are skipped, and the reason says so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def rows() -> Iterator[dict[str, int]]:
 
 
 def check(stream_fn: Any, read: Any, buffer_size: int, epoch_size: int, **options: Any) -> None:
-    """A resume at each place, and again one batch later, behind a buffer that is filled."""
+    """A resume at each place, and again one batch later, with a buffer that is filled."""
     save = options.pop("save", json)
 
     def make() -> Any:
@@ -59,7 +59,7 @@ def check(stream_fn: Any, read: Any, buffer_size: int, epoch_size: int, **option
 
 @pytest.mark.parametrize("given", [2, 6])
 def test_rule_15_hugging_face_that_stays_where_it_was_loaded(given: int) -> None:
-    """Rule 15: one that begins every pass where it was loaded is no equal source: that is told."""
+    """Rule 15: a source that begins every pass where it was loaded raises an error."""
     datasets = pytest.importorskip("datasets")
     data, again = (datasets.IterableDataset.from_generator(rows) for _ in range(2))
     before, stream = StreamWrapper(lambda: data), StreamWrapper(lambda: again, 2)
@@ -124,7 +124,7 @@ def hugging_face() -> Any:
 
 
 def hugging_face_by_the_epoch() -> Any:
-    """One data set that is shuffled anew for each epoch, as it is told of these."""
+    """One data set that is shuffled anew for each epoch, by the number of the epoch."""
     datasets = pytest.importorskip("datasets")
     data = datasets.IterableDataset.from_generator(rows).shuffle(seed=3, buffer_size=1)
 
@@ -143,7 +143,7 @@ def stateful_data_loader() -> Any:
 
 
 def stateful_data_loader_that_shuffles() -> Any:
-    """One loader for each pass, of which the order is told by the epoch."""
+    """One loader for each pass, whose order depends on the number of the epoch."""
     loader = pytest.importorskip("torchdata.stateful_dataloader")
     torch = pytest.importorskip("torch")
     return lambda number: loader.StatefulDataLoader(
@@ -155,7 +155,7 @@ def stateful_data_loader_that_shuffles() -> Any:
 
 
 def nodes() -> Any:
-    """Torchdata's nodes, behind their Loader."""
+    """Torchdata's nodes, through their Loader."""
     nodes = pytest.importorskip("torchdata.nodes")
     node = nodes.Loader(nodes.Batcher(nodes.IterableWrapper(range(6)), 2))
     return lambda: node

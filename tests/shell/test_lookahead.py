@@ -22,7 +22,7 @@ EPOCH_SIZES = [-1, 1, 2, 3, 5]
 
 
 def fill(source: Source, pulls: int) -> None:
-    """Wait until so many pulls have started, and no more do."""
+    """Wait until that number of pulls has started, and no more do."""
     source.await_start(pulls)
     assert source.no_start()
 
@@ -49,7 +49,7 @@ def test_rule_16_needs_a_gate() -> None:
 
 
 def test_rule_16_an_error_is_a_barrier() -> None:
-    """Rules 7 and 16: nothing is pulled behind an error, until it was raised and more is wanted."""
+    """Rules 7 and 16: nothing is pulled after an error until it was raised and more is wanted."""
     source = Source([0], [1, Boom()], [2])
     with StreamWrapper(source, 8, lookahead=True) as stream, stream.allow_buffering:
         fill(source, 4)
@@ -171,7 +171,7 @@ def test_rule_16_what_is_given_up_goes_with_its_epochs(call: Callable[[Any], Non
 
 
 def test_rule_16_a_waiting_consumer_hears_of_an_end_at_once() -> None:
-    """Rule 16: the worker goes on behind the end, and still wakes the consumer for it."""
+    """Rule 16: the worker goes on past the end, and still wakes the consumer for it."""
     source = Source([0], [1, 2], held=True)
     with StreamWrapper(source, 4, lookahead=True) as stream, stream.allow_buffering:
         source.go()

@@ -1,4 +1,4 @@
-"""A limit for one read, a source that is told of the epoch, and errors that can be told apart."""
+"""A time limit for one read, a source that gets the epoch, and errors that differ in type."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIZES = [0, 1, 4]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_with_epoch(size: int) -> None:
-    """The source is told in which epoch its pass begins: errors end epochs, too."""
+    """The source gets the number of the epoch in which its pass begins: errors end epochs, too."""
     told: list[int] = []
 
     def source(number: int) -> Any:
@@ -46,7 +46,7 @@ def test_with_epoch(size: int) -> None:
 
 
 def test_with_epoch_is_no_guess() -> None:
-    """What takes a number without being told to is not given one."""
+    """Without `with_epoch` a function that could take a number gets none."""
     assert epoch(StreamWrapper(lambda start=7: [start])) == [7]
     with pytest.raises(TypeError):
         next(StreamWrapper(lambda number: [number]))
@@ -143,7 +143,7 @@ def test_a_bad_time_is_named(name: str, value: Any, error: type[Exception]) -> N
         StreamWrapper(list, 2, **{name: value})  # type: ignore[arg-type]
 
 
-# Errors that can be told apart.
+# Errors that differ in type.
 
 
 def fails(size: int = 2) -> Any:

@@ -87,7 +87,7 @@ def ahead(pulls: int = 4, epoch_size: int = 4) -> Lines:
 
 
 def stopped() -> Lines:
-    """A worker that is told to go as it pulls, behind an open gate."""
+    """A worker that is stopped while it pulls, with a gate open."""
     file, source = io.StringIO(), Source(range(50), held=True)
     wrapper = StreamWrapper(source, 3, record=file).__enter__()
     with wrapper.allow_buffering:
@@ -186,7 +186,7 @@ def test_runs_have_all_sizes_and_actions(records: dict[str, Lines]) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_shell_is_refused(name: str, records: dict[str, Lines]) -> None:
-    """A shell that is broken is told by its record, at the first step that the protocol has not."""
+    """The record of a broken shell is refuted at the first step that the protocol does not have."""
     run = traces.ordered(records[name])
     line, _ = judge(records[name])
     assert (run[line - 1]["action"], run[line - 1]["thread"]) == ("Fetch", WORKER)

@@ -49,7 +49,7 @@ def test_closed_file_is_refused() -> None:
 
 
 class Full(io.StringIO):
-    """A file on a disk that is full after so many lines."""
+    """A file on a disk that is full after that number of lines."""
 
     left = 9
 
@@ -194,7 +194,7 @@ def test_slow_file_does_not_hold_a_child() -> None:
 
 
 def test_handler_that_strikes_in_a_write() -> None:
-    """What a handler does while a line is written comes after it, and nobody waits for himself."""
+    """What a handler does while a line is written comes after it; no thread waits for itself."""
 
     def handler() -> None:
         with wrapper.allow_buffering:
@@ -211,7 +211,7 @@ def test_handler_that_strikes_in_a_write() -> None:
 
 
 def test_command_records(tmp_path: Path) -> None:
-    """`python -m tests.shell.record` records so many actions at least."""
+    """`python -m tests.shell.record` records at least that number of actions."""
     path = tmp_path / "run.jsonl"
     words = ["--actions", "500", "--seed", "5", str(path)]
     done = python("-m", "tests.shell.record", *words)

@@ -95,7 +95,7 @@ class Lightly(Bell):
 
 
 def test_restart_beside_a_light_sleep() -> None:
-    """Who sleeps lightly reads on in the fresh pass, as if it had called `next` a little later."""
+    """A light sleeper reads on in the fresh pass, as if it had called `next` a little later."""
     source = Source(range(3), range(10, 13), held=True)
 
     def restarts() -> None:
@@ -148,7 +148,7 @@ def test_restart_that_is_interrupted() -> None:
 
 
 class Strikes(float):
-    """Seconds of which nobody may ask for the lesser: an interrupt of who is about to sleep."""
+    """Seconds that raise when compared: an interrupt of a thread that is about to sleep."""
 
     def __lt__(self, other: object) -> bool:
         raise KeyboardInterrupt
@@ -157,7 +157,7 @@ class Strikes(float):
 
 
 def test_restart_in_a_handler_of_a_waiting_next() -> None:
-    """Rule 13: a handler may not take the epoch from who waits; nothing changes."""
+    """Rule 13: a handler may not take the epoch from a thread that waits; nothing changes."""
     source = Source(range(3), held=True)
     said: list[str] = []
 

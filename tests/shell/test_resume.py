@@ -122,7 +122,7 @@ def test_rule_4_a_pending_end_waits_for_the_first_with() -> None:
 
 
 def test_rule_15_the_state_is_what_was_given_whatever_is_buffered() -> None:
-    """Rule 15: what was prefetched, an end and an error behind it, is not in a state."""
+    """Rule 15: what was prefetched, an end and an error after it, is not in a state."""
     source = Source([0, 1, 2, Boom()], held=True)
     with StreamWrapper(source, 8) as stream, stream.allow_buffering:
         before = stream.state_dict()
@@ -159,7 +159,7 @@ def test_rule_15_a_state_that_was_loaded_is_said_again() -> None:
 
 
 def test_rule_15_pass_that_began_in_an_earlier_epoch() -> None:
-    """Rule 15: its source is told of that epoch again."""
+    """Rule 15: its source gets the number of that epoch again."""
     told: list[int] = []
 
     def source(number: int) -> Iterator[Any]:
@@ -233,7 +233,7 @@ def test_rule_15_state_of_the_source(kind: Any, every: int, size: int) -> None:
 
 
 def test_rule_15_state_is_asked_for_as_often_as_said() -> None:
-    """Rule 15: a snapshot may be dear."""
+    """Rule 15: a snapshot may be expensive."""
     asked: list[int] = []
 
     class Dear(Cursor):
@@ -250,7 +250,7 @@ def test_rule_15_state_is_asked_for_as_often_as_said() -> None:
 
 
 class Unsaid(Cursor):
-    """It cannot say its state behind the second batch."""
+    """It cannot give its state after the second batch."""
 
     def state_dict(self) -> Any:
         if self.state["at"] == [2]:
@@ -260,7 +260,7 @@ class Unsaid(Cursor):
 
 @pytest.mark.parametrize("size", [0, 1, 4])
 def test_rule_15_source_that_cannot_say_its_state(size: int) -> None:
-    """Rules 1 and 15: reading goes on as without it; who asks for the state is told."""
+    """Rules 1 and 15: reading goes on as without it; asking for the state raises."""
     with StreamWrapper(lambda: Unsaid([0, 1, 2, 3]), size) as stream, stream.allow_buffering:
         assert take(stream, 2) == [0, 1]
         assert stream.state_dict()["source"] == {"at": [1]}
@@ -312,7 +312,7 @@ def test_rule_15_a_state_may_be_loaded_twice() -> None:
 
 
 def test_rule_15_another_source_is_told() -> None:
-    """Rule 15: a source that is not equal gets an error that says so, and not another's rest."""
+    """Rule 15: a source with other batches gives an error that says so, not a wrong rest."""
     stream = StreamWrapper(lambda: Cursor([0, 1, 2]))
     assert take(stream, 3) == [0, 1, 2]
     other = StreamWrapper(lambda: [0, 1, 2])

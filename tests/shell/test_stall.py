@@ -18,7 +18,7 @@ from ..support.sources import LONG, Source, take, until
 
 
 class Hanging:
-    """A source that hangs in a named function until it was told of so often."""
+    """A source that hangs in a named function until that number of stalls was reported."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture, stalls: int = 1) -> None:
         self.caplog = caplog
@@ -106,7 +106,7 @@ def test_a_source_in_time_is_not_told_of(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_an_interrupt_of_a_stall(caplog: pytest.LogCaptureFixture) -> None:
-    """It leaves promptly after the stall was told of; the next request is told of anew."""
+    """It leaves promptly after the stall was reported; the next request has its own report."""
     source = Source([0, 1], held=True)
     wrapper = StreamWrapper(source, 2, stall_after=0.05)
     asked = threading.Event()
@@ -124,7 +124,7 @@ def test_an_interrupt_of_a_stall(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def interrupt(caplog: pytest.LogCaptureFixture, stalls: int) -> None:
-    """Ctrl-C, once so many stalls were told of."""
+    """Ctrl-C, once that number of stalls was reported."""
     until(lambda: len(told(caplog)) >= stalls)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -147,7 +147,7 @@ def test_a_limit_of_a_read_stays(caplog: pytest.LogCaptureFixture) -> None:
 def test_no_place_for_the_stack(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no file can be made the rest is told, and the stream goes on."""
+    """If no file can be made, the rest is reported, and the stream goes on."""
 
     def full(*_: Any) -> None:
         raise OSError("the disk is full")

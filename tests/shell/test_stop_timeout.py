@@ -200,7 +200,7 @@ def test_a_stop_that_was_interrupted_is_given_up_by_the_next_entry() -> None:
 
 
 def test_who_waits_hears_of_it() -> None:
-    """Rules 8 and 9: a consumer in another thread is told, and so is another that leaves."""
+    """Rules 8 and 9: a consumer in another thread gets an error, and so does one that leaves."""
     source = Stuck(0)
     wrapped = StreamWrapper(source, 2, stop_timeout=0.01)
     wrapped.__enter__()

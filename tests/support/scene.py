@@ -73,7 +73,7 @@ class Scene:
         scene = self
 
         class Worker(threading.Thread):
-            """A worker that tells when it goes to sleep, and is struck if that is wanted."""
+            """A worker that reports when it goes to sleep, and is struck then if wanted."""
 
             def run(self) -> None:
                 scene.workers.append(self)
@@ -211,7 +211,7 @@ class Scene:
         raise AssertionError(f"no {error.__name__}")
 
     def event(self) -> Any:
-        """One `next`, as the oracle tells it; an error by the name of its cause."""
+        """One `next`, as the oracle says it; an error by the name of its cause."""
         kind, value = event(self.stream)
         if kind == FAILURE:
             value = type(value if isinstance(value, Boom) else value.__cause__).__name__
@@ -306,7 +306,7 @@ class Scene:
                 told = sweep.situation.startswith("pulls") and seen != without
                 lost = "lost" if in_hand[0] == BATCH else f"{in_hand[0]} lost"
                 return "told" if told and in_hand[0] != BATCH else lost
-        # it was told as an error, after which a fresh pass begins
+        # it was reported as an error, after which a fresh pass begins
         told = ["Struck", "NoneType"] if sweep.worker else ["KeyboardInterrupt"]
         told += [] if patient else ["TimeoutError"]
         if told[0] == "KeyboardInterrupt" and struck and seen[struck - 1] == (FAILURE, told[0]):

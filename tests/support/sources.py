@@ -29,7 +29,7 @@ class Source:
 
     An item of a pass that is an exception is raised by its pull; a pass that is an exception is
     raised by `stream_fn`, and one wrapped in `Uniterable` by `iter`. A held source keeps every pull
-    until it is told to `go`.
+    until it may `go`.
     """
 
     def __init__(self, *passes: Any, held: bool = False) -> None:
@@ -63,7 +63,7 @@ class Source:
         return _Pass(self, iter(chosen))
 
     def go(self, pulls: int = 1) -> None:
-        """Let so many pulls of a held source end."""
+        """Let that number of pulls of a held source end."""
         for _ in range(pulls):
             self._gate.release()
 
@@ -79,12 +79,12 @@ class Source:
         self.go(held)
 
     def await_start(self, pulls: int = 1) -> None:
-        """Wait until so many more pulls have started."""
+        """Wait until that number of pulls more has started."""
         for _ in range(pulls):
             assert self.started.acquire(timeout=LONG), "no pull started"
 
     def await_end(self, pulls: int = 1) -> None:
-        """Wait until so many more pulls have ended."""
+        """Wait until that number of pulls more has ended."""
         for _ in range(pulls):
             assert self.ended.acquire(timeout=LONG), "no pull ended"
 
@@ -219,7 +219,7 @@ def until(holds: Callable[[], bool]) -> bool:
 
 
 def pulling(stream: Any, source: Source, pulls: int = 1) -> Any:
-    """Enter, open a gate, and wait until so many pulls have started: the gate."""
+    """Enter, open a gate, and wait until that number of pulls has started: the gate."""
     stream.__enter__()
     gate = stream.allow_buffering
     gate.__enter__()
@@ -245,7 +245,7 @@ def give_up(stream: Any, hangs: Callable[[], Any], said: str | None = None) -> t
 
 
 def event(stream: Any) -> tuple[str, Any]:
-    """One `next`, as the oracle tells it; an error as it is raised."""
+    """One `next`, as the oracle says it; an error as it is raised."""
     try:
         return BATCH, next(stream)
     except StopIteration:

@@ -17,7 +17,7 @@ WHO = {
     **dict.fromkeys(("Enqueue", "Exhaust", "Fail"), "source"),
     "Die": "nobody",
 }
-"""Who takes an action; the consumer takes those that are not listed."""
+"""The thread that takes an action; the consumer takes those that are not listed."""
 
 
 def header(limits: Limits, state: State = INITIAL) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def walk(
     recorded: float = 1.0,
     rare: Collection[Action] = (Die,),
 ) -> list[dict[str, Any]]:
-    """A trace of so many actions; of each variable's values a share is recorded."""
+    """A trace of that number of actions; of each variable's values a share is recorded."""
     random = Random(seed)
     found = [header(limits)]
     walked = steps(limits, INITIAL, random, rare)

@@ -88,7 +88,7 @@ class User:
         return self.compare(kind, value.__cause__ if kind == FAILURE and self.size else value)
 
     def compare(self, kind: str, value: Any) -> str:
-        """Raises Broken if the oracle tells something else."""
+        """Raises Broken if the oracle says something else."""
         due, expected = next(self.expected)
         if kind != due or not self.same(value, expected):
             raise Broken(f"{kind} {value!r}, and not {due} {expected!r}")
@@ -191,7 +191,7 @@ class Faulty(RandomUser):
         PULL(core, run)
 
     def compare(self, kind: str, value: Any) -> str:
-        """A death is told when all else has been; what comes then is a fresh pass."""
+        """A death is reported after all else; a fresh pass follows."""
         if kind == FAILURE and type(value) is Unstartable:
             self.counts["deaths"] += 1
             self.expect()

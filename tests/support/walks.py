@@ -24,7 +24,7 @@ class Walk:
     def __init__(self) -> None:
         self.before = self.now = Now(INITIAL)
         self.passes: list[list[Any]] = [[]]  # what the source has answered; an exception is raised
-        self.errors: list[Exception] = []  # that were not told yet
+        self.errors: list[Exception] = []  # that were not reported yet
         self.seen: list[Any] = []
 
     def take(self, name: str, then: Now) -> None:
