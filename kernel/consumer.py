@@ -70,11 +70,11 @@ def report(core: Core[Any], run: Run[Any]) -> None:
     if not part.marks or part.marks[0] is not mark or error is None:
         return
     core.reported = reported
-    mark.error = None
     if mark.part is None:
         del part.marks[0]
     else:
         run.first = mark.part
+    mark.error = None
     try:
         raise error
     finally:
