@@ -55,7 +55,7 @@ def complete(run: Run[Any], hand: Hand, epoch: int) -> None:
     """Put the mark that was left in hand, and go on from there. This can be done once more."""
     action, progress, number, mark = hand
     error = None if mark is None else mark.error  # None once it was reported
-    if error is not None and not any(part.mark() is mark for part in run.parts()):
+    if error is not None and not run.has(mark):
         mark = Mark(error)  # a worker that was given up may still write to its own
         run.hand = action, progress, number, mark
         run.end(mark, False, epoch)
@@ -68,17 +68,16 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
         return
     # Another interrupt may strike here: all but the last two stores can be done once more.
     run.last = run.parts()[-1]  # the interrupt may have come before the last line of `Run.end`
-    if not run.is_answered():
-        run.hand = None
-    if run.hand is not None:  # the batch was put, or is lost
-        action, progress, run.puts, mark = run.hand
+    hand = run.hand
+    if hand is not None and run.is_answered():  # the batch was put, or is lost
+        action, progress, run.puts, mark = hand
         run.lost += run.puts - run.given() - len(run.batches)
         if mark is not None and mark is not core.reported.mark and not run.marks:
             run.end(mark, progress[BEGUN], core.epoch(run))  # it was not reported yet
         run.progress, run.hand = progress, None
         core.did(action, run)
     else:
-        run.iterator = run.last.epoch = None
+        run.iterator = run.last.epoch = run.hand = None
         reported = place.ended(core, None)
         after = progress_after(Drop(core.limits, core.state(run)))
         # No call from here on (see `claims`): an interrupt finds both done or neither.

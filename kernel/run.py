@@ -178,13 +178,15 @@ class Run(Generic[T]):
     def is_answered(self) -> bool:
         """Whether the pull in hand has an answer, if its caller was interrupted.
 
-        An error that was not put does not count: the caller saw it as the interrupt's context.
+        An error counts once it is put: before that, the caller saw it as the interrupt's context.
         """
         if self.hand is None:
             return False
         action, _, _, mark = self.hand
-        if action != "Fail" or mark is None or mark.error is None:  # the error was reported
-            return True
+        return action != "Fail" or mark is None or mark.error is None or self.has(mark)
+
+    def has(self, mark: Mark | None) -> bool:
+        """Whether the mark is put, and was not removed."""
         return any(part.mark() is mark for part in self.parts())
 
     def is_used(self) -> bool:
