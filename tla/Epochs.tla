@@ -89,7 +89,7 @@ Failure ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
-\* `next' is interrupted in a pull of its own. That counts as an error that is raised at once.
+\* `next' is interrupted while it asks the source itself. It ends at once, as by an error.
 Interrupted ==
     /\ ~Complete
     /\ Ahead = <<>>
@@ -99,8 +99,8 @@ Interrupted ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
-\* Another reading goes on from here, on an equal source. The answers that were not used up are
-\* given again. The consumer had seen none of them, so nothing that it sees changes.
+\* A new reading begins at this place, on an equal source, which gives the unused answers again. The
+\* consumer had seen none of them, so nothing that it sees changes.
 Resume ==
     /\ answers' = <<>>
     /\ UNCHANGED <<taken, count, inPass, seen>>
@@ -117,6 +117,6 @@ Spec == Init /\ [][Next]_vars
 \* The same where callers may be interrupted.
 SpecWithInterrupts == Init /\ [][Next \/ Interrupted]_vars
 
-\* The same, and other readings may go on.
+\* The same, and new readings may begin.
 SpecWithResumes == Init /\ [][Next \/ Interrupted \/ Resume]_vars
 =============================================================================

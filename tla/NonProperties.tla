@@ -1,8 +1,9 @@
 --------------------------- MODULE NonProperties ---------------------------
 (***************************************************************************)
-(* False statements about Stream, one for each kind of property, stated to *)
-(* show that TLC really checks. Each has a .cfg that expects a violation.  *)
-(* After `False' stands the reason.                                        *)
+(* False statements about Stream, at least one for each kind of property,  *)
+(* stated to show that TLC really checks. Each has a .cfg, which begins    *)
+(* with the statement in English and expects a violation. After `False'    *)
+(* stands the reason why it is false.                                      *)
 (***************************************************************************)
 EXTENDS Stream
 
@@ -24,7 +25,7 @@ SpecOfHangingSource ==
     Init /\ [][Next]_vars /\ WF_vars(Halt) /\ WF_vars(Fetch) /\ WF_vars(Bury)
 ServedByHangingSource == P!Served
 
-\* Deadlock. False: once a `with' that is entered only once is left, nothing can happen.
+\* Deadlock. False: after the only `with' was left, nothing can happen any more.
 NextOfOneScope == (scope = "new" /\ (Start \/ Enter)) \/ Leave \/ Halt
 SpecOfOneScope == Init /\ [][NextOfOneScope]_vars
 =============================================================================

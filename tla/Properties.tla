@@ -1,7 +1,8 @@
 ----------------------------- MODULE Properties -----------------------------
 (***************************************************************************)
-(* What holds of Protocol. Each property is a predicate of the same name   *)
-(* in specs/properties.py, and is proved in that form for every size.      *)
+(* What holds of Protocol. Each property has a counterpart of the same     *)
+(* name in specs/properties.py: a predicate or, for liveness, a premise    *)
+(* and a conclusion. It is proved in that form for every size.             *)
 (***************************************************************************)
 EXTENDS Protocol
 
@@ -32,7 +33,7 @@ EpochBounded ==
 
 \* Every pull is for an epoch that was begun. Nothing is pulled after an error, and after the end
 \* of an epoch with lookahead only. An epoch that is open is the last, and it is the one begun.
-\* No epoch is begun after an empty one, so there are no more marks than batches + 2.
+\* No epoch is begun after an empty one, so at most Held + 2 marks are held: `later' is finite.
 MarksRespected ==
     /\ fetching => begun /\ (mark = "none" \/ Lookahead)
     /\ later # <<>> => Lookahead /\ mark = "ended"
@@ -47,7 +48,8 @@ UnbufferedAlone == Capacity = 0 => worker = "absent"
 \* A buffered stream is read only after it was entered.
 ReadAfterEntry == consumer = "waiting" /\ Capacity > 0 => scope # "new"
 
-\* Callers, source and death are never refused, nor ignored.
+\* Each action of callers, of the source and of death is enabled whenever it should be, and changes
+\* the state. When a mark comes next, it can be reported.
 Can(Action) == ENABLED <<Action>>_vars
 InputEnabled ==
     /\ scope # "inside" /\ (Capacity = 0 \/ worker # "absent") => Can(Enter)
@@ -135,10 +137,11 @@ StopPreserves ==
 
 -----------------------------------------------------------------------------
 (* Liveness, under Fairness. `[]<>~P' says the same as `P ~> ~P', and      *)
-(* costs TLC less. No step but the wanted one ends P, by the properties    *)
-(* above.                                                                  *)
+(* costs TLC less. P may also end otherwise than wanted: by a withdrawal,  *)
+(* an entry, a stop, a death or a gate that is shut.                       *)
 
-\* Entering, starts of workers and interrupts of callers' pulls come to an end.
+\* Entering, starts of workers and interrupts of callers' pulls come to an end. Each of them can
+\* take back what brings an answer nearer, so a request could wait for ever beside them.
 Undisturbed == <>[][~Enter /\ ~Start /\ ~Drop]_vars
 
 \* A waiting request is served, or withdrawn.
@@ -147,7 +150,7 @@ Served == Undisturbed => []<>~Unserved
 \* A worker outside `with' halts, or is needed again.
 StopEnds == []<>~Halting
 
-\* A dead worker is noticed by the consumer that waits for it.
+\* A dead worker is noticed by the consumer that waits for it (unless that waits no longer).
 DeathNoticed == []<>~(worker = "dead" /\ Unserved)
 
 \* An open gate lets the worker pull as long as there is room and an epoch to pull for.

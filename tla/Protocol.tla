@@ -4,12 +4,13 @@
 (*                                                                         *)
 (* This is kernel/machine, action by action under the same names, and a    *)
 (* test compares the two state graphs edge by edge. A worker pulls batches *)
-(* from a source into a bounded buffer ahead of a consumer. Where there is *)
-(* no worker (unbuffered, or outside `with') the consumer takes the steps  *)
-(* of the pull itself. Every variable has one writer, callers or the       *)
-(* puller, but for the buffer: the puller adds to it, callers take from    *)
-(* it. Module Properties says what holds of the protocol, and Stream adds  *)
-(* the batches themselves.                                                 *)
+(* from a source into a bounded buffer ahead of a consumer. The puller is  *)
+(* the worker or, where there is none (unbuffered, or outside `with'), a   *)
+(* waiting caller. A step writes the callers' variables or the puller's,   *)
+(* and not both; a dead worker's are written for it. The buffer is written *)
+(* by both: the puller adds to it, callers take from it. Module Properties *)
+(* says what holds of the protocol, and Stream adds the batches            *)
+(* themselves.                                                             *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences
 
@@ -29,11 +30,11 @@ VARIABLES
     \* The buffer: the puller adds, callers take.
     buffered,  \* batches held, of the epoch that the consumer is in
     mark,      \* after them: "none", "ended" (the epoch), "failed" (an error)
-    later,     \* for each later epoch a pair: its batches and its mark, "none" while it is open
+    later,     \* for each later epoch a pair: how many batches, and the mark; "none": it is open
     \* Written by the puller: the worker or, where that is absent, a waiting caller.
     worker,    \* "absent", "running", "dead"; where it is absent, callers pull for themselves
     fetching,  \* a pull is in flight
-    begun,     \* an epoch is being pulled for
+    begun,     \* the puller has begun an epoch and not ended it: an open gate permits pulls for it
     count,     \* batches put in this epoch; stays 0 where an epoch is a pass
     yielded    \* the current pass has yielded a batch
 
@@ -230,7 +231,9 @@ Fail ==
     /\ yielded' = FALSE
     /\ UNCHANGED <<callers, worker>>
 
-\* A caller's own pull is interrupted. That counts as an error that was raised already.
+\* A caller's own pull is interrupted, outside of the source's code (inside it is a Fail). The
+\* caller sees the interrupt at once, so no mark is put. The shell takes this step when the next
+\* puller comes.
 Drop ==
     /\ fetching
     /\ worker = "absent"
@@ -243,8 +246,8 @@ Drop ==
 -----------------------------------------------------------------------------
 (* Death, which nobody chooses.                                            *)
 
-\* The worker is gone without a word, or cannot start. The batch that it was pulling is lost.
-\* A worker whose pull outlasts the time limit of a stop counts as dead, whatever it still does.
+\* The worker ends without halting, or cannot start. The batch that it was pulling is lost. A worker
+\* whose pull outlasts the time limit of a stop counts as dead, whatever it still does.
 Die ==
     /\ \/ worker = "running"
        \/ worker = "absent" /\ ~fetching /\ scope # "inside" /\ Capacity > 0
@@ -267,7 +270,7 @@ Bury ==
     /\ UNCHANGED <<callers, buffered, later>>
 
 -----------------------------------------------------------------------------
-(* Resume: the wrapper is given up, with its thread, and another one goes  *)
+(* Resume: the wrapper is abandoned, with its thread, and another one goes *)
 (* on from the place of its consumer.                                      *)
 
 \* The first state of a wrapper that goes on from a place: the consumer was given inEpoch batches
@@ -294,7 +297,9 @@ Resume == \E inEpoch \in 0 .. EpochSize + 1, inPass \in 0 .. 1 : Resumed(inEpoch
 
 -----------------------------------------------------------------------------
 (* The worker (or the caller in its place) and the source are fair. The    *)
-(* others are not: a consumer may stop reading at any time.                *)
+(* others are not: a consumer may stop reading at any time. Fetch is fair  *)
+(* only while at most LowWater batches are held, since a worker that found *)
+(* the buffer full may sleep until then.                                   *)
 
 System == Halt \/ Fetch \/ Bury
 Source == Enqueue \/ Exhaust \/ Fail

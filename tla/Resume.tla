@@ -1,7 +1,7 @@
 ------------------------------- MODULE Resume -------------------------------
 (***************************************************************************)
 (* The stream with resumes. At any instant, any number of times, the       *)
-(* wrapper is given up, and another one goes on with exactly the rest.     *)
+(* wrapper is abandoned, and another one goes on with exactly the rest.    *)
 (*                                                                         *)
 (* The state that is handed on (`state_dict') says what the consumer was   *)
 (* given: how many batches of its epoch, and how many of its pass. The new *)
@@ -48,7 +48,7 @@ Disallow == S!Disallow /\ UNCHANGED place
 Request == S!Request /\ UNCHANGED place
 Withdraw == S!Withdraw /\ UNCHANGED place
 
-\* A batch behind the end of a pass is the first of the next pass.
+\* A batch after the end of a pass is the first of the next pass.
 Dequeue ==
     /\ S!Dequeue
     /\ given' = IF S!Ends THEN 1 ELSE More(given)
@@ -71,7 +71,7 @@ Drop == S!Drop /\ Fresh
 Die == S!Die /\ UNCHANGED place
 Bury == S!Bury /\ UNCHANGED place
 
-\* Another wrapper goes on: the source stands behind what was skipped.
+\* Another wrapper goes on. Its source is already past the batches that were skipped.
 Resume ==
     /\ S!P!Resumed(InEpoch, InPass)
     /\ batches' = <<>>
@@ -100,7 +100,8 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 -----------------------------------------------------------------------------
 (* Safety.                                                                 *)
 
-\* At every instant another wrapper can go on, and it skips what the consumer was given.
+\* At every instant another wrapper can go on, and skips what the consumer was given: InPass batches
+\* after `before' stands the batch that was taken last.
 Resumable ==
     /\ ENABLED Resume
     /\ taken = (before + InPass) % S!Numbers
@@ -116,7 +117,7 @@ Implements == S!P!SpecWithResumes
 
 -----------------------------------------------------------------------------
 (* The properties of Stream, under names that a model can list. Those of   *)
-(* steps are left out: they hold of one wrapper.                           *)
+(* steps are left out, as they do not allow a Resume.                      *)
 
 TypeOK == S!TypeOK
 Bounded == S!Bounded

@@ -1,8 +1,8 @@
 -------------------------------- MODULE Seed --------------------------------
 (***************************************************************************)
 (* The consumer of emloop's StreamWrapper, beside its thread (SeedThread), *)
-(* and what should hold of both. Each .cfg allows the perils that lead to  *)
-(* one known defect, and expects that defect.                              *)
+(* and what should hold of both. Each .cfg allows the unusual steps (May)  *)
+(* that lead to one known defect, and expects that defect.                 *)
 (***************************************************************************)
 EXTENDS SeedThread
 
@@ -287,7 +287,7 @@ Requested == main \in {"alive", "empty", "get", "doubt", "eager"} /\ queue = <<>
 GateRespected == [][PullStarts => opened > 0 \/ Requested]_vars
 StopPullsNothing == [][\A t \in Threads : Starts(t) => ~told[t]]_vars
 
-\* Weaker than GateRespected: the semaphore itself permits the pull.
+\* Weaker than GateRespected: the semaphore itself permits the pull. Defect 12 violates even this.
 PullsPermitted == [][PullStarts => semaphore > 0]_vars
 
 Served == main = "get" ~> main # "get"

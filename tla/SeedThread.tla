@@ -1,6 +1,6 @@
 ----------------------------- MODULE SeedThread -----------------------------
 (***************************************************************************)
-(* The protocol of emloop's StreamWrapper, the seed of ours, step by step. *)
+(* The protocol of emloop's StreamWrapper ("the seed"), step by step.      *)
 (* This is its state and its thread; the consumer is in module Seed.       *)
 (*                                                                         *)
 (* A step ends at a point where threads meet: an operation on the queue,   *)

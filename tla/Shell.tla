@@ -8,8 +8,10 @@
 (*                                                                         *)
 (* The worker reads length and mark, then gates and request, and the scope *)
 (* last. Reading gates, request and scope is one step here: if the scope   *)
-(* is inside when read last, it was inside all along. A caller's look at   *)
-(* `parked' and its ring are one step as well.                             *)
+(* is inside when read last, it was inside all along, as who enters anew   *)
+(* waits for this worker first. A caller's look at `parked' and its ring   *)
+(* are one step as well, and so are the answer to its own pull and the     *)
+(* mark.                                                                   *)
 (***************************************************************************)
 EXTENDS Naturals, FiniteSets
 
@@ -18,21 +20,23 @@ CONSTANTS
     LowWater,    \* a worker that found the buffer full is woken once no more than this is held
     Consumers,   \* threads that call `next'
     Interrupts,  \* 1: callers are interrupted, anywhere and any number of times
-    Deaths,      \* 1: the worker dies, anywhere (after a fork; never started; given up counts too)
+    Deaths,      \* 1: the worker may die, anywhere (also: a fork, a failed start, given up)
     Lights       \* 1: the worker may sleep lightly: it wakes by itself, and gates do not ring
 
 VARIABLES
     \* written by callers
     scope,    \* of the `with'; abandoning a wrapper leaves it
     gates,    \* how many are open
-    owner,    \* the place of the thread that enters and leaves
-    gate,     \* the place of the thread that opens gates
-    call,     \* the place of each consumer
+    owner,    \* the place of the thread that enters ("starting", "write", "entered") and leaves
+              \* ("left", "joining", "joins"); "user": it does neither
+    gate,     \* the place of the thread that opens gates: "user", "opened"
+    call,     \* the place of each consumer, see the sets of places below; "user": not in `next'
     garbage,  \* the wrapper was abandoned
     \* written by the puller
     mark,     \* after the batches: "none", "ended", "failed"; callers take it
     begun, count, yielded,  \* its progress, as in Protocol
-    at,       \* the worker's place: "none", "born" (no claim yet), ..., or how it died
+    at,       \* the worker's place: "none", "born" (no claim yet), "await", "orphan"; in a round
+              \* "length", "look", "pulling", "mark", "put"; "asleep"; or how it died, see Dead
     held,     \* the length of the buffer that the worker has read; Slots if there is a mark
     parked,   \* "no", "yes", or "light"; in the code run.parked and run.rung are counts
     ringer,   \* a worker that is gone has yet to ring
@@ -59,7 +63,7 @@ WaitingPlaces == PullingPlaces \union
     {"wait", "worker", "again", "ring", "asleep", "nobody", "pull", "served", "ending"}
 ConsumerPlaces == WaitingPlaces \union {"ask", "marked", "take"}
 
-Dead == at \in {"dead", "lost", "owing"}  \* died in a pull; between batch and mark
+Dead == at \in {"dead", "lost", "owing"}  \* died outside a pull; in one; between batch and mark
 Born == at = "born"
 Alive == at # "none" /\ ~Born /\ ~Dead  \* the worker's claim to pull is in force
 SomeoneSleeps == Someone(SleepingPlaces)
@@ -97,7 +101,8 @@ Await ==
           /\ Goto("orphan") /\ UNCHANGED rung
        \/ at = "orphan" /\ IF scope = "inside" THEN Goto("length") /\ UNCHANGED rung ELSE Halts
     /\ UNCHANGED <<callers, mark, progress, batches>>
-\* Read before the request, which ends before a take: one seen after a length of 0 is unserved.
+\* The length is read before the request. A consumer ends its request before it takes a batch. So a
+\* request that is seen after a length of 0 is not served yet.
 Length ==
     /\ at = "length" /\ at' = "look" /\ held' = IF mark = "none" THEN batches ELSE Slots
     /\ UNCHANGED <<callers, mark, progress, parked, ringer, batches, rung>>
@@ -114,7 +119,8 @@ Look ==
 Wake ==
     /\ at = "asleep" /\ ("worker" \in rung \/ parked = "light") /\ at' = "length" /\ Over
     /\ UNCHANGED <<callers, mark, progress, ringer, batches>>
-\* The source answers. A batch is put, behind the last of an epoch a mark. Then the worker rings.
+\* The source answers. The worker puts the batch and, after the last batch of an epoch, the mark.
+\* Then it rings.
 Pulled ==
     /\ at = "pulling" /\ UNCHANGED <<callers, rung>>
     /\ \/ Yields /\ batches' = batches + 1 /\ UNCHANGED mark /\ Goto(IF Last THEN "mark" ELSE "put")
@@ -145,7 +151,8 @@ Enter ==
 Leave ==
     /\ owner = "user" /\ scope = "inside" /\ ~garbage /\ scope' = "outside" /\ OwnerTo("left")
     /\ UNCHANGED <<puller, batches, rung>>
-\* Entering: once the worker has started (or was refused) the scope is written; then the ring.
+\* Entering: once the worker has started (or died) the scope is written; then comes the ring. If the
+\* worker was refused, the owner is back where it began. (The code tries again.)
 \* Leaving: the owner rings, and waits for the worker.
 OwnerGoes ==
     /\ \/ ~Born /\ OwnerStep("starting", IF at = "none" THEN "user" ELSE "write") /\ UNCHANGED rung
@@ -191,8 +198,8 @@ Reads(c) ==
            IF gates > 0 /\ begun /\ Alive THEN "doze" ELSE "wait") /\ Rest
     \/ Step(c, "marked", IF batches > 0 THEN "pop" ELSE "take") /\ Rest
     \/ Step(c, "take", "user") /\ mark' = "none" /\ UNCHANGED <<batches, rung>>
-\* An open gate permits what a request would. So the consumer first sleeps lightly, without one. It
-\* passes the ring on: a thread with a request may sleep on the same bell.
+\* An open gate permits what a request would. So the consumer first dozes: it sleeps without a
+\* request. It passes the ring on: a thread with a request may sleep in the same bell.
 Dozing(c) ==
     \/ Step(c, "doze", IF Something THEN "pop" ELSE "drowsy") /\ Rest
     \/ Step(c, "drowsy", "dozing") /\ RingWorker /\ Keep
@@ -215,8 +222,10 @@ Bury(c) ==
          THEN at' = "dead" /\ mark' = "ended" /\ UNCHANGED progress
          ELSE at' = "none" /\ Fails
 \* A pull of the consumer's own. With the claim it looks once more: a worker may have come and gone.
-\* It writes progress and mark in one step (run.hand), then puts the batch: an interrupt in between
-\* loses that batch only. The mark is not seen too early: only the consumer looks for marks.
+\* The code first notes the answer (run.hand), then puts the batch, then the mark. From the note on
+\* progress and mark count, as the next puller takes them from it. So they are written here before
+\* the batch. An interrupt in between loses that batch only. The mark is not seen too early: only
+\* the consumer looks for marks.
 OwnPull(c) ==
     \/ Step(c, "pull", IF Alive \/ Dead THEN "wait" ELSE "claimed") /\ Rest
     \/ Something /\ Step(c, "claimed", "wait") /\ Rest
@@ -229,7 +238,8 @@ Answered(c) ==
     /\ \/ Yields /\ CallTo(c, "inHand") /\ mark' = IF Last THEN "ended" ELSE mark
        \/ (Fails \/ Exhausts) /\ CallTo(c, "wait")
 Goes(c) == (Reads(c) \/ Dozing(c) \/ Waiting(c) \/ Bury(c) \/ OwnPull(c)) /\ Frame
-\* An interrupt ends the call. A pull of the caller's own counts as an error raised already.
+\* An interrupt ends the call. It ends a pull of the caller's own as an error would (Drop in
+\* Protocol); the request is withdrawn after that, from "ending".
 Strike(c) ==
     /\ Interrupts = 1 /\ call[c] # "user" /\ Frame /\ Rest /\ UNCHANGED at
     /\ CallTo(c, IF call[c] \in {"own", "inHand"} THEN "ending" ELSE "user")
@@ -263,8 +273,12 @@ TypeOK ==
 Bounded == batches + Number({"inHand"}) + (IF Fetching THEN 1 ELSE 0) <= Slots
 \* At most one thread pulls, and at most one is the consumer.
 OnePuller == Number(PullingPlaces) + (IF Alive THEN 1 ELSE 0) <= 1 /\ Number(ConsumerPlaces) <= 1
-\* No thread sleeps for ever because a ring is missing: not the worker at a request, stop or gate
-\* (unless an interrupt came before the ring), not the consumer, and not the owner that leaves.
+\* No thread sleeps for ever because a ring is missing. Worker and consumer never both sleep, with
+\* no ring in a bell. Without interrupts, which may come before a ring, a worker sleeps neither
+\* after a stop nor while an open gate permits a pull, unless it wakes by itself ("light") or a
+\* caller is about to look and ring (a gate "opened", a batch "took"). A consumer sleeps only while
+\* a worker lives that has put nothing or is about to ring, or while one that is gone is about to.
+\* So does the owner that leaves. After a death nobody may ring: callers look again (Glance).
 NoLostWakeUp ==
     LET worker == at = "asleep" /\ "worker" \notin rung /\ owner \notin {"left", "entered"}
         consumer == Someone({"asleep"}) /\ "consumer" \notin rung /\ ~Dead
@@ -278,7 +292,8 @@ NoLostWakeUp ==
 \* Once leaving has returned, there is no worker.
 ReturnsAlone == Interrupts = 0 /\ owner = "user" /\ scope = "outside" /\ ~garbage => ~Alive
 \* A pull starts with the look that permits it. The worker's starts inside `with' only. Any pull
-\* starts while a gate is open, or while a request waits and nothing is there for it.
+\* starts while a gate is open, or while a request waits and nothing is there for it. ("ending": an
+\* interrupt is about to withdraw the request.)
 PullStarts == ~Fetching /\ Fetching'
 StopPullsNothing == [][PullStarts /\ at = "look" => scope = "inside"]_vars
 GateRespected ==
@@ -293,8 +308,9 @@ P == INSTANCE Protocol WITH
     consumer <- IF Someone(WaitingPlaces) THEN "waiting" ELSE "idle",
     mark <- IF at \in {"mark", "owing"} THEN "ended" ELSE mark, later <- <<>>, Lookahead <- FALSE,
     worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent"
-\* A consumer may bury a dead worker just before: callers then pull for themselves, inside.
+\* A consumer may bury a dead worker just before the scope is written. The owner is then inside
+\* without a worker, and callers pull for themselves.
 EnterLate == at = "none" /\ owner = "write" /\ OwnerGoes
-\* (Most steps are none of Protocol's. TLC is to see that first.)
+\* Most steps leave Protocol's variables unchanged. That stands first for speed.
 Implements == P!Init /\ [][UNCHANGED P!vars \/ P!Next \/ EnterLate]_(P!vars)
 =============================================================================

@@ -132,7 +132,7 @@ Drop ==
     /\ pulls' = <<>>
     /\ UNCHANGED <<batches, pulled, taken>>
 
-\* The worker's pull is gone with the worker, if there was one.
+\* A pull that is in flight ends with the worker.
 Die == P!Die /\ pulls' = <<>> /\ UNCHANGED <<batches, pulled, taken, answers, got, inPass, seen>>
 
 Bury ==
@@ -161,7 +161,8 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 (* Safety.                                                                 *)
 
 \* The numbers of the batch taken last, of those buffered and of the one pulled last are adjacent:
-\* no batch is lost, doubled or swapped.
+\* no batch is lost, doubled or swapped. A batch gets its number when it is put, so one that a dead
+\* worker was pulling has none.
 Conservation ==
     /\ batches = [i \in 1 .. P!Held |-> (taken + i) % Numbers]
     /\ pulled = (taken + P!Held) % Numbers

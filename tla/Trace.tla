@@ -8,8 +8,8 @@
 (* that the next line names, as Protocol defines it, so there is only one  *)
 (* behaviour. It ends in one of three ways: by a deadlock, where the next  *)
 (* action is not enabled; by violating AsRecorded, where an action led to  *)
-(* another state than the line says; or by violating Unfinished, which is  *)
-(* the good end.                                                           *)
+(* another state than the line says; or by violating Unfinished after the  *)
+(* last line, which means that the run is accepted.                        *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, TraceData
 
@@ -18,7 +18,7 @@ CONSTANTS Capacity, EpochSize, MaxPermits, Lookahead
 VARIABLES
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded,
     place,   \* the number of lines that were taken
-    initial  \* the run began in the initial state of the protocol
+    initial  \* the run began in the initial state of the protocol; specs/trace looks at it
 
 P == INSTANCE Properties
 
