@@ -83,7 +83,7 @@ def write(verdicts: list[Verdict[Model]], how: str) -> None:
         (kind, len(names), sum(counts[name] for name in names)) for kind, names in GROUPS.items()
     ]
     said = f"\n{counts.total()} obligations, all proved, {how}.\n"
-    headings = ("kind", " laws", " obligations")
+    headings = ("kind", " properties and lemmas", " obligations")
     pages.renew(PAGE, "obligations", pages.table(headings, body) + said)
 
 
