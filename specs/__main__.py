@@ -3,7 +3,8 @@
 `python -m specs conform MODULE:CLASS` runs the rules of the contract against a class, and
 `python -m specs source MODULE:FUNCTION` checks whether a source may be prefetched; `python -m specs
 trace FILE` has TLC judge a recorded run; `python -m specs prove` proves the properties for every
-size; `python -m specs report OUT.html` writes a page that shows all this.
+size; `python -m specs report OUT.html` writes a page with the state graph, the properties and the
+counterexamples.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A state of the stream with its history: what the shell carries beside the machine's variables.
 
-`advance` is what the actions of `tla/Stream.tla` do. Numbers of batches are counted on here, where
-the model wraps them around. The functions below it read such a state.
+`advance` does what the actions of `tla/Stream.tla` do. Batch numbers grow without bound here; the
+model takes them modulo a number. The functions below it read such a state.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 from .arguments import CannotRun
 
 ROOT = Path(__file__).parents[1]
-"""The checkout. An installed package has no pages."""
+"""The checkout. Only there can pages be renewed."""
 
 
 class NoPage(CannotRun):

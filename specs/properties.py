@@ -1,7 +1,7 @@
 """The properties of the protocol as predicates, each under its name in `tla/`.
 
-A predicate takes the state with its history (`history`): one state (INVARIANTS), the two of a step
-(STEPS), or, as a pair, what leads to what (LIVENESS).
+Predicates take states with their history (`history`): INVARIANTS one state, STEPS the two states of
+a step. LIVENESS has pairs of predicates, a premise and a conclusion. `Refines` takes what was seen.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def MarksRespected(now: Now, limits: Limits) -> bool:
     """Every pull is for an epoch that was begun; nothing is pulled after an error.
 
     Without lookahead nothing is pulled after the end of an epoch either. An epoch that is open is
-    the last, and it is the one begun. No epoch is begun after one without a batch, so there are no
-    more marks than batches + 2.
+    the last, and it is the one begun. No epoch is begun after one without a batch, so at most two
+    more marks than batches are held.
     """
     s = now.vars
     return (
@@ -91,7 +91,7 @@ def ReadAfterEntry(now: Now, limits: Limits) -> bool:
 
 
 def InputEnabled(now: Now, limits: Limits, actions: Iterable[Action] = ACTIONS) -> bool:
-    """Actions of callers, the source and fate are possible when due, and change something."""
+    """Actions of callers, the source and death are possible when due, and change something."""
     s = now.vars
     ignored = (None, now.state)
     enabled = {a.__name__ for a in actions if a(limits, now.state) not in ignored}

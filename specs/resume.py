@@ -1,8 +1,8 @@
 """Resume: at any instant a wrapper is abandoned, and another one goes on with exactly the rest.
 
-What `tla/Resume.tla` adds to the stream, under the same names: the place of the consumer, beside
-the history that `history` adds. What is handed on is what the consumer was given, and nothing
-of what was prefetched.
+This is what `tla/Resume.tla` adds to the stream, under the same names: the consumer's place, beside
+the history that `history` adds. The state that is handed on says what the consumer was given, not
+what was prefetched.
 """
 
 from __future__ import annotations

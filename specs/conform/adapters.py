@@ -1,7 +1,7 @@
 """Wrappers of other packages, under the interface that `specs.conform` runs.
 
-Each imports its package when it is first used. What a wrapper has no notion of is named in LACKS:
-rules and parts of programs that need it do not apply. Without `with`, a pass is read by a fresh
+Each imports its package when it is first used. LACKS names what a wrapper does not have: rules and
+parts of programs that need it do not apply. Without `with`, a pass is read by a fresh
 iterator of the package, and its StopIteration or error ends the pass.
 """
 

@@ -1,8 +1,8 @@
 """The judges of what came of a program, a judge for each kind of rule.
 
 A judge compares what was observed with the oracle (`specs.epochs`) and with what its rule bounds.
-No judgement rests on how fast anything is, but for PATIENCE: the sources of all programs are done
-long before.
+No judgement depends on speed, except that an answer counts as none after PATIENCE. The sources of
+all programs are much faster than that.
 """
 
 from __future__ import annotations

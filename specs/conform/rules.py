@@ -1,6 +1,6 @@
 """Rules 1 to 12 of the contract: the programs that are drawn for each, and its judge (`judges`).
 
-Rules 13 to 16 are about this wrapper only; `tests/README.md` lists them.
+Rules 13 to 16 are about our wrapper only. `kernel/README.md` lists all rules.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ RULES = {
         Rule(
             8,
             "Dead worker",
-            "A worker that is gone without a word is noticed: nobody waits for ever.",
+            "A worker that has died is noticed: nobody waits for ever.",
             programs(NEXT, OPEN, PAUSE, last=dying, **LONG),
             judges.noticing,
         ),

@@ -50,12 +50,12 @@ def Refines(moment: Moment, limits: Limits) -> bool:
 
 
 class Measure(NamedTuple):
-    """Why a law of `specs.properties.LIVENESS` holds, while it is pending.
+    """Why a property of `specs.properties.LIVENESS` holds.
 
-    Pending: its premise held, and its conclusion has not since. The number is not
-    negative, and no step raises it. The helper is an action: its step lowers the number or reaches
-    the conclusion. It can be taken, and stays the helper, until the number falls; because it is
-    fair, it is taken. So the conclusion is reached in the end.
+    It is pending while its premise has held, and its conclusion not since. Meanwhile the number is
+    not negative, and no step raises it. The helper is an action: its step lowers the number or
+    reaches the conclusion. It can be taken, and stays the helper, until the number falls; because
+    it is fair, it is taken. So the conclusion is reached in the end.
     """
 
     number: Callable[[Now], Any]

@@ -1,9 +1,10 @@
 """A state of the stream with all its history, in symbols: of any size.
 
 The buffer is an interval of batch numbers with marks between, and so is what is due to the
-consumer: beside the machine runs the oracle itself, `specs/epochs.py`, begun in the middle, and
-reads each answer of the source as the machine gets it. That what the consumer sees is due, in
-order, is refinement. An answer to a pull that was given up (Die, Drop) reaches neither.
+consumer. The oracle itself (`specs/epochs.py`, begun in the middle) runs beside the machine, and
+reads each answer of the source as the machine gets it. Refinement means that the consumer sees what
+the oracle says is due, in that order. The answer to a pull that is lost (Die, Drop) reaches
+neither.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Resume, proved for every size and place: another wrapper goes on as the first would have.
 
-Two things are shown. Beside what the consumer sees, its place is where the oracle is that was begun
-from it (`specs.epochs`): `Resumable`, step by step of the consumer. And from every place a wrapper
-that goes on satisfies the invariant, `Refines` with it: the oracle reads on from there.
+Two things are proved. The consumer's place is always that of the oracle (`specs.epochs`) which runs
+beside it: `Resumable`. And a wrapper that goes on from any place satisfies the invariant, so
+`Refines` holds again from there.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The report: runs as swimlanes, and the protocol as a graph, on one page that loads nothing.
 
-In the order of reading: `lanes` (the model of a swimlane), `values`, `seed` and `stories`,
-`protocol`, `schedule` (what makes one), `groups` and `layout` (the state graph), `known` (the
-properties), `page` and `terminal` (what shows them), `command`.
+Read in this order. `lanes` defines a swimlane. `values`, `seed`, `stories`, `protocol` and
+`schedule` make swimlanes. `groups` and `layout` make the state graph, and `known` has the
+properties. `page` and `terminal` show all of it, and `command` is the command.
 
-A failing schedule of an explorer is shown by
+A failing schedule that another tool has found is shown by
 
     html = page.report(own=[from_schedule(title, [(thread, operation, changes), ...])])
 """

@@ -1,6 +1,7 @@
 """What each property says, where it is stated, and how it is known.
 
-The table of `specs/README.md` is read, which the wheel carries and a test keeps true.
+It is read from the table in `specs/README.md`. The wheel contains that page, and a test compares
+the table with the code.
 """
 
 from __future__ import annotations

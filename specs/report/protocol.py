@@ -1,7 +1,7 @@
 """Runs of our own protocol as swimlanes: callers and the worker, or the threads of a record.
 
-`swimlane` reads a violation of TLC in any module but Seed; where the module is not the protocol's
-own, a step says what the comment at its action says.
+`swimlane` shows a counterexample of TLC in any module but Seed. Where an action is not one of
+`Protocol`, the comment at its definition explains the step.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """TLC on several machines: a server that keeps the states, and workers that make the next ones.
 
 `check_distributed` runs all of it here, over loopback. For models too big for one machine start the
-workers elsewhere, by the command that `worker` gives. TLC's distributed mode knows invariants,
-steps and deadlocks, and neither liveness nor refinement, which are left out. It says that there is
-a violation, and not of what.
+workers elsewhere, by the command that `worker` gives. TLC's distributed mode checks
+invariants, steps and deadlocks, but neither liveness nor refinement. It reports a violation without
+the name of the property.
 """
 
 from __future__ import annotations

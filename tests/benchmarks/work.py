@@ -1,9 +1,9 @@
 """How much is measured at a time, and the work of sources and consumers.
 
-Python work lasts for so long on the clock of its own thread, which stands still while others hold
-the interpreter: by any other clock it would be done no later for any interference. A number of
-iterations would do on a machine whose pace does not double and halve from one second to the next.
-Native work is so many elements, calibrated.
+Python work runs for a given CPU time of its thread. With wall-clock time, work that another thread
+delays would end no later than work that is not. A number of iterations would do on a machine whose
+speed does not double and halve from one second to the next. Native work is a number of elements,
+calibrated.
 """
 
 from __future__ import annotations

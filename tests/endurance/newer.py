@@ -1,7 +1,7 @@
-"""Signals of a timer in states, epochs, limits of time, restarts, closes, and forks between them.
+"""Signals of a timer in `state_dict`, epochs, time limits, restarts, closes, and between forks.
 
-`strikes` has the command. Passes count, so that whatever is lost but for the batch in hand, is
-doubled or reordered, is seen.
+`strikes` has the command. The batches of a pass are numbered. So each one that is doubled, out of
+order or lost (other than the one that a call was about to return) is seen.
 """
 
 from __future__ import annotations

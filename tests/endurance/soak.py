@@ -1,9 +1,9 @@
 """Random programs for a while, against the oracle, with memory and threads flat.
 
 `python -m tests.endurance.soak --seconds 120` fails at the first event that the oracle does not
-give. Now and then, with no wrapper left but one as old as the run, which is left and drained, it
-looks at what is there: as many threads as at the beginning, and at most `SLACK` bytes more than
-after `WARM` of the time, by tracemalloc.
+give. Now and then it drops all wrappers but one, which lives as long as the run, and leaves and
+drains that one. Then there must be as many threads as at the beginning, and at most `SLACK` bytes
+more than after `WARM` of the time, by tracemalloc.
 """
 
 from __future__ import annotations

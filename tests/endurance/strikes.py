@@ -1,7 +1,7 @@
 """Signals of a timer at random instants (rules 10 and 13 to 15).
 
-`python -m tests.endurance.strikes` strikes in each way in turn: several in a row, beside another
-consumer, in polls; and states, epochs, limits of time, restarts, closes and forks, of `newer`.
+`python -m tests.endurance.strikes` runs each kind in turn: several interrupts in a row, interrupts
+beside another consumer, interrupts of polls, and the kinds of `newer`.
 
 A strike may lose the batch that `next` has taken and not yet returned. The numbers of the batches
 show whether anything else was lost, doubled or reordered.

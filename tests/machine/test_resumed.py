@@ -1,4 +1,4 @@
-"""Where a wrapper begins that goes on from another's place: as one without a buffer would stand."""
+"""The first state of a resumed stream is that of an unbuffered one at the same place."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """TLC refutes each Shell that lacks a look, a ring or an order.
 
-A mutant is checked in as small a model as shows it. Each model without the edit holds.
+A mutant is checked in as small a model as shows it.
 """
 
 from __future__ import annotations

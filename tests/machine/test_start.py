@@ -1,4 +1,4 @@
-"""Java finds the classes of TLC in a file, made once; without it all goes as before."""
+"""Java uses an archive of TLC's classes, made once; without it all works, but slower."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Mutants of `tla/Protocol.tla`, made one by one from the text of its actions.
 
 Each guard is dropped and negated, each condition fixed, each bound moved by one, each assignment
-dropped. A mutant is checked by TLC as text, and run by the shell as a machine: the actions of the
-module are simple enough to be evaluated here, and a test compares them with the real machine.
+dropped. TLC checks the mutant as text. The shell runs it in place of `kernel/machine`: the text of
+the actions is simple enough to be evaluated here, and a test compares the result with the real
+machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Bugs planted in the shell, each with a program whose schedules show it, for `test_search`.
 
-Notation of `mutants`: NAME: KIND of PROGRAM in FUNCTION[, preemptions = NUMBER], and an edit.
+Notation of `mutants`: NAME: KIND of PROGRAM in FUNCTION[, preemptions = NUMBER], and an edit. KIND
+is that of `Wrong` in `users`; none: no schedule shows it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Finds every schedule of a program with a bounded number of preemptions, by running each.
 
-To preempt is to switch away from an actor that could go on. Where an actor waits, or has ended, it
-is free who goes on, and each choice is tried. So is each interrupt, at most so many in a schedule,
-and each time-out, if any are allowed. A schedule is run from its beginning: as it was told up to
-its last choice, and then whoever runs goes on for as long as it can, while what else could be
-chosen is noted, for later. No execution is taken for another, so nothing has to be hashed.
+A preemption is a switch away from an actor that could go on. Where an actor waits, or has ended,
+any other may go on without a preemption, and each choice is tried. So is each interrupt, up to a
+number in a schedule, and each time-out, if any are allowed. A schedule is run from its beginning:
+it follows its choices, and after the last one the running actor goes on for as long as it can. What
+else could be chosen on the way is noted for later. No two executions are taken for one, so no state
+has to be hashed.
 
 Schedules that show the same as others are left out, as far as `repeats` has it.
 """

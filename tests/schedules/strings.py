@@ -2,8 +2,8 @@
 
 `gate:1x12.3.1!` is actor 1 for twelve steps, 3 for one, and an interrupt of 1, in the program
 "gate". A step ends in front of whatever the next one touches. `1=Next` is a step and what it
-chooses, `2~` a time-out. From there on whoever runs goes on, and where it has to wait the first
-that can. With `gate@recorded` the stream goes the way of one that has a record.
+chooses, `2~` a time-out. After the last entry the running actor goes on; where it has to wait, the
+first actor that can run does. With `gate@recorded` the stream goes the way of a recorded one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Streams of these tests that are entered, whatever their buffer."""
+"""The fixture `make`: streams that are entered, with an open gate, for several buffer sizes."""
 
 from __future__ import annotations
 

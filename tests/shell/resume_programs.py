@@ -1,4 +1,4 @@
-"""Random programs with resumes on real threads, against a dumb reading of the whole run."""
+"""Random programs with resumes on real threads, against a plain reading of the whole run."""
 
 from __future__ import annotations
 

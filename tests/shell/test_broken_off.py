@@ -1,6 +1,7 @@
-"""Rules 8, 10 and 13: what is broken off half-way, twice or by a reader, leaves a right place.
+"""Rules 8, 10 and 13: after a pull or its clean-up was interrupted, `state_dict()` is right.
 
-Each line of ours is struck. A stream that goes on from the place shows whether that is right.
+Each line of `kernel` is struck, also twice, or while another thread reads. A stream that goes on
+from the state shows whether it is right.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every kind of state that a wrapper can be in, and a way to each.
 
-`python -m tests.support.states` leads to each in a child of its own, which then just ends.
+`python -m tests.support.states` brings a child process into each state, and lets it exit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Raises in front of the n-th instruction that runs in the lines of `kernel`.
 
-Or of `threading` for them: KeyboardInterrupt on the consumer's thread, something else on the
-worker's. CPython itself takes a signal at a few of these instants only.
+It also strikes in lines of `threading` that these call. On the consumer's thread it raises
+KeyboardInterrupt, on the worker's another exception. CPython itself takes a signal at a few of
+these instants only.
 """
 
 from __future__ import annotations
