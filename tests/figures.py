@@ -111,8 +111,8 @@ def slowest(write: bool, junit: Path | None) -> int:
     most = sorted(times, key=lambda name: -times[name])[:COUNT]
     body = [(name, f"{times[name]:.0f}", why.get(name, NO_WHY)) for name in most]
     said = (
-        f"\n{len(times)} tests took {float(suite.get('time', 0)):.0f} s, and "
-        f"{sum(times.values()):.0f} s one after the other.\n"
+        f"\n{len(times)} tests took {float(suite.get('time', 0)):.0f} s. "
+        f"Their own times add up to {sum(times.values()):.0f} s.\n"
     )
     show(write, TESTS, "slowest", table(SLOWEST, body) + said)
     return status

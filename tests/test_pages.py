@@ -59,4 +59,4 @@ def test_the_slowest_keep_their_reasons(
         ["`shell/test_a.py::test_x[1]`", "2", figures.NO_WHY],
     ]
     assert capsys.readouterr().out == "README.md: slowest renewed\n"
-    assert "2 tests took 4 s, and 11 s one after the other." in part(page, "slowest")
+    assert "2 tests took 4 s. Their own times add up to 11 s." in part(page, "slowest")

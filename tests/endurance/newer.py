@@ -1,4 +1,4 @@
-"""Signals of a timer in `state_dict`, epochs, time limits, restarts, closes, and between forks.
+"""Signals of a timer in `state_dict`, epochs, time limits, restarts and closes; forks in between.
 
 `strikes` has the command. The batches of a pass are numbered. So each one that is doubled, out of
 order or lost (other than the one that a call was about to return) is seen.

@@ -1,4 +1,4 @@
-"""Recorded runs, made without threads: walks of the machine, and forged ones, each with an error."""
+"""Recorded runs, made without threads: walks of the machine, and forged ones with an error."""
 
 from __future__ import annotations
 
