@@ -1,4 +1,4 @@
-"""A formally tested concurrency kernel: prefetch a stream in a thread; a stop loses nothing."""
+"""Prefetches a source in a thread, by a model-checked protocol; a stop loses nothing."""
 
 import atexit
 import sys

@@ -1,9 +1,9 @@
 """`python -m kernel`: a classifier learns handwritten digits and hardly waits for its batches.
 
 The source shifts the digits in Python, which takes time. A worker pulls these batches ahead, and
-the training lets it: a gate is open around the matrix products, which leave the interpreter to
-other threads. `--buffer 0` reads without a worker, for comparison. The packages imported here are
-those of the extra `demo`; the library needs none of them.
+the training lets it: a gate is open around the matrix products, which release the GIL. `--buffer 0`
+reads without a worker, for comparison. The packages imported here are those of the extra `demo`;
+the library needs none of them.
 """
 
 from __future__ import annotations

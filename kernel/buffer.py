@@ -26,9 +26,9 @@ class Mark:
     def __init__(self, error: BaseException) -> None:
         self.error: BaseException | None = error  # None once it was reported
         self.ended = type(error) is StopIteration
-        self.said: list[object] = []  # for `Core.did_once`, which decides who records the report
+        self.said: list[object] = []  # threads add to it (`Core.did_once`); the first records it
         self.part: Part[Any] | None = None
-        """The part after this mark; None if the puller goes on in the mark's own part."""
+        """The part after this mark. None if the mark's own part is used again once it was taken."""
 
 
 class Part(Generic[T]):
@@ -53,7 +53,8 @@ class Part(Generic[T]):
         self._counter = repeat(True, maxsize)
         self.taking = compress(starmap(self.batches.popleft, repeat(())), self._counter)
         """Takes the oldest batch and counts it, in one step: `compress` takes a batch, then one
-        item of the counter, both in C. It raises IndexError before the counter moves."""
+        item of the counter, both in C. It raises IndexError before the counter moves, and can be
+        used again after that."""
         self.marks: deque[Mark] = deque(marks)
         """The mark after the batches, if there is one. It is put after them, so a thread that sees
         the mark, and then no batch, knows that the epoch has no more."""
@@ -79,7 +80,7 @@ class Part(Generic[T]):
         return found
 
     def taken(self) -> int:
-        """How many batches of the stream were taken, if all parts before this one are empty."""
+        """How many batches of the stream were taken. All parts before this one have to be empty."""
         before = self._before if self._former is None else self._former.taken()
         return before + maxsize - length_hint(self._counter)
 

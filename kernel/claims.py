@@ -1,4 +1,4 @@
-"""Claims: how one thread at a time has a role (to pull, to be the consumer, to enter).
+"""Claims: how one thread at a time has a role, such as to pull or to be the consumer.
 
 A role is a list. A thread that wants the role appends a claim, by one atomic operation. The first
 claim in force has the role. A claim is in force exactly while a generator of its thread runs. The
@@ -7,8 +7,9 @@ return, by ten interrupts in a row, by a lack of stack or memory. A leftover, a 
 and is still in its list, is never in force again and does no harm: the next thread removes it.
 
 "No call from here on", in other files, means this. CPython lets a signal or another thread in only
-at calls (and where a function begins) and at backward jumps. So the stores that follow take effect
-together. On free-threaded builds this holds of signals only: other threads run at the same time.
+at calls that return, where a function begins, and at backward jumps. So the stores that follow take
+effect together. On free-threaded builds this holds of signals only: other threads run at the same
+time.
 
 The functions here bind what they need in arguments: in a `__del__` at exit globals may be gone.
 """
@@ -43,7 +44,7 @@ def _calls() -> Generator[None, tuple[Callable[..., None], tuple[Any, ...]], Non
 
 
 class Thread:
-    """A thread's own object. A thread's number may be used again, and soon is in a forked child."""
+    """Stands for a thread. Its number would not do: that is used again, soon in a forked child."""
 
     __slots__ = ("claim",)
 
@@ -61,7 +62,7 @@ def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
 
 
 class Claim:
-    """A claim of this thread to one role or more, for one call at a time."""
+    """A claim of this thread. During one call at a time it may have a role, or several at once."""
 
     __slots__ = ("_forks", "_thread", "_whole", "calls")
 
@@ -77,7 +78,7 @@ class Claim:
         self._forks = len(forks)
         self._thread = this_thread()
         self._whole = True
-        """False while a call runs, and after one that raised: its generator has ended then."""
+        """Whether it can be used again: not in a call, nor after one that raised, which ends it."""
 
     @classmethod
     def of_this_thread(
@@ -99,7 +100,7 @@ class Claim:
         self._whole = True
 
     def take(self, role: list[Claim]) -> Claim | None:
-        """Ask for the role, inside the call. Returns the claim that has it; None if this one does.
+        """Ask for the role, within `hold`. Returns the claim that has it; None if this one does.
 
         A claim that is refused leaves the list. One that has the role gives it back by `give_back`,
         or by raising out of the call: it is never in force again then.
@@ -118,7 +119,7 @@ class Claim:
         try:  # noqa: SIM105  # `suppress` costs several times as much
             role.remove(self)
         except ValueError:
-            pass  # it never had the role: a handler's call, and the call it interrupted has it
+            pass  # not had: this call is a signal handler's, and the interrupted one has the role
 
     def is_mine(self, this_thread: Callable[[], Thread] = _this_thread) -> bool:
         """Whether this thread made it."""
@@ -140,7 +141,10 @@ class Claim:
     def in_force(
         self, forks: list[None] = _forks, is_finalizing: Callable[[], bool] = sys.is_finalizing
     ) -> bool:
-        """Whether its call runs, in a thread that can go on."""
+        """Whether its call runs, in a thread that goes on.
+
+        Of claims from before a fork, and of all at exit, only this thread's are.
+        """
         if not self.calls.gi_running:
             return False
         return (self._forks == len(forks) and not is_finalizing()) or self.is_mine()

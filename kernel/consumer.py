@@ -47,7 +47,8 @@ def read(core: Core[T], limit: Limit | None = None, tried: bool = False) -> T:
 def wake_worker(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
     """A batch was taken while the worker sleeps: wake the worker if there is enough room.
 
-    A consumer that had to wait for the batch is the faster of the two, and wakes it at once.
+    A consumer that had to wait for the batch is the faster of the two, and wakes it at once. If
+    there is too little room, the next take looks again.
     """
     if core.gates and (waited or run.held() <= core.low_water):
         run.ring()
@@ -104,7 +105,7 @@ def await_something(core: Core[Any], limit: Limit | None = None) -> None:
 
 
 def doze(core: Core[Any], run: Run[Any]) -> bool:
-    """Sleep lightly, without a request: an open gate permits what a request would.
+    """Sleep lightly, for `LIGHT` seconds at most and without a request, as a gate permits the pull.
 
     It costs a fraction of a request, as nothing is claimed. Returns False if nothing came.
     """
@@ -119,7 +120,7 @@ def doze(core: Core[Any], run: Run[Any]) -> bool:
             core.bell.get(True, LIGHT)
         except Empty:
             pass
-        if core.requests:  # of another thread, which may sleep beside this one
+        if core.requests:  # another thread sleeps beside this one, which may have taken its ring
             core.bell.put(None)
     return bool(run.first.batches or run.first.marks)
 
@@ -135,7 +136,7 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
             sleep(core, run, puller, claim, limit)
         elif core.closed:
             raise ValueError(f"{core.label} is closed.")
-        elif not run.batches and not run.marks:  # the puller may have put something, and be gone
+        elif not run.batches and not run.marks:  # looked at again: a puller may have put, and ended
             pull_or_bury(core, claim, run)
     claim.give_back(core.requests)
     claim.give_back(core.turns)
@@ -147,7 +148,7 @@ def pull_or_bury(core: Core[Any], claim: Claim, run: Run[Any]) -> None:
     if entry is not None and not entry.lives() and entry.halted_as_garbage():
         run.worker = None  # a finaliser goes on reading
     elif entry is not None or any(first.is_foreign() for first in run.pullers[:1]):
-        # A worker may have claimed the pull, or halted, since this looked for one.
+        # Since the look for a puller a worker may have begun or halted, or the run been replaced.
         if entry is None or (not entry.lives() and run.worker is entry and run is core.run):
             bury(core, run)
     elif claim.take(run.pullers) is None:

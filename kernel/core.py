@@ -1,8 +1,9 @@
 """The core: what a wrapper and its worker share, read as a state of the protocol.
 
-Each attribute has one writer: callers, or the puller. A call takes effect by one atomic operation,
-so an interrupt finds it done or not done. No lock is shared by two threads. `claims` says where
-CPython lets a signal or another thread in.
+Each attribute is written by callers or by the puller. (`gone` finishes what a puller has left.)
+Callers write in a role that one thread has at a time, or by one atomic operation. A call takes
+effect by such an operation, so an interrupt finds it done or not done. No lock is shared by two
+threads. `claims` says where CPython lets a signal or another thread in.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .run import Run
 T = TypeVar("T")
 
 LIGHT: Final = 0.005
-"""Seconds of a light sleep: as long as CPython lets a thread have the interpreter."""
+"""Seconds of a light sleep, by a consumer or a worker: CPython's switch interval."""
 
 
 class Entry:
@@ -33,14 +34,14 @@ class Entry:
     def __init__(self) -> None:
         self.over: list[object] = []
         """Not empty once the `with` is left. The first object says by which call."""
-        self.said: list[object] = []  # for `did_once`, which decides who records that it is left
+        self.said: list[object] = []  # threads add to it (`did_once`); the first records `Leave`
         self.bell: SimpleQueue[str | None] = SimpleQueue()  # the worker's
         self.leavers: list[SimpleQueue[None]] = []  # bells of the threads that wait for its end
         self.thread: threading.Thread | None = None
-        self.claim: Claim | None = None  # the worker's, to pull; None before and if it is given up
+        self.claim: Claim | None = None  # the worker's, to pull; None until it runs, or if given up
         self.death: BaseException | None = None  # why the worker died, until that is reported
         self.light = False
-        """The worker sleeps so briefly that the opening of a gate need not ring."""
+        """The worker sleeps so briefly that the opening of a gate need not ring (see `worker`)."""
 
     def halted_as_garbage(self) -> bool:
         """Whether its worker stopped as the wrapper was garbage. A finaliser may still read."""
@@ -58,8 +59,8 @@ class Core(Generic[T]):
 
     glance = 0.5
     """Seconds after which a sleeping caller looks again: CPython misses a signal that comes just
-    before a thread sleeps, and a worker that died may not ring. The worker itself does so only
-    before its `with` is entered: inside, it sleeps until a ring."""
+    before a thread sleeps, and a worker that died may not ring. A worker sleeps so only until
+    its `with` is entered."""
 
     def __init__(
         self,
@@ -91,15 +92,15 @@ class Core(Generic[T]):
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of the entering thread
         self.turns: list[Claim] = []  # the role of the one consumer, where it has to wait
-        self.requests: list[Claim] = []  # and of its request, which permits pulls
-        self.resets: list[Claim] = []  # the role of the thread that closes or starts over
+        self.requests: list[Claim] = []  # the role of the consumer whose request permits pulls
+        self.resets: list[Claim] = []  # the role of the thread that closes or restarts
         self.gates: list[object] = []  # one object for each open gate
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
         self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
         self.reported = Reported(None, Place(), Place())  # the last mark that was reported
         self.loaded: Any = None  # a resumed source, and its state after the first batch there
         self.closed = False
-        self.waiting: object = None  # the last thread that has waited for an event loop
+        self.waiting: object = None  # the last `Waiting`: a thread that waits for an event loop
         self.run: Run[T] = Run()  # the puller's side
 
     def state(self, run: Run[T]) -> State:
@@ -107,7 +108,7 @@ class Core(Generic[T]):
 
         The buffer is read before the request. A consumer withdraws its request before it takes a
         batch, so a request that is seen after an empty buffer is really unserved. The scope is
-        read last: a gate or a request that comes after a stop permits nothing.
+        read last: if it is still inside then, gates and request were read before the stop.
         """
         first = run.first
         held, mark = len(first.batches), word(first.mark())

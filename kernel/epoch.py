@@ -34,7 +34,7 @@ class Epoch(Generic[T]):
         self._read = read
         self._seen: object = None  # `core.reported.after` at the last look
         self._number = 0
-        self._passes_over: int | None = None  # given at the first read: an end there is passed over
+        self._passes_over: int | None = None  # batches given at first read: an end there is skipped
         self._length = 0
         self._over = False
 
@@ -52,7 +52,7 @@ class Epoch(Generic[T]):
         raise StopIteration
 
     def __len__(self) -> int:
-        """Batches in the epoch from the first read on; before that, batches that are left.
+        """Batches that this gives in all, from its first read on. Before that: those that are left.
 
         A pass without batches may end it sooner. Raises TypeError if the epochs of the stream have
         no size.
@@ -175,7 +175,7 @@ class Waiting:
             bell.put(None)
 
     def going(self) -> Waiting | None:
-        """The thread that was cancelled and is not gone yet: this one, or one before it."""
+        """Of this thread and those before it, the last that was cancelled and is not gone yet."""
         waiting: Waiting | None = self
         while waiting is not None and not waiting._is_going():
             waiting = waiting._before

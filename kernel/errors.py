@@ -10,7 +10,7 @@ class SourceError(ChildProcessError):
 
 
 class WorkerDied(ChildProcessError):
-    """The worker of a stream is gone without a word, could not start, or was given up."""
+    """The worker of a stream has died, could not start, was given up, or was lost in a fork."""
 
 
 class NotAnEnd(Exception):

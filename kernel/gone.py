@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bury(core: Core[Any], run: Run[Any]) -> None:
-    """The puller is gone: the consumer gets an error, and the pass is dropped."""
+    """The puller is gone: finish its answer if it has one, else put an error and drop the pass."""
     entry = run.worker
     hand = left(run)
     if hand is not None:  # what it has answered comes first
@@ -52,7 +52,7 @@ def left(run: Run[Any]) -> Hand | None:
 
 
 def complete(run: Run[Any], hand: Hand, epoch: int) -> None:
-    """Put the mark that was left in hand, and go on from there. This can be done once more."""
+    """Put the mark of `hand`, and take over its progress. If interrupted, this can be repeated."""
     action, progress, number, mark = hand
     error = None if mark is None else mark.error  # None once it was reported
     if error is not None and not run.has(mark):
@@ -66,10 +66,10 @@ def drop(core: Core[Any], run: Run[Any]) -> None:
     """Finish or drop a caller's pull that an interrupt broke off. The next puller calls this."""
     if not run.progress[FETCHING]:
         return
-    # Another interrupt may strike here: all but the last two stores can be done once more.
+    # Another interrupt may strike here: all but the last two stores can be repeated.
     run.last = run.parts()[-1]  # the interrupt may have come before the last line of `Run.end`
     hand = run.hand
-    if hand is not None and run.is_answered():  # the batch was put, or is lost
+    if hand is not None and run.is_answered():  # its batch is lost if it was not put
         action, progress, run.puts, mark = hand
         run.lost += run.puts - run.given() - len(run.batches)
         if mark is not None and mark is not core.reported.mark and not run.marks:

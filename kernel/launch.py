@@ -1,4 +1,4 @@
-"""How a worker is started: in a thread of its own, in which no interrupt can strike."""
+"""How a worker is started: by a thread made for this, in which no interrupt can strike."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LAUNCHED: Final = "launched"
 
 
 def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bool:
-    """Start the worker of the entry, and wait for its word. One that cannot start has died.
+    """Start the worker of the entry, and wait for its message. One that cannot start has died.
 
-    `Thread.start` is called in a thread of its own: no interrupt can strike between its locks.
+    Another thread calls `Thread.start`: there no interrupt can strike between its locks.
 
     Returns False if the worker was refused because another thread pulls.
     """
@@ -48,7 +48,7 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
 
 
 def _said(thread: threading.Thread, bell: SimpleQueue[Any], entering: Claim, glance: float) -> Any:
-    """The worker's word as it begins, or the error of starting it; None if it died without a word.
+    """The worker's first message, or the error of starting it; None if it died before that.
 
     A thread that is not alive may still be starting, until `_launch` has returned. In a forked
     child it has died.

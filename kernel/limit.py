@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .core import Core
 
 Limit: TypeAlias = Callable[[float], float]
-"""Takes the longest sleep wanted, returns the longest allowed. Raises if none is allowed."""
+"""Gets the seconds that a thread wants to sleep, returns how many it may, or raises if none."""
 
 
 def deadline(label: str, timeout: float | None) -> Limit | None:

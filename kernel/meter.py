@@ -1,8 +1,8 @@
 """The counters behind `stats()`.
 
-Callers write their counters and the puller its own, so no lock is needed. A worker that runs ahead
-takes no action for each batch and does not count each. `run_ahead` samples the fill when it looks
-for room, and the worker does when it falls asleep and when it wakes.
+Callers write their counters and the puller its own, so no lock is needed. The fill is sampled at
+the puller's actions. `run_ahead` names none for each batch: there it is sampled at each look for
+room, and when the worker falls asleep.
 """
 
 from __future__ import annotations
@@ -89,7 +89,10 @@ class Meter:
         return 0 if held == 0 else FULL
 
     def turns(self, doing: int, run: Run[Any]) -> None:
-        """The puller does this from now on. The past time counts half for each level."""
+        """The puller does this from now on.
+
+        Of the time since its last turn, half counts for the fill then and half for the fill now.
+        """
         before, place, since = self._now
         now = perf_counter()
         took = now - since

@@ -10,7 +10,7 @@ class Resume(NamedTuple):
 
     in_pass: int  # batches of the pass that were given
     skip: int  # how many of these are pulled again, and skipped
-    state: Any  # the source's own state before those, or None
+    state: Any  # the source's own state before the skipped ones, or None
     epoch: int  # the one in which the pass was begun
 
 

@@ -1,7 +1,7 @@
 """The consumer's place: what it was given, and how another stream goes on from there.
 
 Prefetched batches are not in it. The consumer counts the batches that it takes, the puller notes
-where passes begin. Both count from the first batch of this wrapper, so a batch carries nothing.
+where passes begin. Both count from the first batch of this stream, so no batch carries its place.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ VERSION = 1
 
 
 class Place(NamedTuple):
-    """Where the consumer's epoch began, and where its first pass began."""
+    """The consumer's epoch: its number, and after how many batches of this stream it began.
+
+    These numbers of batches are negative where a resumed stream began earlier.
+    """
 
     epoch: int = 0  # ends and errors that were reported
-    epoch_start: int = 0  # batches given before
-    pass_start: int = 0
+    epoch_start: int = 0  # batches given before it
+    pass_start: int = 0  # passes that began earlier are over
 
 
 class Reported(NamedTuple):
-    """The last mark that was reported, or is about to be. It counts once it is removed."""
+    """The last mark that was reported, or is about to be, and the consumer's places around it."""
 
     mark: Mark | None
-    before: Place
+    before: Place  # until the mark is removed
     after: Place
 
 
@@ -124,7 +127,7 @@ class Resumable:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream of `state` was; each pass has to be what it was there.
+        """Go on where the stream of `state` was. The source has to give the same passes again.
 
         A pass is begun, and the batches that were given of it are skipped: by the source's own
         `load_state_dict` if `state` holds its state, else by pulling them. In the first case

@@ -66,7 +66,7 @@ def fail(core: Core[Any], run: Run[Any], error: BaseException) -> None:
 
 
 def finish(core: Core[Any], run: Run[Any], hand: Hand) -> None:
-    """Put the mark that is in hand, and go on from there. The batch in hand was put before."""
+    """Put the mark of `hand`, if there is one, and take over its progress."""
     action, progress, _, mark = hand
     if mark is not None:
         run.end(mark, progress[BEGUN], core.epoch(run))
@@ -137,10 +137,10 @@ def resumed_pass(core: Core[Any], source: Any, resume: Resume) -> Any:
 
 
 def noted(core: Core[T], source: Any, iterator: Iterator[T], before: Any = None) -> Iterator[T]:
-    """The pass. Its beginning is noted, or compared with the one that was noted before.
+    """The pass. The source's state after the first batch is kept, or compared with `before`.
 
     An iterable that has loaded a state may begin each later pass there too: Hugging Face's does
-    until `set_epoch`. Such a pass lacks batches without a word, so it is made an error.
+    until `set_epoch`. Such a pass silently lacks batches, so it is made an error.
     """
     for batch in iterator:
         try:

@@ -40,8 +40,8 @@ class Record:
         self._label = label
         self._process = os.getpid()
         self._lines: deque[str] = deque()
-        self._writers: list[Claim] = []
-        self._waits: list[int] = []  # threads whose request waits, by the record
+        self._writers: list[Claim] = []  # the role of the thread that writes to the file
+        self._waits: list[int] = []  # threads whose request waits, by the lines so far
         self._withdrawn: list[int] = []  # threads whose Withdraw another thread has written
         header = {"format": FORMAT, **limits._asdict(), "state": Variables(*INITIAL)._asdict()}
         try:

@@ -1,4 +1,4 @@
-"""Closing a stream, and starting over. Both give up the pass and the buffered batches."""
+"""Closing and restarting a stream. Both drop the pass and the buffered batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .turn import await_turn
 def close(core: Core[Any]) -> None:
     """End the stream for good.
 
-    If another thread was in a pull, a second call closes that pass.
+    Raises RuntimeError if another thread is in a pull of its own; a later call closes that pass.
     """
     if core.is_source():
         raise RuntimeError(f"{core.label} was closed by its own source.")
@@ -32,7 +32,7 @@ def close(core: Core[Any]) -> None:
 
 
 def restart(core: Core[Any], wrapper: object) -> None:
-    """Give the epoch up, and begin a fresh pass. Inside `with` it stays inside."""
+    """Begin the epoch again, with a fresh pass. Inside `with` it stays inside."""
     if core.closed:
         raise ValueError(f"{core.label} is closed.")
     if core.is_source():
@@ -56,9 +56,9 @@ def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
 
 
 def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -> None:
-    """Has the consumer's turn throughout: if another thread began to read, `enter` would fail.
+    """The thread has the turn throughout: if another one began to read, `enter` would fail.
 
-    Has the role of the entering thread, too: a thread that entered would find itself outside.
+    It has the role of the entering thread, too: a thread that entered would find itself outside.
     """
     if not await_turn(core, claim) or claim.take(core.resets) is not None:
         raise RuntimeError(f"{core.label} was restarted while it is read, closed or restarted.")
@@ -81,7 +81,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
 
 
 def _was_left(entry: Entry) -> bool:
-    """Whether a thread other than the one that starts over has left `with`."""
+    """Whether a thread other than the one that restarts has left `with`."""
     return any(reason is not GIVEN_UP and reason is not None for reason in entry.over.copy())
 
 
@@ -124,7 +124,7 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
 
 
 def _shut(iterator: Any) -> None:
-    """Close a generator now, so that the garbage collector need not."""
+    """Close the pass now, if that can be closed, so that the garbage collector need not."""
     shut = getattr(iterator, "close", None)
     if shut is not None:
         shut()

@@ -1,7 +1,8 @@
 """The puller's side of a stream: the pass, its progress, and what it has put.
 
 The puller is the worker or, where there is none, a caller in `next`. It alone writes a `Run`, but
-for `first` and `rung`, which callers write. Callers take from the buffer.
+for `first` and `rung`, which callers write, and they take from the buffer. If the puller is gone,
+another thread finishes what it has left (`gone.py`).
 """
 
 from __future__ import annotations
@@ -48,14 +49,13 @@ class Run(Generic[T]):
         """How many batches were put since the stream was made; too few during `run_ahead`."""
         self.lost = 0
         """How many batches of callers' own pulls an interrupt has lost. They count as given."""
-        self.starts: list[PassStart] = []
-        """Where each pass began that the consumer may still be in. A list is copied in one step, on
-        free-threaded builds too; a deque is not."""
-        self.resumes: Resume | None = None
+        self.starts: list[PassStart] = []  # no deque: free-threaded builds copy that in steps
+        """Where each pass began that the consumer may still be in."""
+        self.resumes: Resume | None = None  # how a resumed stream's first pass goes on
         self.stateful: Any = None
         """The object with `state_dict` of this pass, if there is one and its state is wanted."""
         self.snapshots: list[Snapshot] = []
-        self.pullers: list[Claim] = []
+        self.pullers: list[Claim] = []  # the role of the puller
         self.worker: Entry | None = None
         """The worker that has started and not halted. It has died if its claim is not in force."""
         self.progress: Progress = INITIAL[PROGRESS:]
@@ -65,17 +65,17 @@ class Run(Generic[T]):
         """While an answer is put: the action, the progress after it, how many batches are put by
         then, and the mark after them."""
         self.parked = 0
-        """How often the worker has announced that it will sleep. `Shell.tla` has a word for this
-        count. If the worker goes on unrung, `parked > rung` stays, which costs a ring."""
+        """How often the worker has announced that it will sleep. (In `Shell.tla` this is no count.)
+        If the worker goes on unrung, `parked > rung` stays, which costs a ring."""
         self.rung = 0
-        """The last parking for which a caller has rung. Callers write this after the ring."""
+        """The last value of `parked` for which a caller has rung. It is written after the ring."""
         self.rung_for: object = None
         """The last sleep of a consumer for which the worker has rung."""
 
     def follower(self, whole: bool = False) -> Run[T]:
-        """A run in place of this one, with no pass. `whole`: it keeps what is buffered here.
+        """A run that replaces this one, with no pass. `whole`: it takes over the buffer.
 
-        The batches of the last part stay here; `give_up` moves them.
+        Only the batches of the last part stay here: `give_up` moves them.
         """
         run = Run[T](self.given())
         run.starts, run.snapshots = self.starts.copy(), self.snapshots.copy()
@@ -109,7 +109,7 @@ class Run(Generic[T]):
         return self.first.marks
 
     def ring(self, why: str | None = None) -> None:
-        """Wake the worker if it is parked and no caller has rung for that yet."""
+        """Wake the worker if it is parked and was not rung for that. `why`: `GATE`, or None."""
         parked, entry = self.parked, self.worker
         if parked > self.rung and entry is not None:
             entry.bell.put(why)
@@ -125,7 +125,7 @@ class Run(Generic[T]):
         self.progress = progress_after(state)
 
     def is_under_way(self, limits: Limits) -> bool:
-        """Whether the next pull is in the midst of pass and epoch, and no state is to be kept."""
+        """Whether the next pull begins no pass or epoch, cannot end one, and keeps no state."""
         _, begun, count, _ = self.progress
         plain = self.iterator is not None and self.stateful is None
         return begun and plain and count + 1 != limits.epoch_size
@@ -176,9 +176,9 @@ class Run(Generic[T]):
                 return total
 
     def is_answered(self) -> bool:
-        """Whether the pull in hand has an answer, if its caller was interrupted.
+        """Whether a caller's pull that an interrupt broke off has its answer.
 
-        An error counts once it is put: before that, the caller saw it as the interrupt's context.
+        An error counts only if it was put. Else it reached the caller, as the interrupt's context.
         """
         if self.hand is None:
             return False

@@ -1,7 +1,7 @@
 """The scope and the gates: entering, leaving, and `allow_buffering`.
 
-Only one `except` undoes something, by one atomic operation: an interrupted `Gate.__enter__` removes
-its gate again, because `__exit__` will not be called.
+An interrupted call leaves nothing to undo, but for `Gate.__enter__`: it removes its gate again, by
+one atomic operation, because `__exit__` will not be called.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ that is given up, after a `stop_timeout`, is another matter: `give_up`.)"""
 def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> None:
     """Enter. If there is a buffer, start the worker first.
 
-    Raises RuntimeError if a thread other than `consumer` reads. A `consumer` that starts over has
-    the role of the entering thread already.
+    Raises RuntimeError if a thread other than `consumer` reads. `consumer` is the claim of a thread
+    that restarts the stream. It has the role of the entering thread already.
     """
     claim, entry = Claim.of_this_thread(), Entry()
     try:
@@ -69,14 +69,14 @@ def _enter(
 
 
 def refuse_readers(core: Core[Any], consumer: Claim | None) -> None:
-    """Raise RuntimeError if a thread other than `consumer` waits in `next`, or starts over."""
+    """Raise RuntimeError if a thread other than `consumer` waits in `next`, or restarts."""
     while (first := holder(core.turns)) is not None and first is not consumer:
         if not outlast(core, first):
             raise RuntimeError(f"{core.label} was entered while another thread reads it.")
 
 
 def let_go(core: Core[Any]) -> None:
-    """Wait for workers that an interrupted stop or entry has left running."""
+    """Tell workers that still run to halt, and wait until they have."""
     for entry in dict.fromkeys((core.run.worker, core.entry)):
         if entry is not None and entry.claim is not None:
             entry.over.append(None)
@@ -98,7 +98,7 @@ def leave(core: Core[Any], failure: object) -> None:
             core.did_once("Leave", entry.said)
             join(core, entry, failure)
             if entry.over[0] is GIVEN_UP and core.entry is not entry and core.is_inside():
-                leave(core, failure)  # another thread has started over, and entered again
+                leave(core, failure)  # another thread has restarted, and entered again
             return
     if entry is None or failure is None:  # the body's own exception is not replaced
         raise RuntimeError(f"{core.label} was left without having been entered.")
@@ -126,7 +126,7 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
 def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
     """Give the worker up, in a pull that does not return. It keeps all that it writes to.
 
-    Returns False if it has ended meanwhile: a caller may be in a pull of its own. Raises
+    Returns False if it has ended meanwhile: the pull may then be a caller's own. Raises
     TimeoutError, unless the body of `with` has failed already.
     """
     run, claim = core.run, entry.claim

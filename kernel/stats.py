@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 FILLS: Final = ("empty", "up to 1/4", "up to 1/2", "up to 3/4", "more", "full")
 LITTLE: Final = 0.05
-"""A share of the time that is not worth a word of advice."""
+"""A share of the time that is not worth advice."""
 
 
 class Stats(NamedTuple):
@@ -26,8 +26,8 @@ class Stats(NamedTuple):
     errors: int
     """Errors that were raised (`Raise`)."""
     seconds: float
-    """Inside `with` (`Enter` to `Leave`), and waiting outside; without a buffer, since the first
-    `Request`."""
+    """Inside `with` (`Enter` to `Leave`), and waiting outside; without a buffer, from the first
+    `Request` to the last `Withdraw`."""
     consumer_waited: float
     """While a request waited (consumer = "waiting": `Request` to `Withdraw`)."""
     found_empty: int
@@ -44,8 +44,8 @@ class Stats(NamedTuple):
     found_full: int
     """How often the worker, after a pull, found the buffer full and fell asleep."""
     fill: tuple[float, ...]
-    """Seconds for which the buffer was as full as `FILLS` names it, as the worker saw it, without a
-    batch that the waiting consumer takes at once."""
+    """Seconds for each level of `FILLS`, as the worker saw it. A batch that the waiting consumer
+    takes at once does not count."""
     processors: float
     """How many processors the whole process kept busy inside `with`, on average."""
     capacity: int

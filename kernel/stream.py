@@ -1,4 +1,4 @@
-"""`StreamWrapper`, the public class. The work is done in `consumer`, `worker` and `scope`."""
+"""`StreamWrapper`, the public class: its arguments and its methods. Other files do the work."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class StreamWrapper(Resumable, Generic[T]):
         return self._name
 
     def empty(self) -> bool:
-        """Whether `next` would have to wait: no batch, end or error is buffered."""
+        """Whether no batch, end or error is buffered; without a buffer, whether no batch is."""
         run = self._core.run
         return not run.batches and (self._core.limits.capacity == 0 or not run.marks)
 
@@ -103,8 +103,8 @@ class StreamWrapper(Resumable, Generic[T]):
     def allow_buffering(self) -> AbstractContextManager[None]:
         """A gate: the worker may pull while any `with stream.allow_buffering` is active.
 
-        Put it around work that leaves the interpreter to others (native code, I/O), and the worker
-        does not compete with your own. Gates nest. Leaving one does not wait for a pull in flight.
+        Put it around work that releases the GIL (native code, I/O), and the worker does not compete
+        with your own. Gates nest. Leaving one does not wait for a pull in flight.
         """
         return Gate(self._core)
 
@@ -141,8 +141,8 @@ class StreamWrapper(Resumable, Generic[T]):
         :raises StopIteration: at the end of the epoch; the next call begins another
         :raises ValueError: if the stream is buffered and was never entered, or is closed
         :raises SourceError: if the source raised its `__cause__`; unbuffered, that comes as it is
-        :raises WorkerDied: if the worker is gone; both are ChildProcessErrors
-        :raises RuntimeError: if another thread is waiting for a batch of this stream
+        :raises WorkerDied: if the worker has died; both are ChildProcessErrors
+        :raises RuntimeError: if it would have to wait while another thread does, or for this thread
         """
         core = self._core
         if self._plain:  # as `read`, without a call, for speed
@@ -164,7 +164,7 @@ class StreamWrapper(Resumable, Generic[T]):
         """`next`, but raises TimeoutError once it has waited `timeout` seconds. Nothing is lost.
 
         A pull of the caller's own, without a buffer or outside `with`, is not cut short. `get(0)`
-        takes what is buffered; with no gate open the worker may never see so short a request.
+        takes what is buffered. Do not poll so while no gate is open: the worker may not see it.
         """
         limit, start = deadline(self._core.label, timeout), default_timer()
         batch = read(self._core, limit)  # ends and errors are not timed
@@ -183,7 +183,7 @@ class StreamWrapper(Resumable, Generic[T]):
         return self._core.meter.read(self._core.run.given())
 
     def restart(self) -> None:
-        """Give up epoch, pass and buffered batches, and begin the epoch again with a fresh pass.
+        """Drop the pass and the buffered batches, and begin the epoch again with a fresh pass.
 
         Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
         TimeoutError comes last. Raises ValueError if closed, RuntimeError if another thread waits
@@ -192,7 +192,7 @@ class StreamWrapper(Resumable, Generic[T]):
         reset.restart(self._core, self)
 
     def close(self) -> None:
-        """Leave for good: stop the worker, drop what is buffered, and close a generator's pass.
+        """End the stream: stop the worker, drop what is buffered, and close the pass if it can be.
 
         A thread that waits gets a ValueError. Raises RuntimeError if another thread is in a pull of
         its own; call again to close that pass. A TimeoutError of leaving is raised at the end.

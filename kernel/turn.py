@@ -30,8 +30,8 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
 def outlast(core: Core[Any], first: Claim, limit: Limit | None = None) -> bool:
     """Wait for the thread that has the turn, if it waited for a cancelled task of an event loop.
 
-    Such a thread is about to go, or in a pull of its own. Returns False if the thread is another
-    reader, which goes on.
+    Such a thread is about to go, or in a pull of its own. Returns True if the caller should look
+    again; False if the thread is another reader, which goes on.
     """
     waiting: Any = core.waiting
     going = None if waiting is None else waiting.going()

@@ -1,9 +1,9 @@
 """The worker: the thread that prefetches, from its first line to its last.
 
-It pulls while it may. Then it parks, looks once more, and sleeps. A caller that changes something
-for the worker changes it first, then looks whether the worker is parked, and rings. So one of the
-two sees the other. Inside `with` the worker sleeps until a ring, and lightly for `LIGHT` seconds.
-A worker that sleeps holds neither wrapper, core nor buffer.
+It pulls while it may. Then it parks, looks once more, and sleeps until a ring. The guide says why
+no wake-up is missed. If a gate has rung and was shut before the worker woke, it sleeps lightly, for
+`LIGHT` seconds at a time: gates that are open so briefly need not ring. A worker that sleeps holds
+neither wrapper, core nor buffer.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .pull import exhaust, fail, pull
 from .run import BEGUN, COUNT, Run
 
 LIGHT_SLEEPS: Final = 20
+"""After so many without a ring the worker sleeps until a ring again."""
 
 GATE: Final = "gate"
 STARTED: Final = "started"
@@ -35,7 +36,7 @@ def live(
     bell: SimpleQueue[Any],
     alarms: object,
 ) -> None:
-    """The thread's function."""
+    """The thread's function: claim the pull for `_life`, then ring. `alarms` is only kept alive."""
     entry.claim = claim = Claim()  # one of its own: no other call of this thread uses it
     is_dead = False
     try:
@@ -129,7 +130,7 @@ def work(core: Core[Any], entry: Entry, entering: Claim) -> bool:
             core.did("Fetch")
             pull(core, run)
             ring_consumer(core, run)
-            if not core.gates or run.last.marks:  # probably all: park now, and look once
+            if not core.gates or run.last.marks:  # no more, probably: park now, and look once
                 run.parked += 1
                 parked = True
         elif parked:
@@ -151,9 +152,9 @@ def ring_consumer(core: Core[Any], run: Run[Any]) -> object:
 def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
     """Many pulls in one loop, within a pass and an epoch, while a gate is open.
 
-    Before each pull it reads those parts of Fetch's guard that can have changed. No other thread
-    can make the buffer longer. The last batch of an epoch is left to `pull`. Returns whether the
-    worker has parked in front of a full buffer.
+    Of Fetch's guard it reads what can have changed: room for a series of pulls, as no other thread
+    fills it, then gates and the end of `with` before each. The last batch of an epoch is left to
+    `pull`. Returns whether the worker has parked in front of a full buffer.
     """
     capacity, epoch_size, _ = core.limits
     gates, over, meter = core.gates, entry.over, core.meter

@@ -19,7 +19,7 @@ def Enter(limits: Limits, state: State) -> State | None:
 
 
 def Leave(limits: Limits, state: State) -> State | None:
-    """`with` is left: the worker has to halt, and the leaving thread waits until it has halted."""
+    """`with` is left. That tells the worker to halt, and the leaving thread waits until it has."""
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
     if scope != "inside":
         return None

@@ -87,7 +87,10 @@ def Fail(limits: Limits, state: State) -> State | None:
 
 
 def Drop(limits: Limits, state: State) -> State | None:
-    """A caller's own pull is interrupted. That counts as an error that was raised already."""
+    """A caller's own pull is interrupted. That counts as an error that was raised already.
+
+    An interrupt while the source is asked is a `Fail`. This one strikes just before or after that.
+    """
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
     if not fetching or worker != "absent":
         return None
@@ -99,7 +102,7 @@ def Drop(limits: Limits, state: State) -> State | None:
 
 
 def Die(limits: Limits, state: State) -> State | None:
-    """The worker is gone without a word, or cannot start. The batch that it was pulling is lost.
+    """The worker ends without halting, or cannot start. The batch that it was pulling is lost.
 
     A worker whose pull outlasts the time limit of a stop counts as dead, whatever it still does.
     """

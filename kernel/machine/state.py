@@ -22,11 +22,11 @@ class Variables(NamedTuple):
     # The buffer: the puller adds, callers take.
     buffered: int  # batches held, of the epoch that the consumer is in
     mark: Mark  # after them: the end of that epoch, or an error
-    later: Later  # for each later epoch a pair: its batches and its mark, none while it is open
+    later: Later  # for each later epoch: number of batches held, and the mark, "none" if open
     # Written by the puller: the worker or, where that is absent, a waiting caller.
     worker: Worker  # the prefetching thread; where it is absent, callers pull for themselves
     fetching: bool  # a pull is in flight
-    begun: bool  # an epoch is being pulled for
+    begun: bool  # the puller has begun an epoch and not ended it: an open gate permits pulls
     count: int  # type: ignore[assignment]  # hides tuple.count; batches put in this epoch; stays 0 where an epoch is a pass
     yielded: bool  # the current pass has yielded a batch
 
@@ -35,7 +35,7 @@ State: TypeAlias = tuple[Scope, int, Consumer, int, Mark, Later, Worker, bool, b
 
 
 class Limits(NamedTuple):
-    """The constants of one wrapper."""
+    """The constants of one stream."""
 
     capacity: int  # batches held and being pulled, at most; 0: unbuffered, never a worker
     epoch_size: int  # batches in an epoch; 0: an epoch is a pass
@@ -60,13 +60,13 @@ INITIAL: State = Variables(
 
 
 def resumed(limits: Limits, in_epoch: int, in_pass: int) -> State | None:
-    """The first state of a wrapper that goes on from the place of another's consumer.
+    """The first state of a stream that goes on from the place of another's consumer.
 
     :param in_epoch: batches of its epoch that the consumer was given; the end was not reported yet
     :param in_pass: batches of its pass that the consumer was given, which are skipped
     :return: None if no consumer can be there; INITIAL for (0, 0)
 
-    It is the state of an unbuffered wrapper at that place: nothing is pulled or begun ahead.
+    It is the state of an unbuffered stream at that place: nothing is pulled ahead.
     """
     state = INITIAL
     scope, permits, consumer, buffered, mark, later, worker, fetching, begun, count, yielded = state
