@@ -10,7 +10,7 @@ from .claims import Claim
 from .core import Core, Entry
 from .place import Place, Reported, here
 from .run import Run
-from .scope import GIVEN_UP, enter, let_go
+from .scope import RESET, enter, let_go
 from .turn import await_turn
 
 
@@ -51,7 +51,7 @@ def _close(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     with suppress(ValueError):  # another thread waits: it gets this error, too
         if await_turn(core, claim):
             claim.give_back(core.turns)
-    _give_up(core, claim, ended)
+    _drop_all(core, claim, ended)
     claim.give_back(core.resets)
 
 
@@ -67,7 +67,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
     if core.record is not None:
         core.record.end("the stream was restarted")
     entry = core.entry if core.is_inside() else None
-    _give_up(core, claim, ended)
+    _drop_all(core, claim, ended)
     claim.give_back(core.resets)
     try:
         _shut(ended[0])
@@ -82,10 +82,10 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
 
 def _was_left(entry: Entry) -> bool:
     """Whether a thread other than the one that restarts has left `with`."""
-    return any(reason is not GIVEN_UP and reason is not None for reason in entry.over.copy())
+    return any(reason is not RESET and reason is not None for reason in entry.over.copy())
 
 
-def _give_up(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
+def _drop_all(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     """Stop the worker, and drop buffer and pass. Meanwhile no thread pulls.
 
     `ended` gets the pass, and the error of leaving; None where there is none.
@@ -114,7 +114,7 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
     """Leave `with`, and wait for the worker. Returns the error if its pull takes too long."""
     entry = core.entry
     if entry is not None and core.is_inside():
-        entry.over.append(GIVEN_UP)
+        entry.over.append(RESET)
         core.did_once("Leave", entry.said)
     try:
         let_go(core)

@@ -24,9 +24,8 @@ from .run import BEGUN, FETCHING
 from .turn import outlast
 from .worker import GATE
 
-GIVEN_UP: Final = object()
-"""In `Entry.over`: `restart` or `close` has left the `with`, so leaving it is no error. (A worker
-that is given up, after a `stop_timeout`, is another matter: `give_up`.)"""
+RESET: Final = object()
+"""In `Entry.over`: `restart` or `close` has left the `with`, so leaving it is no error."""
 
 
 def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> None:
@@ -92,12 +91,12 @@ def leave(core: Core[Any], failure: object) -> None:
         return  # closing has left it
     if entry is not None:
         mine = object()
-        if Leave(core.limits, core.state(core.run)) is not None or entry.over[0] is GIVEN_UP:
+        if Leave(core.limits, core.state(core.run)) is not None or entry.over[0] is RESET:
             entry.over.append(mine)
-        if entry.over[0] in (mine, GIVEN_UP) or entry.halted_as_garbage() or entry.lives():
+        if entry.over[0] in (mine, RESET) or entry.halted_as_garbage() or entry.lives():
             core.did_once("Leave", entry.said)
             join(core, entry, failure)
-            if entry.over[0] is GIVEN_UP and core.entry is not entry and core.is_inside():
+            if entry.over[0] is RESET and core.entry is not entry and core.is_inside():
                 leave(core, failure)  # another thread has restarted, and entered again
             return
     if entry is None or failure is None:  # the body's own exception is not replaced

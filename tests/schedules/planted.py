@@ -139,13 +139,13 @@ both of two who leave say so: step of left-by-two in scope.leave
 - core.did_once("Leave", entry.said)
 + core.did("Leave")
 
-closing does not ring for who took it for a pull: lost wake-up of closed-by-a-reader in reset._give_up
+closing does not ring for who took it for a pull: lost wake-up of closed-by-a-reader in reset._drop_all
 - core.bell.put(None)
 + pass
 
 restarting lets others read before it enters: observation of started-over-by-another in reset._restart
--     _give_up(core, claim, ended)
-+     _give_up(core, claim, ended)
+-     _drop_all(core, claim, ended)
++     _drop_all(core, claim, ended)
 +     claim.give_back(core.turns)
 
 whoever pulls is given up: step of 1!/0/Enter,Start,Exit,Join,Next/1,2/Next in scope.give_up, preemptions = 2
@@ -284,7 +284,7 @@ who starts over enters although another has left: observation of started-over-an
 + return False and any(
 
 who has left does not look for a new entry: observation of started-over-and-left in scope.leave
-- if entry.over[0] is GIVEN_UP and core.entry is not entry and core.is_inside():
+- if entry.over[0] is RESET and core.entry is not entry and core.is_inside():
 + if False:
 
 entering does not wait for an interrupted stop: leaked thread of interrupted-stop in scope._enter

@@ -18,7 +18,7 @@ from specs.trace.lines import Line, read_line
 from .control import Actor, Control, Unstartable
 from .programs import Program
 from .shell import Shell
-from .steps import GIVE_UP, Steps, after
+from .steps import DROP_ALL, Steps, after
 from .users import Source, User, Wrong
 
 TRIES = 3
@@ -72,9 +72,9 @@ class Run:
         self.control = Control(everywhere)
         shell.begin(self.control)
         shell.did, shell.changed, shell.refuses = self.did, self.changed, self.refuses
-        shell.giving_up = self.giving_up
-        self.given_up: tuple[Any, int] = None, 0
-        """A `Run` of the shell that is about to be given up, and by whom."""
+        shell.dropping = self.dropping
+        self.dropped: tuple[Any, int] = None, 0
+        """A `Run` whose buffer and pass are about to be dropped, and by whom."""
         self.refused = False  # whether threads can start
         self.unfair = False
         """Somebody has gone on trying for too long, while the one it waits for could go on."""
@@ -120,18 +120,18 @@ class Run:
 
     # The steps of the machine.
 
-    def giving_up(self) -> None:
-        """The running user is about to give up its epoch, and what is buffered; or has done so."""
+    def dropping(self) -> None:
+        """The running user is about to drop buffer and pass, or has done so."""
         self.begin_anew()
-        self.given_up = self.core.__dict__["run"], self.running.ident
+        self.dropped = self.core.__dict__["run"], self.running.ident
 
     def begin_anew(self) -> None:
         """If that has taken effect, forget what was pulled before."""
-        before, user = self.given_up
+        before, user = self.dropped
         if before in (None, self.core.__dict__["run"]):
             return
-        self.given_up = None, 0
-        self.steps.note(GIVE_UP, user)
+        self.dropped = None, 0
+        self.steps.note(DROP_ALL, user)
         self.source.pulled.clear()
         self.source.untold.clear()
         self.read_from_here()

@@ -15,7 +15,7 @@ from specs.trace.lines import ACTION
 
 from .control import Actor, Control, SimpleQueue, Thread
 from .shared import WATCHED, Deque, List, Writers, moved, watched
-from .steps import GIVE_UP, give_up
+from .steps import DROP_ALL, drop_all
 
 
 class Local:
@@ -71,8 +71,8 @@ class Shell:
         """Told of each action that the shell says it has taken."""
         self.changed: Callable[[Any, str, Any], None] = lambda deque, change, item: None
         """Told of each change of a buffer, or of marks."""
-        self.giving_up: Callable[[], None] = lambda: None
-        """Told that the epoch and its pass are about to be given up, and that they are."""
+        self.dropping: Callable[[], None] = lambda: None
+        """Told that buffer and pass are about to be dropped, and that they are."""
         threads = SimpleNamespace(Thread=self.thread, Event=None)
         launched = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
         here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
@@ -106,9 +106,9 @@ class Shell:
         first = moved(lambda: self.control, lambda: self.changed)
         patch.setattr(run.Run, "first", first, raising=False)
         patch.setattr(core.Core, "did", self.hook())
-        patch.setitem(ACTION, GIVE_UP, give_up)
+        patch.setitem(ACTION, DROP_ALL, drop_all)
         patch.setattr(scope, "starmap", self.moved)
-        patch.setattr(reset, "_give_up", self.around(reset._give_up))
+        patch.setattr(reset, "_drop_all", self.around(reset._drop_all))
 
     def begin(self, control: Control) -> None:
         """Serve another run."""
@@ -151,15 +151,15 @@ class Shell:
         while True:
             yield deque.popleft(popleft.__self__)
 
-    def around(self, give_up: Callable[..., None]) -> Callable[..., None]:
-        """What stands in for giving up."""
+    def around(self, drop: Callable[..., None]) -> Callable[..., None]:
+        """What stands in for dropping all."""
 
-        def given_up(*arguments: Any) -> None:
-            self.giving_up()
-            give_up(*arguments)
-            self.giving_up()
+        def dropped(*arguments: Any) -> None:
+            self.dropping()
+            drop(*arguments)
+            self.dropping()
 
-        return given_up
+        return dropped
 
     def with_list(self, made: Callable[..., None]) -> Callable[..., None]:
         """A mark's `__init__`, whose list is ours."""

@@ -12,11 +12,11 @@ from specs.trace.lines import ACTION, Line
 
 NOTHING = (None,) * len(Variables._fields)
 
-GIVE_UP = "GiveUp"
+DROP_ALL = "DropAll"
 """What `restart` and `close` do to the buffer and to the puller's side. A record ends there."""
 
 
-def give_up(limits: Limits, state: State) -> State | None:
+def drop_all(limits: Limits, state: State) -> State | None:
     """All but what callers write is as at first. No worker lives meanwhile."""
     scope, permits, consumer, *_ = state
     if Variables(*state).worker == "running":
