@@ -69,7 +69,7 @@ class Stats(NamedTuple):
         if asked > LITTLE and gate > asked / 2:
             return (
                 f"no gate was open: {gate:.0%} of the time the worker waited for one, and "
-                f"{request}; open allow_buffering around what leaves the interpreter to others"
+                f"{request}; open allow_buffering around work that releases the GIL"
             )
         if asked > LITTLE:
             source = self.source / self.seconds

@@ -71,7 +71,7 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def works(kind: str, milliseconds: float, work: Work) -> Callable[[], object]:
-    """Work that leaves the interpreter to others: a sleep, as if for a device, or numpy's."""
+    """Work that releases the GIL: a sleep, as if for a device, or numpy's."""
     if kind == "sleep":
         return lambda: time.sleep(milliseconds / 1e3)
     return Native(int(work.elements * milliseconds))
