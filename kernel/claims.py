@@ -1,7 +1,7 @@
 """Claims: how one thread at a time has a role, such as to pull or to be the consumer.
 
 A role is a list. A thread that wants the role appends a claim, by one atomic operation. The first
-claim in force has the role. A claim is in force exactly while a generator of its thread runs. The
+claim in force has the role. A claim is in force only while a generator of its thread runs. The
 interpreter keeps that flag, so a claim ends with the frames that made it, however they end: by a
 return, by ten interrupts in a row, by a lack of stack or memory. A leftover, a claim that has ended
 and is still in its list, is never in force again and does no harm: the next thread removes it.

@@ -2,8 +2,8 @@
 
 Each attribute is written by callers or by the puller. (`gone` finishes what a puller has left.)
 Callers write in a role that one thread has at a time, or by one atomic operation. A call takes
-effect by such an operation, so an interrupt finds it done or not done. No lock is shared by two
-threads. `claims` says where CPython lets a signal or another thread in.
+effect by such an operation, so an interrupt finds it done or not done. The shell itself has no
+lock. `claims` says where CPython lets a signal or another thread in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Records of runs: the actions of a stream, in the order of each thread.
 
 A record is a file of JSON lines. The first line has sizes and state, each further line an action
-and its thread. A line is written after its action took effect and before the thread's next action,
+and its thread. A line is added after its action took effect and before the thread's next action,
 without a lock. So lines of different threads may be a little out of order. `python -m specs trace
 FILE` puts them right, and TLC judges whether they are a behaviour of `tla/Protocol.tla`.
 """

@@ -60,10 +60,10 @@ class Run(Generic[T]):
         """The worker that has started and not halted. It has died if its claim is not in force."""
         self.progress: Progress = INITIAL[PROGRESS:]
         self.iterator: Iterator[T] | None = None
-        """The pass. None during a pull, which may turn out to be its last."""
+        """The pass. None during a pull by `pull`, which may be its last; `run_ahead` keeps it."""
         self.hand: Hand | None = None
-        """While an answer is put: the action, the progress after it, how many batches are put by
-        then, and the mark after them."""
+        """While `pull.py` puts an answer: the action, the progress after it, how many batches are
+        put by then, and the mark after them."""
         self.parked = 0
         """How often the worker has announced that it will sleep. (In `Shell.tla` this is no count.)
         If the worker goes on unrung, `parked > rung` stays, which costs a ring."""
@@ -125,7 +125,7 @@ class Run(Generic[T]):
         self.progress = progress_after(state)
 
     def is_under_way(self, limits: Limits) -> bool:
-        """Whether the next pull begins no pass or epoch, cannot end one, and keeps no state."""
+        """Whether the next pull begins no pass or epoch, its batch ends none, no state is kept."""
         _, begun, count, _ = self.progress
         plain = self.iterator is not None and self.stateful is None
         return begun and plain and count + 1 != limits.epoch_size

@@ -164,7 +164,7 @@ class StreamWrapper(Resumable, Generic[T]):
         """`next`, but raises TimeoutError once it has waited `timeout` seconds. Nothing is lost.
 
         A pull of the caller's own, without a buffer or outside `with`, is not cut short. `get(0)`
-        takes what is buffered. Do not poll so while no gate is open: the worker may not see it.
+        takes what is buffered. Do not poll so while no gate is open: its request may go unseen.
         """
         limit, start = deadline(self._core.label, timeout), default_timer()
         batch = read(self._core, limit)  # ends and errors are not timed
@@ -187,7 +187,7 @@ class StreamWrapper(Resumable, Generic[T]):
 
         Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
         TimeoutError comes last. Raises ValueError if closed, RuntimeError if another thread waits
-        for a batch. One that reads meanwhile goes on in the fresh pass, or gets a RuntimeError.
+        for a batch. One that reads meanwhile gets a batch of either pass, or a RuntimeError.
         """
         reset.restart(self._core, self)
 

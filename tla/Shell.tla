@@ -1,17 +1,14 @@
 ------------------------------- MODULE Shell --------------------------------
 (***************************************************************************)
 (* The threads of the shell, which refine Protocol. tla/README.md has      *)
-(* these names beside those of the code. A step is one read or write that  *)
-(* another thread can notice. The puller is the worker or, where there is  *)
-(* none, a waiting caller. A claim (to enter, to be the consumer, to wait, *)
-(* to pull) is in force at certain places, so any interrupt ends it.       *)
-(*                                                                         *)
+(* these names, and all places, beside those of the code. A step is one    *)
+(* read or write that another thread can notice. The puller is the worker  *)
+(* or, where there is none, a waiting caller. A claim (to enter, be the    *)
+(* consumer, wait, pull) holds at certain places: any interrupt ends it.   *)
 (* The worker reads length and mark, then gates and request, and the scope *)
-(* last. Reading gates, request and scope is one step here: if the scope   *)
-(* is inside when read last, it was inside all along, as who enters anew   *)
-(* waits for this worker first. A caller's look at `parked' and its ring   *)
-(* are one step as well, and so are the answer to its own pull and the     *)
-(* mark.                                                                   *)
+(* last. The last three are one step here: if the scope is still inside,   *)
+(* it was so all along, as who enters anew waits for this worker. So are a *)
+(* caller's look at `parked' and its ring, and its own pull and the mark.  *)
 (***************************************************************************)
 EXTENDS Naturals, FiniteSets
 
@@ -27,16 +24,14 @@ VARIABLES
     \* written by callers
     scope,    \* of the `with'; abandoning a wrapper leaves it
     gates,    \* how many are open
-    owner,    \* the place of the thread that enters ("starting", "write", "entered") and leaves
-              \* ("left", "joining", "joins"); "user": it does neither
-    gate,     \* the place of the thread that opens gates: "user", "opened"
-    call,     \* the place of each consumer, see the sets of places below; "user": not in `next'
+    owner,    \* the place of the thread that enters and leaves; "user": it does neither
+    gate,     \* the place of the thread that opens gates
+    call,     \* the place of each consumer; "user": not in `next'
     garbage,  \* the wrapper was abandoned
     \* written by the puller
     mark,     \* after the batches: "none", "ended", "failed"; callers take it
     begun, count, yielded,  \* its progress, as in Protocol
-    at,       \* the worker's place: "none", "born" (no claim yet), "await", "orphan"; in a round
-              \* "length", "look", "pulling", "mark", "put"; "asleep"; or how it died, see Dead
+    at,       \* the worker's place: "none", "born" (no claim yet), ..., or how it died
     held,     \* the length of the buffer that the worker has read; Slots if there is a mark
     parked,   \* "no", "yes", or "light"; in the code run.parked and run.rung are counts
     ringer,   \* a worker that is gone has yet to ring
@@ -101,8 +96,7 @@ Await ==
           /\ Goto("orphan") /\ UNCHANGED rung
        \/ at = "orphan" /\ IF scope = "inside" THEN Goto("length") /\ UNCHANGED rung ELSE Halts
     /\ UNCHANGED <<callers, mark, progress, batches>>
-\* The length is read before the request. A consumer ends its request before it takes a batch. So a
-\* request that is seen after a length of 0 is not served yet.
+\* Read before the request, which ends before a take: one seen after a length of 0 is unserved.
 Length ==
     /\ at = "length" /\ at' = "look" /\ held' = IF mark = "none" THEN batches ELSE Slots
     /\ UNCHANGED <<callers, mark, progress, parked, ringer, batches, rung>>
@@ -119,8 +113,7 @@ Look ==
 Wake ==
     /\ at = "asleep" /\ ("worker" \in rung \/ parked = "light") /\ at' = "length" /\ Over
     /\ UNCHANGED <<callers, mark, progress, ringer, batches>>
-\* The source answers. The worker puts the batch and, after the last batch of an epoch, the mark.
-\* Then it rings.
+\* The source answers. The worker puts the batch, after the last of an epoch the mark, and rings.
 Pulled ==
     /\ at = "pulling" /\ UNCHANGED <<callers, rung>>
     /\ \/ Yields /\ batches' = batches + 1 /\ UNCHANGED mark /\ Goto(IF Last THEN "mark" ELSE "put")
@@ -151,8 +144,7 @@ Enter ==
 Leave ==
     /\ owner = "user" /\ scope = "inside" /\ ~garbage /\ scope' = "outside" /\ OwnerTo("left")
     /\ UNCHANGED <<puller, batches, rung>>
-\* Entering: once the worker has started (or died) the scope is written; then comes the ring. If the
-\* worker was refused, the owner is back where it began. (The code tries again.)
+\* Entering: once the worker has started, or has died, the scope is written; then the ring.
 \* Leaving: the owner rings, and waits for the worker.
 OwnerGoes ==
     /\ \/ ~Born /\ OwnerStep("starting", IF at = "none" THEN "user" ELSE "write") /\ UNCHANGED rung
@@ -184,8 +176,8 @@ Rest == Keep /\ UNCHANGED rung
 Frame == UNCHANGED <<scope, gates, owner, gate, garbage, held, parked, ringer>>
 \* If another thread is the consumer, this call is refused.
 Claims(place) == IF Someone(ConsumerPlaces) THEN "user" ELSE place
-\* A batch is popped in one step. If there is none, this thread must be the only consumer. It looks
-\* for a mark, and after a mark for batches once more: the mark came after them.
+\* A batch is popped in one step. Else a second consumer is refused (in the code only if there is no
+\* mark either). The other looks for a mark, and then for batches once more: they came before it.
 Pop(c, from) == IF batches > 0
     THEN Step(c, from, "took") /\ batches' = batches - 1 /\ UNCHANGED <<mark, rung>>
     ELSE Step(c, from, Claims("ask")) /\ Rest
@@ -198,8 +190,8 @@ Reads(c) ==
            IF gates > 0 /\ begun /\ Alive THEN "doze" ELSE "wait") /\ Rest
     \/ Step(c, "marked", IF batches > 0 THEN "pop" ELSE "take") /\ Rest
     \/ Step(c, "take", "user") /\ mark' = "none" /\ UNCHANGED <<batches, rung>>
-\* An open gate permits what a request would. So the consumer first dozes: it sleeps without a
-\* request. It passes the ring on: a thread with a request may sleep in the same bell.
+\* An open gate permits what a request would: the consumer first dozes, without one. It passes the
+\* ring on: a thread with a request may sleep in the same bell.
 Dozing(c) ==
     \/ Step(c, "doze", IF Something THEN "pop" ELSE "drowsy") /\ Rest
     \/ Step(c, "drowsy", "dozing") /\ RingWorker /\ Keep
@@ -222,10 +214,8 @@ Bury(c) ==
          THEN at' = "dead" /\ mark' = "ended" /\ UNCHANGED progress
          ELSE at' = "none" /\ Fails
 \* A pull of the consumer's own. With the claim it looks once more: a worker may have come and gone.
-\* The code first notes the answer (run.hand), then puts the batch, then the mark. From the note on
-\* progress and mark count, as the next puller takes them from it. So they are written here before
-\* the batch. An interrupt in between loses that batch only. The mark is not seen too early: only
-\* the consumer looks for marks.
+\* Progress and mark are written first, as the next puller takes them from run.hand: an interrupt in
+\* between loses the batch only. No mark is seen too early: only the consumer looks for marks.
 OwnPull(c) ==
     \/ Step(c, "pull", IF Alive \/ Dead THEN "wait" ELSE "claimed") /\ Rest
     \/ Something /\ Step(c, "claimed", "wait") /\ Rest
@@ -238,8 +228,7 @@ Answered(c) ==
     /\ \/ Yields /\ CallTo(c, "inHand") /\ mark' = IF Last THEN "ended" ELSE mark
        \/ (Fails \/ Exhausts) /\ CallTo(c, "wait")
 Goes(c) == (Reads(c) \/ Dozing(c) \/ Waiting(c) \/ Bury(c) \/ OwnPull(c)) /\ Frame
-\* An interrupt ends the call. It ends a pull of the caller's own as an error would (Drop in
-\* Protocol); the request is withdrawn after that, from "ending".
+\* An interrupt ends the call, and its own pull as an error would (Drop); "ending" withdraws.
 Strike(c) ==
     /\ Interrupts = 1 /\ call[c] # "user" /\ Frame /\ Rest /\ UNCHANGED at
     /\ CallTo(c, IF call[c] \in {"own", "inHand"} THEN "ending" ELSE "user")
@@ -273,12 +262,9 @@ TypeOK ==
 Bounded == batches + Number({"inHand"}) + (IF Fetching THEN 1 ELSE 0) <= Slots
 \* At most one thread pulls, and at most one is the consumer.
 OnePuller == Number(PullingPlaces) + (IF Alive THEN 1 ELSE 0) <= 1 /\ Number(ConsumerPlaces) <= 1
-\* No thread sleeps for ever because a ring is missing. Worker and consumer never both sleep, with
-\* no ring in a bell. Without interrupts, which may come before a ring, a worker sleeps neither
-\* after a stop nor while an open gate permits a pull, unless it wakes by itself ("light") or a
-\* caller is about to look and ring (a gate "opened", a batch "took"). A consumer sleeps only while
-\* a worker lives that has put nothing or is about to ring, or while one that is gone is about to.
-\* So does the owner that leaves. After a death nobody may ring: callers look again (Glance).
+\* No ring is missing: worker and consumer never both sleep unrung. No worker does after a stop or
+\* while a gate permits a pull, but lightly, before an announced ring, or after an interrupt. No
+\* consumer or leaving owner does but while a worker lives, or one that is gone is about to ring.
 NoLostWakeUp ==
     LET worker == at = "asleep" /\ "worker" \notin rung /\ owner \notin {"left", "entered"}
         consumer == Someone({"asleep"}) /\ "consumer" \notin rung /\ ~Dead
@@ -292,8 +278,7 @@ NoLostWakeUp ==
 \* Once leaving has returned, there is no worker.
 ReturnsAlone == Interrupts = 0 /\ owner = "user" /\ scope = "outside" /\ ~garbage => ~Alive
 \* A pull starts with the look that permits it. The worker's starts inside `with' only. Any pull
-\* starts while a gate is open, or while a request waits and nothing is there for it. ("ending": an
-\* interrupt is about to withdraw the request.)
+\* starts while a gate is open, or while a request waits or is "ending", with nothing there for it.
 PullStarts == ~Fetching /\ Fetching'
 StopPullsNothing == [][PullStarts /\ at = "look" => scope = "inside"]_vars
 GateRespected ==
@@ -308,8 +293,7 @@ P == INSTANCE Protocol WITH
     consumer <- IF Someone(WaitingPlaces) THEN "waiting" ELSE "idle",
     mark <- IF at \in {"mark", "owing"} THEN "ended" ELSE mark, later <- <<>>, Lookahead <- FALSE,
     worker <- IF Alive THEN "running" ELSE IF Dead THEN "dead" ELSE "absent"
-\* A consumer may bury a dead worker just before the scope is written. The owner is then inside
-\* without a worker, and callers pull for themselves.
+\* A consumer may bury a dead worker just before: callers then pull for themselves, inside.
 EnterLate == at = "none" /\ owner = "write" /\ OwnerGoes
 \* Most steps leave Protocol's variables unchanged. That stands first for speed.
 Implements == P!Init /\ [][UNCHANGED P!vars \/ P!Next \/ EnterLate]_(P!vars)
