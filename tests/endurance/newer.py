@@ -6,6 +6,7 @@ order or lost (other than the one that a call was about to return) is seen.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import traceback
@@ -238,7 +239,7 @@ def forks(strikes: Strikes, random: Random) -> Wrong:
         strikes.during(lambda: next(stream.epoch(), None))
         child = os.fork()
         if child == 0:
-            signal.alarm(int(LONG))
+            faulthandler.dump_traceback_later(LONG, exit=True)  # if it hangs, it fails
             try:
                 drained(resumed(stream, stream.state_dict()))
                 if random.random() < 0.5:
