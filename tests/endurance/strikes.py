@@ -127,6 +127,7 @@ def polls(number: int, random: Random) -> str:
         while strikes.count < number:
             strikes.during(lambda: next(stream))
         more = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()  # a fork copies its lock, which a thread may hold: the child hangs
         ready.set()
     return f"{more} bytes more" if more > 40_000 else ""
 
