@@ -135,7 +135,10 @@ def learned(server: Server, cache: Path, console: Console) -> dict[str, Any]:
         if found["of"] == of:
             return found
     console.print("The tests are run as they stand, for their lines…")
-    traced = server.ask(dict.fromkeys(TESTS, 0.0), 1e6, stop=False, lines="lines.json")
+    traced = server.ask(dict.fromkeys(TESTS, 1e6), 1e6, stop=False, lines="lines.json")
+    if not (server.folder / "lines.json").exists():
+        log = (server.folder / "log").read_text(encoding="utf-8")[-2000:]
+        raise SystemExit(f"They do not end ({traced['outcome']} in {traced['by']}): {log}")
     found = json.loads((server.folder / "lines.json").read_text(encoding="utf-8"))
     named = set(found["unknown"]).union(*(t for f in found["lines"].values() for t in f.values()))
     named = named.difference(found.pop("readers")) & traced["seconds"].keys()

@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -46,9 +46,9 @@ OPTIONS = (
 
 
 class Teller:
-    """A plug-in: it leaves the tests that are asked for, in this order, and reports each.
+    """A plug-in: it leaves the tests, files and folders asked for, in this order, and reports each.
 
-    Their files are collected whole, for some tests are marked by their place among others.
+    Files are collected whole, for some tests are marked by their place among others.
     """
 
     def __init__(self, order: list[str], tell: Callable[[str, str], None]) -> None:
@@ -57,9 +57,14 @@ class Teller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if self.order:
-            asked = [item for item in items if item.nodeid in self.order]
-            items[:] = sorted(asked, key=lambda item: self.order[item.nodeid])
+        places = {item: self.place(item.nodeid) for item in items}
+        items[:] = sorted((i for i in items if places[i] >= 0), key=places.__getitem__)
+
+    def place(self, test: str) -> int:
+        """Of the test, its file or the nearest of its folders that is asked for; else -1."""
+        file = PurePosixPath(test.partition("::")[0])
+        names = (test, str(file), *map(str, file.parents))
+        return next((self.order[name] for name in names if name in self.order), -1)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -151,7 +156,7 @@ def fork(request: dict[str, Any], pipe: int) -> None:
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     files = dict.fromkeys(test.partition("::")[0] for test in request["tests"])
-    plugins: list[object] = [Teller([t for t in request["tests"] if "::" in t], tell)]
+    plugins: list[object] = [Teller(list(request["tests"]), tell)]
     sys.dont_write_bytecode = request["stop"]  # what is compiled without mutants serves all forks
     if request["lines"]:
         plugins.append(Lines(Path(request["lines"])))
