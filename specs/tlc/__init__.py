@@ -199,7 +199,9 @@ MANY = 50_000
 """Generated states from which on it pays to compile TLC well."""
 
 
-def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
+def command(
+    model: Model, scratch: Path, dump: Path | None = None, early: bool = False
+) -> list[str]:
     """The command that checks a model with one thread, leaving its files in `scratch`.
 
     Every run needs a folder of its own: TLC unpacks modules into the temporary folder, and names
@@ -207,7 +209,7 @@ def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     """
     words = [*runtime(model.generated < MANY), f"-Djava.io.tmpdir={scratch}"]
     words += ["-cp", jar(), "tlc2.TLC", "-tool", "-workers", "1"]
-    words += ["-lncheck", "final"]  # and not at times that depend on how fast it is
+    words += ["-lncheck", "default" if early else "final"]
     words += ["-fp", "0", "-seed", "0"]  # TLC would draw them: the same counterexample each time
     words += ["-metadir", str(scratch / "meta"), "-config", model.config.name]
     if dump is not None:
@@ -215,10 +217,14 @@ def command(model: Model, scratch: Path, dump: Path | None = None) -> list[str]:
     return [*words, f"{model.module}.tla"]
 
 
-def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Result:
+def check(
+    model: Model, dump: Path | None = None, timeout: float = 600, early: bool = False
+) -> Result:
     """Run TLC on a model. `timeout` is in seconds.
 
-    With `dump`, the state graph is written to that file, and nothing is checked but deadlock.
+    With `dump`, the state graph is written to that file, and nothing is checked but deadlock. With
+    `early`, liveness is checked not only at the end: it is refuted sooner, but not always by the
+    same counterexample, for when TLC checks it depends on how fast it is.
     """
     with tempfile.TemporaryDirectory(prefix="tlc-") as folder:
         scratch = Path(folder)
@@ -228,7 +234,7 @@ def check(model: Model, dump: Path | None = None, timeout: float = 600) -> Resul
         if dump is not None:
             config = re.split(r"^(?:INVARIANTS|PROPERTIES)$", config, flags=re.MULTILINE)[0]
         (scratch / model.config.name).write_text(config, encoding="utf-8")
-        words = command(model, scratch, dump)
+        words = command(model, scratch, dump, early)
         started = time.perf_counter()
         try:
             run = subprocess.run(

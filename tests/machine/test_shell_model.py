@@ -178,6 +178,6 @@ def test_mutant_is_refuted(mutant: Mutant, tmp_path: Path) -> None:
     """TLC refutes the property, and shows how."""
     folder = models.plant(tmp_path, "Shell", mutant)
     constants = {**SMALLEST, **mutant.constants}
-    result = check(models.model(folder, "Shell", mutant.violated, constants))
+    result = check(models.model(folder, "Shell", mutant.violated, constants), early=True)
     assert result.verdict == f"violates {mutant.violated}"
     assert len(result.steps) > 2
