@@ -51,6 +51,7 @@ interrupted-next: 1/2/Enter,NextInterrupted,Allow,NextInterrupted,Exit,NextInter
 two-consumers: 1/2/Enter,Allow,Start,Next,Join,Exit/1,2,exhausted/Next,Next
 two-consumers-shut: 1/0/Enter,Start,Next,Join/1,raised/Next
 two-consumers-outside: 1/0/Enter,Exit,Start,Next,Join/1,exhausted/Next,Next
+two-consumers-hurried: 1/0/Enter,Start,Next,Get,Join/1,exhausted/Get,Get
 closed-by-another: 1/0/Enter,Allow,Start,Next,Join,Enter/1,exhausted/Exit
 entered-by-another: 1/0/Enter,Allow,Exit,Start,Next,Join/1,2/Enter,Exit
 left-by-two: 1/0/Enter,Start,Exit,Enter,Next,Join/1,raised/Exit

@@ -86,6 +86,7 @@ class Run:
         self.given: list[Any] = []  # batches
         self.in_hand: Any = None  # the source's last answer, until it was put
         self.interrupted = False
+        self.late = False  # a pull may start that a request has permitted which is given up since
         self.source = Source(program.answers, self)
         self.file: Any = File(self.control) if written else None
         self.recorded |= written
@@ -232,7 +233,8 @@ class Run:
     def pull_starts(self) -> None:
         """A pull starts: there is a gate open, or a request that was not served."""
         gated = isinstance(self.program.calls, int) or "Allow" in self.program.calls
-        asked = self.held == 0 and any(user.wants for user in self.users)
+        asked = self.late or (self.held == 0 and any(user.wants for user in self.users))
+        self.late = False
         if not gated and not asked:  # where there is a gate, one pull may be on its way
             self.fail("observation", "a pull starts, shut as the gate is, and unasked for")
 

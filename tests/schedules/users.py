@@ -315,6 +315,7 @@ class User:
             if not now:
                 raise
             got = None
+            run.late = not run.pulls
         except RuntimeError:  # the other is waiting: nothing is reported
             if not self.together:
                 raise
