@@ -36,4 +36,7 @@ def seconds(argument: str, value: float | None) -> float | None:
         raise TypeError(f"{argument} must be a number or None, not {value!r}.")
     if not value >= 0:
         raise ValueError(f"{argument} must be at least 0, not {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{argument} must be at most 1e308, not {value!r}.") from None

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextvars
-import os
 from collections.abc import Callable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from timeit import default_timer
+from typing import Any, Generic, TypeVar
 
-from .consumer import await_something
 from .core import Core
+from .errors import described
 from .place import here
 from .run import FETCHING
-
-if TYPE_CHECKING:
-    import asyncio
+from .types import TimeProfile
+from .waiting import Waiting
 
 T = TypeVar("T")
 
@@ -29,9 +25,12 @@ class Epoch(Generic[T]):
     behind. An error ends the epoch, and is raised.
     """
 
-    def __init__(self, core: Core[T], read: Callable[[], T]) -> None:
+    def __init__(
+        self, core: Core[T], read: Callable[[], T], profile: TimeProfile | None, event: str
+    ) -> None:
         self._core = core
         self._read = read
+        self._profile, self._event = profile, event  # to which `read` adds the batch's time
         self._seen: object = None  # `core.reported.after` at the last look
         self._number = 0
         self._passes_over: int | None = None  # batches given at first read: an end there is skipped
@@ -48,7 +47,7 @@ class Epoch(Generic[T]):
             try:
                 return self._read()
             except StopIteration:  # noqa: PERF203  # once an epoch
-                continue  # the end may be one that is passed over
+                self._ended()  # the end may be one that is passed over
         raise StopIteration
 
     def __len__(self) -> int:
@@ -73,16 +72,33 @@ class Epoch(Generic[T]):
         """The next batch. Another thread waits for it. Cancelling loses nothing.
 
         Without a worker that thread pulls. The pull goes on after a cancellation, and its batch is
-        the next one. Raises StopAsyncIteration at the end; errors as `next` does.
+        the next one. Raises StopAsyncIteration at the end; errors as `next` does, but RuntimeError
+        for a StopAsyncIteration of the source, which would look like an end.
         """
-        core = self._core
+        core, begun = self._core, default_timer()
         while not self._is_over():
             if core.run.batches or core.run.marks:  # no `await` comes between this and the read
-                with suppress(StopIteration):
-                    return self._read()
+                waited = default_timer() - begun
+                try:
+                    batch = self._read()
+                except StopIteration:
+                    self._ended()
+                except StopAsyncIteration as error:
+                    raise RuntimeError(
+                        f"The source of {core.label} raised {described(error)}."
+                    ) from error
+                else:
+                    times = None if self._profile is None else self._profile.get(self._event)
+                    if times:
+                        times[-1] += waited
+                    return batch
             else:
                 await self._something()
         raise StopAsyncIteration
+
+    def _ended(self) -> None:
+        """The read has raised StopIteration. If no end was reported, its own end is one."""
+        self._over = self._over or self._core.reported.after is self._seen
 
     def _is_over(self) -> bool:
         """Whether it has ended. The first call finds out which epoch this is."""
@@ -126,74 +142,3 @@ class Epoch(Generic[T]):
         error, waiting.error = waiting.error, None
         if error is not None:
             raise error
-
-
-class Waiting:
-    """A thread that waits for an event loop."""
-
-    def __init__(
-        self, core: Core[Any], loop: asyncio.AbstractEventLoop, before: Waiting | None
-    ) -> None:
-        self._core = core
-        self._before = before and before.going()
-        self._gone: SimpleQueue[None] = SimpleQueue()
-        self._loop = loop
-        self._process = os.getpid()
-        self._is_cancelled = False
-        self._is_over = False
-        self.error: BaseException | None = None
-        context = contextvars.copy_context()
-        self.future = loop.run_in_executor(None, context.run, self._wait)
-
-    def _wait(self) -> None:
-        try:
-            while (before := self._before and self._before.going()) is not None:
-                self._before = before
-                before.outlast(self._limit(self._core.glance))
-            self._before = None
-            self._limit(0)
-            await_something(self._core, self._limit)
-        except _Cancelled:
-            pass
-        except BaseException as error:
-            self.error = error  # for the task that awaits this
-        self._is_over = True
-        self._gone.put(None)
-
-    def _limit(self, longest: float) -> float:
-        """The limit of its sleep. Raises if it was cancelled."""
-        if self._is_cancelled or self._loop.is_closed():
-            raise _Cancelled
-        return longest
-
-    def cancel(self) -> None:
-        """Let the thread wait no longer."""
-        self._is_cancelled = True
-        before = self._before  # once: its thread forgets it
-        bell = self._core.bell if before is None else before._gone
-        if bell.empty():  # the thread may not listen, and rings must not pile up
-            bell.put(None)
-
-    def going(self) -> Waiting | None:
-        """Of this thread and those before it, the last that was cancelled and is not gone yet."""
-        waiting: Waiting | None = self
-        while waiting is not None and not waiting._is_going():
-            waiting = waiting._before
-        return waiting
-
-    def _is_going(self) -> bool:
-        is_cancelled = self._is_cancelled or self._loop.is_closed()
-        return is_cancelled and not self._is_over and self._process == os.getpid()
-
-    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether the thread waits for this loop, in this process."""
-        return not self._is_over and self._loop is loop and self._process == os.getpid()
-
-    def outlast(self, seconds: float) -> None:
-        """Sleep until the thread is gone, or for this number of seconds."""
-        with suppress(Empty):
-            self._gone.get(True, seconds)
-
-
-class _Cancelled(Exception):
-    """The waiting thread was cancelled."""

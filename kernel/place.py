@@ -6,6 +6,7 @@ where passes begin. Both count from the first batch of this stream, so no batch 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -122,7 +123,7 @@ class Resumable:
             "batches_in_epoch": given - now.epoch_start,
             "pass_epoch": start.epoch,
             "batches_in_pass": given - start.number,
-            "source": known[-1].state if known else None,
+            "source": copy.deepcopy(known[-1].state) if known else None,
             "batches_after_source": given - known[-1].number if known else given - start.number,
         }
 
@@ -153,7 +154,7 @@ class Resumable:
         skip = number(state, "batches_after_source")
         if "source" not in state:
             raise ValueError("state['source'] is missing.")
-        said = state["source"]
+        said = copy.deepcopy(state["source"])  # the caller may go on writing in it
         if skip != in_pass if said is None else not 0 < skip < in_pass:
             raise ValueError(f"state['batches_after_source'] does not fit the others: {skip}.")
         if pass_epoch > epoch:

@@ -111,7 +111,17 @@ def begin(core: Core[Any], run: Run[T]) -> Iterator[T]:
 
 def is_stateful(kept: Any) -> bool:
     """Whether it has both `state_dict` and `load_state_dict`."""
-    return hasattr(kept, "state_dict") and hasattr(kept, "load_state_dict")
+    try:
+        return hasattr(kept, "state_dict") and hasattr(kept, "load_state_dict")
+    except Exception:  # of its `__getattr__`, which iteration does not use
+        return False
+
+
+def shut(iterator: Any) -> None:
+    """Close the pass now, if that can be closed, so that the garbage collector need not."""
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
 
 
 def resumed_pass(core: Core[Any], source: Any, resume: Resume) -> Any:
@@ -155,5 +165,10 @@ def noted(core: Core[T], source: Any, iterator: Iterator[T], before: Any = None)
             )
         if before is None:
             core.loaded = source, first
-        yield batch
+        try:
+            yield batch
+        except GeneratorExit:  # `yield from` hands it on by itself
+            shut(iterator)
+            raise
         yield from iterator
+        return  # it is over: an iterator need not stay so, and `for` would ask it again

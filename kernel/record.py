@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TextIO
 
 from .claims import Claim, holder
+from .errors import described
 from .machine import CALLERS, INITIAL, Limits, Variables
 
 FORMAT = "stream-kernel trace 1"
@@ -96,8 +97,8 @@ class Record:
                 while self._lines and self._process:
                     self._file.write(self._lines.popleft())
                 self._file.flush()
-            except (OSError, ValueError) as error:  # a full disk, a closed file
-                self.end(str(error))
+            except Exception as error:  # a full disk, a closed file, or what its class raises
+                self.end(described(error))
             claim.give_back(self._writers)
 
     def end(self, why: str) -> None:

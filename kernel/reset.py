@@ -9,6 +9,7 @@ from typing import Any
 from .claims import Claim
 from .core import Core, Entry
 from .place import Place, Reported, here
+from .pull import shut
 from .run import Run
 from .scope import RESET, enter, let_go
 from .turn import await_turn
@@ -26,7 +27,7 @@ def close(core: Core[Any]) -> None:
     claim = Claim.of_this_thread()
     claim.hold(_close, core, claim, ended)
     iterator, late = ended
-    _shut(iterator)
+    shut(iterator)
     if late is not None:
         raise late
 
@@ -70,7 +71,7 @@ def _restart(core: Core[Any], claim: Claim, ended: list[Any], wrapper: object) -
     _drop_all(core, claim, ended)
     claim.give_back(core.resets)
     try:
-        _shut(ended[0])
+        shut(ended[0])
     finally:
         if entry is not None and not _was_left(entry):
             enter(core, wrapper, claim)
@@ -106,8 +107,11 @@ def _drop_all(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     core.run = fresh
     ended += None if is_forked else run.iterator, late  # a frozen generator cannot be closed
     run.iterator = None
+    if core.closed:
+        core.loaded = None  # it holds a source
     claim.give_back(run.pullers)
-    core.bell.put(None)  # a consumer may have taken this thread for one that pulls
+    if core.bell.empty():  # rings must not pile up
+        core.bell.put(None)  # a consumer may have taken this thread for one that pulls
 
 
 def _stop(core: Core[Any]) -> TimeoutError | None:
@@ -121,10 +125,3 @@ def _stop(core: Core[Any]) -> TimeoutError | None:
     except TimeoutError as error:
         return error
     return None
-
-
-def _shut(iterator: Any) -> None:
-    """Close the pass now, if that can be closed, so that the garbage collector need not."""
-    shut = getattr(iterator, "close", None)
-    if shut is not None:
-        shut()

@@ -77,7 +77,7 @@ def refuse_readers(core: Core[Any], consumer: Claim | None) -> None:
 def let_go(core: Core[Any]) -> None:
     """Tell workers that still run to halt, and wait until they have."""
     for entry in dict.fromkeys((core.run.worker, core.entry)):
-        if entry is not None and entry.claim is not None:
+        if entry is not None and entry.claim is not None and entry.is_going():
             entry.over.append(None)
             join(core, entry, None)
 

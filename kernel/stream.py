@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from timeit import default_timer
-from typing import Generic, NoReturn, SupportsIndex, TextIO, TypeVar
+from typing import Any, Generic, NoReturn, SupportsIndex, TextIO, TypeVar
 
 from . import arguments, reset
 from .consumer import read, wake_worker
@@ -17,6 +17,7 @@ from .scope import Gate, enter, leave
 from .stats import Stats
 from .types import TimeProfile
 
+S = TypeVar("S", bound="StreamWrapper[Any]")
 T = TypeVar("T")
 
 
@@ -39,8 +40,7 @@ class StreamWrapper(Resumable, Generic[T]):
         its own `state_dict`, if it has one; less than 1 means never
     :param lookahead: while a gate is open, the thread pulls past ends of epochs as long as there is
         room in the buffer; not past an error or a pass without batches
-    :param record: text file for the actions of the protocol, a line of JSON each, which
-        `python -m specs trace FILE` checks; None means no record, at no cost
+    :param record: text file for its actions, for `python -m specs trace FILE`; None: none, no cost
     :param stats: count which thread waits for which, for `stats()`
     :param stall_after: seconds of waiting after which `next` logs the source's stack; None: never
     :raises TypeError, ValueError: if an argument has a wrong type or value; the message names it
@@ -112,7 +112,7 @@ class StreamWrapper(Resumable, Generic[T]):
         """A thread cannot be copied. Raises TypeError."""
         raise TypeError(f"{self._core.label} can be neither copied nor pickled.")
 
-    def __enter__(self) -> StreamWrapper[T]:
+    def __enter__(self: S) -> S:
         """Start the worker of a buffered stream. Raises RuntimeError if entered twice.
 
         A stop that was interrupted is ended first, which may raise TimeoutError as leaving does.
@@ -174,7 +174,7 @@ class StreamWrapper(Resumable, Generic[T]):
 
     def epoch(self) -> Epoch[T]:
         """The rest of this epoch, as an iterator that stays exhausted; also for `async for`."""
-        return Epoch(self._core, self.__next__)
+        return Epoch(self._core, self.__next__, self._profile, self._event)
 
     def stats(self) -> Stats:
         """The counts so far. Raises RuntimeError if the stream was made without `stats`."""
@@ -183,7 +183,7 @@ class StreamWrapper(Resumable, Generic[T]):
         return self._core.meter.read(self._core.run.given())
 
     def restart(self) -> None:
-        """Drop the pass and the buffered batches, and begin the epoch again with a fresh pass.
+        """Close the pass, drop the buffered batches, and begin the epoch again with a fresh pass.
 
         Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
         TimeoutError comes last. Raises ValueError if closed, RuntimeError if another thread waits
@@ -194,7 +194,7 @@ class StreamWrapper(Resumable, Generic[T]):
     def close(self) -> None:
         """End the stream: stop the worker, drop what is buffered, and close the pass if it can be.
 
-        A thread that waits gets a ValueError. Raises RuntimeError if another thread is in a pull of
-        its own; call again to close that pass. A TimeoutError of leaving is raised at the end.
+        A waiting thread gets a ValueError. Raises RuntimeError if another thread is in a pull of
+        its own: call again to close that pass. A TimeoutError of leaving comes last.
         """
         reset.close(self._core)

@@ -20,9 +20,9 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
             return False
         if core.is_source():
             raise RuntimeError(f"{core.label} is read by its own source.")
-        if core.closed:  # by that thread
-            raise ValueError(f"{core.label} is closed.")
         if not outlast(core, first, limit):
+            if core.closed:  # by that thread
+                raise ValueError(f"{core.label} is closed.")
             raise RuntimeError(f"{core.label} is being read by another thread.")
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import operator
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from specs.epochs import BATCH, FAILURE, epochs
 
 from ..support.sources import Source, take
 from .resume_programs import Bell, Boom
+from .test_async import read
 
 SIZES = [0, 1, 3]
 
@@ -30,6 +32,32 @@ def test_rule_14_for_loops(make: Any) -> None:
     stream = make([1, 2], [], [3])
     assert isinstance(stream.epoch(), Epoch)
     assert [list(stream.epoch()) for _ in range(4)] == [[1, 2], [], [3], [1, 2]]
+
+
+class Ends(StreamWrapper[int]):
+    """A subclass that ends an epoch by itself."""
+
+    left = 2
+
+    def __next__(self) -> int:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return super().__next__()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_subclass_that_ends_an_epoch(size: int) -> None:
+    """Rule 14: what `list` of it gives, its epoch gives, in both kinds of loops."""
+    with Ends(lambda: range(5), size) as stream:
+        epoch = stream.epoch()
+        assert events(epoch) == [0, 1, "end", "end"]
+        stream.left = 1
+        assert events(epoch) == ["end"] * 4
+        assert asyncio.run(read(stream.epoch())) == [2]
+        stream.left = 9
+        assert list(stream.epoch()) == [3, 4]
 
 
 def test_rule_14_exhausted_stays_so(make: Any) -> None:

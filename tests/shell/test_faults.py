@@ -1,4 +1,4 @@
-"""Memory that ends, a source that calls back, a stack that ends."""
+"""Memory that ends, a source that calls back or ends oddly, a stack that ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import compress, pairwise, repeat, starmap
 from typing import Any
 
@@ -18,7 +18,7 @@ from kernel.machine import Enqueue
 from specs.epochs import BATCH, FAILURE
 
 from ..support.processes import python
-from ..support.sources import Aside, Source, epoch, event
+from ..support.sources import Aside, Source, epoch, event, until
 
 # Memory that ends.
 
@@ -192,7 +192,7 @@ def test_rule_10_memory_error_at_every_allocation() -> None:
         pytest.skip("needs _testcapi.set_nomemory")
     program = """
         import _testcapi, sys, itertools
-        from contextlib import suppress
+        from contextlib import nullcontext, suppress
         from kernel import StreamWrapper
         at, call = int(sys.argv[1]), sys.argv[2]
         stream = StreamWrapper(lambda: iter(range(9)))
@@ -220,3 +220,37 @@ def test_rule_10_memory_error_at_every_allocation() -> None:
             else:
                 assert done.returncode == 0, (call, at, done.stderr)
     assert len(fallen) <= 3, fallen
+
+
+# A source that ends in another way.
+
+
+class Over(StopIteration):
+    """An end with a name."""
+
+
+class Ending:
+    """A pass of five that raises it."""
+
+    def __init__(self) -> None:
+        self.left = 5
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        if not self.left:
+            raise Over
+        self.left -= 1
+        return self.left
+
+
+@pytest.mark.parametrize("size", [0, 1, 9])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_rule_1_subclass_of_stop_iteration(size: int, is_open: bool) -> None:
+    """Rule 1: it ends a pass, whoever pulls, as it ends a `for` loop."""
+    stream = StreamWrapper(Ending, size)
+    with stream, stream.allow_buffering if is_open else nullcontext():
+        if size and is_open:
+            until(lambda: len(stream._core.run.batches) >= min(size, 5))
+        assert [epoch(stream), epoch(stream)] == [[4, 3, 2, 1, 0]] * 2

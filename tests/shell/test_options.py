@@ -135,7 +135,13 @@ def test_get_again_and_again_grows_nothing() -> None:
 @pytest.mark.parametrize("name", ["stall_after", "stop_timeout"])
 @pytest.mark.parametrize(
     ("value", "error"),
-    [("1", TypeError), (1j, TypeError), (-1, ValueError), (math.nan, ValueError)],
+    [
+        ("1", TypeError),
+        (1j, TypeError),
+        (-1, ValueError),
+        (math.nan, ValueError),
+        pytest.param(10**400, ValueError, id="huge"),
+    ],
 )
 def test_a_bad_time_is_named(name: str, value: Any, error: type[Exception]) -> None:
     """A bad argument is refused at once, by its name and value."""

@@ -52,12 +52,19 @@ class Full(io.StringIO):
     """A file on a disk that is full after that number of lines."""
 
     left = 9
+    error: Exception = OSError(28, "No space left on device")
 
     def write(self, text: str) -> int:
         self.left -= 1
         if self.left < 0:
-            raise OSError(28, "No space left on device")
+            raise self.error
         return super().write(text)
+
+
+class Remote(Full):
+    """A file whose class has errors of its own."""
+
+    error = EOFError("the backend is gone")
 
 
 def read_on(file: io.StringIO) -> list[int]:
@@ -72,7 +79,10 @@ def read_on(file: io.StringIO) -> list[int]:
     return seen + epoch(wrapper)
 
 
-@pytest.mark.parametrize(("file", "why"), [(Full, "No space left"), (io.StringIO, "closed")])
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [(Full, "No space left"), (Remote, "the backend is gone"), (io.StringIO, "closed")],
+)
 def test_record_that_cannot_be_written_ends(file: Callable[[], io.StringIO], why: str) -> None:
     """The record ends with one warning, and the stream goes on."""
     made = file()

@@ -59,6 +59,21 @@ def test_restart_counts_the_epoch_from_its_beginning() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_restart_outside_leaves_nothing_behind(size: int) -> None:
+    """Again and again: no ring and no leaver is kept."""
+    stream = StreamWrapper(lambda: range(3), size)
+    with stream:
+        assert next(stream) == 0
+    for _ in range(50):
+        stream.restart()
+        assert next(stream) == 0
+    core = stream._core
+    assert core.entry is not None
+    assert core.bell.qsize() + core.entry.bell.qsize() <= 4
+    assert len(core.entry.leavers) + len(core.entry.over) <= 4
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_restart_drops_an_error(size: int) -> None:
     """An error that is pending is given up with what is buffered."""
     stream = StreamWrapper(Source([0, Boom()], [1, 2]), size)

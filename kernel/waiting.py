@@ -1,0 +1,94 @@
+"""Waiting for an event loop: in a thread of the loop's executor."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import weakref
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from .consumer import await_something
+from .core import Core
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class Waiting:
+    """A thread that waits for an event loop."""
+
+    def __init__(
+        self, core: Core[Any], loop: asyncio.AbstractEventLoop, before: Waiting | None
+    ) -> None:
+        self._core = core
+        self._before = before and before.going()
+        self._gone: SimpleQueue[None] = SimpleQueue()
+        self._loop = loop
+        self._process = os.getpid()
+        self._is_cancelled = False
+        self._is_over = False
+        self.error: BaseException | None = None
+        job = partial(contextvars.copy_context().run, self._wait)
+        self._job = weakref.ref(job)  # gone once the executor has run or dropped it
+        self.future = loop.run_in_executor(None, job)
+
+    def _wait(self) -> None:
+        try:
+            while (before := self._before and self._before.going()) is not None:
+                self._before = before
+                before.outlast(self._limit(self._core.glance))
+            self._before = None
+            self._limit(0)
+            await_something(self._core, self._limit)
+        except _Cancelled:
+            pass
+        except BaseException as error:
+            self.error = error  # for the task that awaits this
+        self._is_over = True
+        self._gone.put(None)
+
+    def _limit(self, longest: float) -> float:
+        """The limit of its sleep. Raises if it was cancelled."""
+        if self._is_cancelled or self._loop.is_closed():
+            raise _Cancelled
+        return longest
+
+    def cancel(self) -> None:
+        """Let the thread wait no longer."""
+        self._is_cancelled = True
+        before = self._before  # once: its thread forgets it
+        bell = self._core.bell if before is None else before._gone
+        if bell.empty():  # the thread may not listen, and rings must not pile up
+            bell.put(None)
+
+    def going(self) -> Waiting | None:
+        """Of this thread and those before it, the last that was cancelled and is not gone yet."""
+        waiting: Waiting | None = self
+        while waiting is not None and not waiting._is_going():
+            waiting = waiting._before
+        return waiting
+
+    def _is_going(self) -> bool:
+        is_cancelled = self._is_cancelled or self._loop.is_closed()
+        return is_cancelled and self._is_to_end()
+
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether the thread waits for this loop, in this process."""
+        return self._loop is loop and self._is_to_end() and not self.future.cancelled()
+
+    def _is_to_end(self) -> bool:
+        """Whether the thread is there, or to come, and has not ended."""
+        is_over = self._is_over or self._job() is None
+        return not is_over and self._process == os.getpid()
+
+    def outlast(self, seconds: float) -> None:
+        """Sleep until the thread is gone, or for this number of seconds."""
+        with suppress(Empty):
+            self._gone.get(True, seconds)
+
+
+class _Cancelled(Exception):
+    """The waiting thread was cancelled."""
