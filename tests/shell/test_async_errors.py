@@ -44,12 +44,11 @@ def test_rule_7_stop_async_iteration_is_no_end(size: int) -> None:
 @pytest.mark.parametrize("same_loop", [False, True])
 def test_rule_8_job_that_the_executor_drops(size: int, cancelled: bool, same_loop: bool) -> None:
     """Rules 8 and 14: a wait whose job is dropped before it runs is begun anew, or is none."""
-    busy = threading.Event()
+    busy, pool = threading.Event(), ThreadPoolExecutor(1)
     stream = StreamWrapper(lambda: range(3), size)
 
     async def drops() -> Any:
         """A read whose job waits for an executor, which is shut down."""
-        pool = ThreadPoolExecutor(1)
         loop = asyncio.get_running_loop()
         loop.set_default_executor(pool)
         pool.submit(busy.wait, LONG)
@@ -75,6 +74,7 @@ def test_rule_8_job_that_the_executor_drops(size: int, cancelled: bool, same_loo
     with stream:
         asyncio.run(drops())
         busy.set()
+        pool.shutdown()
         if not same_loop:
             asyncio.run(again())
 
