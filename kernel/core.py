@@ -48,10 +48,6 @@ class Entry:
         alarmed = bool(self.over) and type(self.over[0]) is weakref.ReferenceType
         return alarmed and self.death is None
 
-    def is_going(self) -> bool:
-        """Whether its thread has begun and not ended, be it that its worker has."""
-        return self.thread is not None and self.thread.is_alive()
-
     def lives(self) -> bool:
         """Whether its worker lives."""
         claim = self.claim  # once: the worker may be given up

@@ -77,8 +77,9 @@ def refuse_readers(core: Core[Any], consumer: Claim | None) -> None:
 def let_go(core: Core[Any]) -> None:
     """Tell workers that still run to halt, and wait until they have."""
     for entry in dict.fromkeys((core.run.worker, core.entry)):
-        if entry is not None and entry.claim is not None and entry.is_going():
-            entry.over.append(None)
+        if entry is not None and entry.claim is not None:
+            if entry.lives() or not entry.over:
+                entry.over.append(None)
             join(core, entry, None)
 
 
@@ -107,8 +108,9 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
     """Wait until the worker has halted. If interrupted, this can be called again."""
     bell: SimpleQueue[None] = SimpleQueue()
     end = inf if core.stop_timeout is None else time.monotonic() + core.stop_timeout
-    entry.leavers.append(bell)
-    entry.bell.put(None)
+    if entry.lives():
+        entry.leavers.append(bell)
+        entry.bell.put(None)
     while entry.lives():
         left = end - time.monotonic()
         if left <= 0 and core.run.progress[FETCHING] and give_up(core, entry, failure):

@@ -326,10 +326,10 @@ sleeps beside a stop: none of restart in worker.run_ahead
 + return True
 
 leaving rings before it stands in line: none of restart in scope.join
--     entry.leavers.append(bell)
--     entry.bell.put(None)
-+     entry.bell.put(None)
-+     entry.leavers.append(bell)
+-         entry.leavers.append(bell)
+-         entry.bell.put(None)
++         entry.bell.put(None)
++         entry.leavers.append(bell)
 
 running ahead before it is entered: none of 3/0/Enter,Allow,Next,Next,Exit,Start,Next,Next,Join/1/Enter in worker.work
 - and core.entry is entry
