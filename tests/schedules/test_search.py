@@ -79,6 +79,7 @@ def test_every_record_is_a_behaviour(name: str) -> None:
     assert search(name, Bound(1), written=True).found is None
 
 
+@pytest.mark.timeout(400)  # one takes 12,000 schedules
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is found with the fewest preemptions, by a schedule whose string shows it again."""
