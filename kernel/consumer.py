@@ -84,8 +84,7 @@ def report(core: Core[Any], run: Run[Any]) -> None:
 
 def await_something(core: Core[Any], limit: Limit | None = None) -> None:
     """Wait until something is buffered, or pull."""
-    if core.closed:
-        raise ValueError(f"{core.label} is closed.")
+    core.check_open()
     if core.limits.capacity and core.entry is None:
         raise ValueError(
             f"{core.label} has a buffer of size {core.limits.capacity}: "
@@ -121,7 +120,7 @@ def doze(core: Core[Any], run: Run[Any]) -> bool:
         except Empty:
             pass
         if core.requests:  # another thread sleeps beside this one, which may have taken its ring
-            core.bell.put(None)
+            core.bell.put()
     return bool(run.first.batches or run.first.marks)
 
 
@@ -134,9 +133,8 @@ def _wait(core: Core[Any], claim: Claim, limit: Limit | None) -> None:
         puller = holder(run.pullers)
         if puller is not None:
             sleep(core, run, puller, claim, limit)
-        elif core.closed:
-            raise ValueError(f"{core.label} is closed.")
         elif not run.batches and not run.marks:  # looked at again: a puller may have put, and ended
+            core.check_open()
             pull_or_bury(core, claim, run)
     claim.give_back(core.requests)
     claim.give_back(core.turns)

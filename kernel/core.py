@@ -2,8 +2,8 @@
 
 Each attribute is written by callers or by the puller. (`gone` finishes what a puller has left.)
 Callers write in a role that one thread has at a time, or by one atomic operation. A call takes
-effect by such an operation, so an interrupt finds it done or not done. The shell itself has no
-lock. `claims` says where CPython lets a signal or another thread in.
+effect by such an operation, so an interrupt finds it done or not done. No lock guards anything; a
+bell is made of one. `claims` says where CPython lets a signal or another thread in.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TextIO, TypeVar
 
+from .bell import Bell
 from .buffer import later, word
 from .claims import Claim, holder
 from .machine import Limits, State
@@ -36,7 +37,7 @@ class Entry:
         """Not empty once the `with` is left. The first object says by which call."""
         self.said: list[object] = []  # threads add to it (`did_once`); the first records `Leave`
         self.bell: SimpleQueue[str | None] = SimpleQueue()  # the worker's
-        self.leavers: list[SimpleQueue[None]] = []  # bells of the threads that wait for its end
+        self.leavers: list[Bell] = []  # bells of the threads that wait for its end
         self.thread: threading.Thread | None = None
         self.claim: Claim | None = None  # the worker's, to pull; None until it runs, or if given up
         self.death: BaseException | None = None  # why the worker died, until that is reported
@@ -96,7 +97,7 @@ class Core(Generic[T]):
         self.resets: list[Claim] = []  # the role of the thread that closes or restarts
         self.gates: list[object] = []  # one object for each open gate
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
-        self.bell: SimpleQueue[None] = SimpleQueue()  # the consumer's
+        self.bell = Bell()  # the consumer's
         self.reported = Reported(None, Place(), Place())  # the last mark that was reported
         self.loaded: Any = None  # a resumed source, and its state after the first batch there
         self.closed = False
@@ -147,6 +148,11 @@ class Core(Generic[T]):
             self.meter.withdraw()
         if self.record is not None:
             self.record.withdraw()
+
+    def check_open(self) -> None:
+        """Raise ValueError if the stream was closed."""
+        if self.closed:
+            raise ValueError(f"{self.label} is closed.")
 
     def is_inside(self) -> bool:
         """Whether a `with` is entered and not left."""

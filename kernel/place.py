@@ -137,8 +137,7 @@ class Resumable:
         entered, read or loaded already.
         """
         core = self._core
-        if core.closed:
-            raise ValueError(f"{core.label} is closed.")
+        core.check_open()
         if core.entry is not None or core.run.is_used() or core.reported.after != Place():
             raise RuntimeError(f"{core.label} was read or loaded already: load its state before.")
         if not isinstance(state, Mapping):

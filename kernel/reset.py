@@ -34,8 +34,7 @@ def close(core: Core[Any]) -> None:
 
 def restart(core: Core[Any], wrapper: object) -> None:
     """Begin the epoch again, with a fresh pass. Inside `with` it stays inside."""
-    if core.closed:
-        raise ValueError(f"{core.label} is closed.")
+    core.check_open()
     if core.is_source():
         raise RuntimeError(f"{core.label} was restarted by its own source.")
     ended: list[Any] = []
@@ -110,8 +109,7 @@ def _drop_all(core: Core[Any], claim: Claim, ended: list[Any]) -> None:
     if core.closed:
         core.loaded = None  # it holds a source
     claim.give_back(run.pullers)
-    if core.bell.empty():  # rings must not pile up
-        core.bell.put(None)  # a consumer may have taken this thread for one that pulls
+    core.bell.put()  # a consumer may have taken this thread for one that pulls
 
 
 def _stop(core: Core[Any]) -> TimeoutError | None:

@@ -10,10 +10,11 @@ import time
 from contextlib import suppress
 from itertools import repeat, starmap
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty
 from sys import is_finalizing
 from typing import Any, Final
 
+from .bell import Bell
 from .buffer import Mark
 from .claims import Claim, holder
 from .core import Core, Entry
@@ -44,14 +45,14 @@ def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> No
 def _enter(
     core: Core[Any], claim: Claim, wrapper: object, entry: Entry, consumer: Claim | None
 ) -> None:
-    if core.closed:
-        raise ValueError(f"{core.label} is closed.")
     if core.is_source():
         raise RuntimeError(f"{core.label} was entered by its own source.")
+    core.check_open()
     if (consumer is None and claim.take(core.entering) is not None) or core.is_inside():
         raise RuntimeError(f"{core.label} was entered twice.")
     let_go(core)
     while True:
+        core.check_open()  # closing stops a worker that is about to be entered
         refuse_readers(core, consumer)
         worker = core.run.worker
         if worker is not None and worker is not entry and worker.lives():
@@ -106,7 +107,7 @@ def leave(core: Core[Any], failure: object) -> None:
 
 def join(core: Core[Any], entry: Entry, failure: object) -> None:
     """Wait until the worker has halted. If interrupted, this can be called again."""
-    bell: SimpleQueue[None] = SimpleQueue()
+    bell = Bell()
     end = inf if core.stop_timeout is None else time.monotonic() + core.stop_timeout
     if entry.lives():
         entry.leavers.append(bell)
@@ -118,9 +119,8 @@ def join(core: Core[Any], entry: Entry, failure: object) -> None:
         with suppress(Empty):
             bell.get(True, min(left, core.glance) if left > 0 else core.glance)
     thread, claim = entry.thread, entry.claim
-    if thread is None or is_finalizing():  # at exit no thread can be joined
-        return
-    if claim is not None and not claim.is_foreign():
+    joins = claim is not None and not claim.is_foreign() and not is_finalizing()
+    if thread is not None and joins:  # at exit no thread can be joined
         thread.join(core.glance)
 
 
@@ -154,7 +154,7 @@ def give_up(core: Core[Any], entry: Entry, failure: object) -> bool:
         else:
             return False
     died(core, rest)
-    core.bell.put(None)
+    core.bell.put()
     if failure is None:
         raise error  # `bury` clears `entry.death`
     return True

@@ -21,8 +21,7 @@ def await_turn(core: Core[Any], claim: Claim, limit: Limit | None = None) -> boo
         if core.is_source():
             raise RuntimeError(f"{core.label} is read by its own source.")
         if not outlast(core, first, limit):
-            if core.closed:  # by that thread
-                raise ValueError(f"{core.label} is closed.")
+            core.check_open()  # that thread may have closed it
             raise RuntimeError(f"{core.label} is being read by another thread.")
     return True
 

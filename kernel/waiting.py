@@ -6,10 +6,10 @@ import contextvars
 import os
 import weakref
 from contextlib import suppress
-from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 
+from .bell import Bell
 from .consumer import await_something
 from .core import Core
 
@@ -24,23 +24,30 @@ class Waiting:
         self, core: Core[Any], loop: asyncio.AbstractEventLoop, before: Waiting | None
     ) -> None:
         self._core = core
-        self._before = before and before.going()
-        self._gone: SimpleQueue[None] = SimpleQueue()
+        while before is not None and not before._is_to_end():
+            before = before._before
+        self._before: Waiting | None = before  # it may be cancelled later
+        self._awaited: Waiting | None = None  # whose end this thread awaits
+        self._gone = Bell()
         self._loop = loop
         self._process = os.getpid()
         self._is_cancelled = False
         self._is_over = False
         self.error: BaseException | None = None
-        job = partial(contextvars.copy_context().run, self._wait)
+        context = contextvars.copy_context()
+
+        def job() -> None:
+            context.run(self._wait)
+
         self._job = weakref.ref(job)  # gone once the executor has run or dropped it
         self.future = loop.run_in_executor(None, job)
 
     def _wait(self) -> None:
         try:
             while (before := self._before and self._before.going()) is not None:
-                self._before = before
+                self._awaited = before
                 before.outlast(self._limit(self._core.glance))
-            self._before = None
+            self._awaited = None
             self._limit(0)
             await_something(self._core, self._limit)
         except _Cancelled:
@@ -48,7 +55,7 @@ class Waiting:
         except BaseException as error:
             self.error = error  # for the task that awaits this
         self._is_over = True
-        self._gone.put(None)
+        self._gone.put()
 
     def _limit(self, longest: float) -> float:
         """The limit of its sleep. Raises if it was cancelled."""
@@ -59,10 +66,9 @@ class Waiting:
     def cancel(self) -> None:
         """Let the thread wait no longer."""
         self._is_cancelled = True
-        before = self._before  # once: its thread forgets it
-        bell = self._core.bell if before is None else before._gone
-        if bell.empty():  # the thread may not listen, and rings must not pile up
-            bell.put(None)
+        awaited = self._awaited  # once: its thread forgets it
+        bell = self._core.bell if awaited is None else awaited._gone
+        bell.put()
 
     def going(self) -> Waiting | None:
         """Of this thread and those before it, the last that was cancelled and is not gone yet."""

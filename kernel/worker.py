@@ -51,7 +51,7 @@ def live(
             died(core, core.run)
         ring_consumer(core, core.run)
     for leaver in entry.leavers:
-        leaver.put(None)
+        leaver.put()
 
 
 def _life(
@@ -144,7 +144,7 @@ def ring_consumer(core: Core[Any], run: Run[Any]) -> object:
     """Something was put: wake a consumer that may sleep, unless this sleep was rung for already."""
     sleep = core.sleep
     if sleep is not run.rung_for:
-        core.bell.put(None)
+        core.bell.put()
         run.rung_for = sleep
     return sleep
 
@@ -195,6 +195,6 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
         exhaust(core, run)
     elif failure is not None:
         fail(core, run, failure)
-        failure = None
+    failure = None  # its traceback holds this frame
     ring_consumer(core, run)
     return False

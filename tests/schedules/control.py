@@ -275,6 +275,15 @@ class SimpleQueue:
         return self.items.popleft()
 
 
+class Bell(SimpleQueue):
+    """The kernel's bell: one ring at a time."""
+
+    def put(self, item: Any = None) -> None:
+        self.control.touch(self.name, write=True)
+        if not self.items:
+            self.items.append(item)
+
+
 class Queue(SimpleQueue):
     """`queue.Queue`."""
 

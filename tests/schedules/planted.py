@@ -57,7 +57,7 @@ def plant(patch: pytest.MonkeyPatch, function: str, old: str, new: str) -> None:
 
 _PLANTED = r"""
 the consumer is not rung for: lost wake-up of restart in worker.ring_consumer
-- core.bell.put(None)
+- core.bell.put()
 + pass
 
 the worker is not rung for: observation of prefetch in run.Run.ring
@@ -73,7 +73,7 @@ a worker that goes rings for nobody who reads: lost wake-up of closed-while-wait
 + pass
 
 a worker that goes rings for nobody who leaves: lost wake-up of restart in worker.live
-- leaver.put(None)
+- leaver.put()
 + pass
 
 the opening of a gate rings for nobody: observation of 1/0/Enter,Next,Allow,Prefetched,Exit/1,2,3 in scope.opened
@@ -140,7 +140,7 @@ both of two who leave say so: step of left-by-two in scope.leave
 + core.did("Leave")
 
 closing does not ring for who took it for a pull: lost wake-up of closed-by-a-reader in reset._drop_all
-- core.bell.put(None)
+- core.bell.put()
 + pass
 
 restarting lets others read before it enters: observation of started-over-by-another in reset._restart
@@ -290,10 +290,12 @@ who has left does not look for a new entry: observation of started-over-and-left
 entering does not wait for an interrupted stop: leaked thread of interrupted-stop in scope._enter
 -     let_go(core)
 -     while True:
+-         core.check_open()  # closing stops a worker that is about to be entered
 -         refuse_readers(core, consumer)
 -         worker = core.run.worker
 -         if worker is not None and worker is not entry and worker.lives():
 +     while True:
++         core.check_open()
 +         refuse_readers(core, consumer)
 +         worker = core.run.worker
 +         if False:

@@ -13,7 +13,7 @@ from kernel import buffer, claims, core, launch, record, reset, run, scope
 from kernel.claims import Claim
 from specs.trace.lines import ACTION
 
-from .control import Actor, Control, SimpleQueue, Thread
+from .control import Actor, Bell, Control, SimpleQueue, Thread
 from .shared import WATCHED, Deque, List, Writers, moved, watched
 from .steps import DROP_ALL, drop_all
 
@@ -88,8 +88,10 @@ class Shell:
             "hold",
             lambda claim, *call: hold(claim, frames.held, claim, *call),
         )
-        for module in (core, launch, scope):
+        for module in (core, launch):
             patch.setattr(module, "SimpleQueue", lambda: SimpleQueue(self.control))
+        for module in (core, scope):
+            patch.setattr(module, "Bell", lambda: Bell(self.control))
         for module in (buffer, record):
             patch.setattr(module, "deque", self.deque)
         patch.setattr(

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
-from queue import SimpleQueue
 from random import Random
 from typing import Any
 
-from kernel import SourceError, StreamWrapper
+from kernel import SourceError, StreamWrapper, bell
 from specs.epochs import BATCH, END, FAILURE, epochs
 
 from ..support.walks import replay
@@ -99,16 +98,16 @@ class Counted(Cursor):
         yield from iter(self.__next__, object())
 
 
-class Bell(SimpleQueue[None]):
+class Bell(bell.Bell):
     """The bell of a consumer that may be interrupted while it sleeps."""
 
     strikes = False
 
-    def get(self, block: bool = True, timeout: float | None = None) -> None:
+    def get(self, block: bool, timeout: float) -> None:
         if self.strikes:
             self.strikes = False
             raise KeyboardInterrupt
-        return super().get(block, timeout)
+        super().get(block, timeout)
 
 
 Resume = Callable[[Any, Any], None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import functools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import pytest
 from kernel import SourceError, StreamWrapper
 
 from ..support.sources import LONG, Source
-from .test_async import SIZES, read, started
+from .test_async import SIZES, cancelled_read, read, started
 
 
 class Bridge:
@@ -92,6 +94,51 @@ def test_rule_8_executor_that_takes_no_jobs() -> None:
     with StreamWrapper(lambda: range(3), 2) as stream:
         asyncio.run(main(stream))
         assert list(stream) == [0, 1, 2]
+
+
+class Contexts(ThreadPoolExecutor):
+    """An executor that hands contexts on, as many programs make one."""
+
+    def submit(self, call: Any, /, *args: Any, **named: Any) -> Any:
+        context = contextvars.copy_context()
+        return super().submit(context.run, functools.partial(call, *args, **named))
+
+
+def test_rule_9_executor_that_wraps_its_jobs() -> None:
+    """Rules 9 and 14: a job that was wrapped is none that was dropped."""
+    source = Source(range(3), held=True)
+    stream = StreamWrapper(source)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(Contexts(4))
+        await cancelled_read(stream, started(source))
+        source.free()
+        assert next(stream) == 0
+
+    asyncio.run(main())
+
+
+def test_rule_9_refused_reader_of_another_loop() -> None:
+    """Rule 9: it breaks nothing: a wait that is cancelled after it is no reader."""
+    source = Source(range(3), held=True)
+    stream = StreamWrapper(source)
+
+    async def other() -> None:
+        with pytest.raises(RuntimeError, match="being read by another thread"):
+            await stream.epoch().__anext__()
+
+    async def main() -> None:
+        refused = asyncio.to_thread(asyncio.run, other())
+
+        async def meanwhile() -> None:
+            await started(source)
+            await refused
+
+        await cancelled_read(stream, meanwhile())
+        source.free()
+        assert next(stream) == 0
+
+    asyncio.run(main())
 
 
 def test_rule_14_close_in_a_cancelled_task() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import queue
 import threading
+import weakref
 from typing import Any
 
 import pytest
 
-from kernel import StreamWrapper, consumer
+from kernel import StreamWrapper, consumer, launch, scope
+from kernel.bell import Bell
 
 from ..support.sources import LONG, Aside, Source, enter_dead, epoch, until
 
@@ -19,11 +21,11 @@ def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyP
     left = threading.Event()
     readers: list[int] = []
 
-    class Late(queue.SimpleQueue[None]):
+    class Late(Bell):
         """A bell whose ring comes to the reader as a glance, and not before the stop has ended."""
 
-        def get(self, block: bool = True, timeout: float | None = None) -> None:
-            super().get()
+        def get(self, block: bool, _: float) -> None:
+            super().get(block, LONG)
             if threading.get_ident() in readers and not left.is_set():
                 assert left.wait(LONG)
                 raise queue.Empty
@@ -32,7 +34,7 @@ def test_rule_9_closed_by_another_thread_at_a_glance(monkeypatch: pytest.MonkeyP
         readers.append(threading.get_ident())
         return next(stream)
 
-    monkeypatch.setattr("kernel.core.SimpleQueue", Late)
+    monkeypatch.setattr("kernel.core.Bell", Late)
     source = Source(range(3), held=True)
     stream = StreamWrapper(source, 2)
     stream.__enter__()
@@ -125,12 +127,51 @@ def test_rule_10_abandoned_before_the_worker_begins(monkeypatch: pytest.MonkeyPa
     assert source.begun == 0
 
 
+@pytest.mark.timeout(30)
+def test_rule_4_closed_while_it_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules 4 and 8: the worker has started, and the stream is closed before it is entered."""
+    stream = StreamWrapper(Source(range(3)), 1)
+    starts = []
+
+    def start(*args: Any) -> bool:
+        started = launch.start(*args)
+        starts.append(started)
+        Aside(stream.close).result()
+        return started
+
+    monkeypatch.setattr(scope, "start", start)
+    with pytest.raises(ValueError, match="is closed"):
+        stream.__enter__()
+    assert starts == [True]
+    assert stream._core.entry is None
+
+
+def test_rule_10_buffer_of_a_dropped_stream_is_freed_at_once() -> None:
+    """Rule 10: after the end of a pass no cycle keeps the buffer until the garbage collector."""
+
+    def dropped() -> weakref.ref[Any]:
+        stream = StreamWrapper(lambda: [threading.Event() for _ in range(3)], 4)
+        with stream:
+            next(stream)
+            with stream.allow_buffering:
+                until(lambda: bool(stream._core.run.marks))
+        return weakref.ref(stream._core.run.batches[0])
+
+    gc.collect()
+    gc.disable()
+    try:
+        kept = dropped()
+        assert until(lambda: kept() is None)
+    finally:
+        gc.enable()
+
+
 def test_rule_3_a_stop_leaves_nothing_behind() -> None:
     """Rule 3: however often a stream is entered and left, nothing piles up."""
 
     def bells() -> int:
         gc.collect()
-        return sum(isinstance(thing, queue.SimpleQueue) for thing in gc.get_objects())
+        return sum(isinstance(thing, (queue.SimpleQueue, Bell)) for thing in gc.get_objects())
 
     stream = StreamWrapper(Source(range(3)), 2)
     with stream:
