@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from io import TextIOWrapper
 from itertools import groupby
 
 try:
@@ -50,6 +51,9 @@ DEFECTS = pages.ROOT / "specs" / "README.md"
 
 def main() -> int:
     """Run the command, or check the models. Returns the exit status."""
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, TextIOWrapper):  # it may have fewer characters than what is told
+            stream.reconfigure(errors="backslashreplace")
     arguments = parse()
     run = COMMANDS[arguments.command][0].run if arguments.command else check_models
     try:

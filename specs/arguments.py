@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pkgutil
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 
@@ -36,6 +38,19 @@ def pick(option: str, patterns: list[str] | None, names: Sequence[str], kind: st
             known = ", ".join(names)
             raise CannotRun(f"{option} {pattern!r} names no {kind}. There are: {known}")
     return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def writable(text: str) -> Path:
+    """A file that is written at the end, on a command line. That it can be is found out first."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot be written: {text!r}")
+    return path
+
+
+def write(path: Path, html: str) -> None:
+    """Write a page. What UTF-8 does not have, such as half of a surrogate pair, stays readable."""
+    path.write_text(html, encoding="utf-8", errors="xmlcharrefreplace")
 
 
 def positive(text: str) -> int:

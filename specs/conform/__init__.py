@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 from typing import ClassVar
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from .. import pages
-from ..arguments import CannotRun, positive
+from ..arguments import CannotRun, positive, writable, write
 from .drawing import NOTIONS, Lacks, smaller
 from .judges import Finding
 from .peers import PAGE, PART, PEERS, Found, summary
@@ -215,7 +214,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, metavar="N", default=0, help="of the drawing (default: %(default)s)"
     )
     parser.add_argument(
-        "--html", metavar="OUT", type=Path, help="write what is found to a page, too"
+        "--html", metavar="OUT", type=writable, help="write what is found to a page, too"
     )
 
 
@@ -260,7 +259,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         command = f"python -m specs conform {arguments.subject} --html {arguments.html.name}"
         html = page.findings(arguments.subject, found, command)
-        arguments.html.write_text(html, encoding="utf-8")
+        write(arguments.html, html)
     return 1 if any(verdict.finding for verdict in found) else 0
 
 

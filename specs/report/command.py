@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from specs.arguments import CannotRun, pick
+from specs.arguments import CannotRun, pick, writable, write
 from specs.progress import counted, threads
 from specs.tlc import Model, Result, check, jar, java, models
 
@@ -36,7 +36,7 @@ def in_order(chosen: list[Model]) -> list[Model]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `python -m specs report`."""
-    parser.add_argument("out", metavar="OUT.html", type=Path, help="the page to write")
+    parser.add_argument("out", metavar="OUT.html", type=writable, help="the page to write")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.add_argument(
         "--model",
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         space=space(found[drawn[0]]),
         command=" ".join(["python -m specs report", arguments.out.name]),
     )
-    arguments.out.write_text(html, encoding="utf-8")
+    write(arguments.out, html)
     for why in wrong:
         print(why, file=sys.stderr)
     console.print(f"{arguments.out}: {len(lanes)} runs", markup=False, soft_wrap=True)

@@ -109,7 +109,7 @@ def _split(value: Any, path: str, depth: int, parts: Fingerprint) -> None:
             kind = f"{kind} of {getattr(value, 'dtype', array.dtype)}"
             shape = tuple(array.shape)
         parts[path] = Part(kind, shape, _digest(value, ()))
-    except Exception as error:  # a batch is made of other people's code
+    except (Exception, SystemExit) as error:  # a batch is made of other people's code
         parts[path] = Part(kind, shape, None, format_exception_only(type(error), error)[-1].strip())
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from kernel import StreamWrapper
 from specs.conform import Verdict
 from specs.conform.rules import RULES
 from specs.report import Leaves, Move, from_schedule, terminal
 from specs.report.command import in_order, swimlane
 from specs.tlc import Model, models
 
+from ..support.processes import python
 from .stored import SEEDS, load
 
 
@@ -104,6 +106,32 @@ def test_command_says_what_it_cannot_show(
     status, _, err = specs("report", *model, *words, tmp_path / "out.html")
     assert status == 2
     assert told in err
+
+
+@pytest.mark.parametrize("words", [("report",), ("conform", "a:B", "--html")])
+def test_page_that_cannot_be_written(words: tuple[str, ...], tmp_path: Path, specs: Any) -> None:
+    """It is named before the work, and not after it."""
+    for out in tmp_path, tmp_path / "nowhere" / "out.html":
+        status, _, err = specs(*words, out)
+        assert status == 2
+        assert f"cannot be written: {str(out)!r}" in err
+
+
+def test_what_cannot_be_encoded_is_told(tmp_path: Path) -> None:
+    """A name of a thread may be any text, and the terminal's characters few."""
+    run, page = tmp_path / "run.jsonl", tmp_path / "out.html"
+    record = io.StringIO()
+    with StreamWrapper(lambda: range(3), 2, record=record) as stream:
+        next(stream)
+    first, *rest = record.getvalue().splitlines()
+    threads = [re.sub('"thread": "[^"]*"', r'"thread": "gr\\u00f6\\udc80"', line) for line in rest]
+    run.write_text("\n".join([first, *threads]), encoding="utf-8")
+    words = ("report", str(page), "--model", "E0_C0", "--trace", str(run))
+    done = python("-m", "specs", *words, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gr\xf6&#56448;" in page.read_text(encoding="utf-8")
+    done = python("-m", "specs", "trace", str(run), PYTHONIOENCODING="ascii")
+    assert "Traceback" not in done.stderr
 
 
 def test_conform_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, specs: Any) -> None:
