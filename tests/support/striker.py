@@ -72,6 +72,10 @@ def live(holder: Any) -> Iterator[CodeType]:
                 left += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
 
 
+BELL = "get", "acquire"
+"""How a bell is slept in: the function, and what it calls."""
+
+
 class Striker:
     """Raises before the n-th instruction of `kernel` that runs in its thread."""
 
@@ -126,7 +130,8 @@ class Striker:
 
     def profile(self, frame: FrameType, event: str, argument: Any) -> None:
         """Tell when the thread is about to park."""
-        gets = event.startswith("c_") and argument.__name__ == "get"
+        is_call, function = event.startswith("c_"), frame.f_code.co_name
+        gets = is_call and (argument.__name__ == "get" or (function, argument.__name__) == BELL)
         if gets and frame.f_code.co_filename.startswith(HERE):
             self.naps = event == "c_call"
             if self.naps:
