@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import signal
-import sys
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
@@ -85,7 +84,10 @@ def serve() -> None:
     def reply(value: Any) -> None:
         print(json.dumps(value), file=replies, flush=True)
 
-    subject = json.loads(sys.stdin.readline())
+    requests = os.fdopen(os.dup(0), encoding="utf-8")  # a subject may read its own input
+    with open(os.devnull, encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    subject = json.loads(requests.readline())
     try:
         wrapper = resolve("subject", subject, "MODULE:CLASS")
         try:
@@ -104,7 +106,7 @@ def serve() -> None:
     reply({"lacks": sorted(map(str, lacks))})
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    for line in sys.stdin:
+    for line in requests:
         words = json.loads(line)
         patience = words.pop("patience")
         words["passes"] = tuple(map(tuple, words["passes"]))

@@ -197,6 +197,14 @@ def test_bad_arguments_are_named() -> None:
         conform("kernel:StreamWrapper", examples=0)
 
 
+def test_subject_that_reads_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets none, and does not take the kit's."""
+    (tmp_path / "asks.py").write_text("asked = input()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CannotRun, match="'asks:Any' cannot be imported: EOFError"):
+        conform("asks:Any", [1], examples=1)
+
+
 def test_dead_server_is_an_error() -> None:
     """If the process that runs the programs is killed, that is said."""
     with Runner("kernel:StreamWrapper") as runner:
