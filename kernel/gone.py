@@ -48,7 +48,8 @@ def died(core: Core[Any], run: Run[Any]) -> None:
 
 def left(run: Run[Any]) -> Hand | None:
     """What a puller that is gone has left in hand; None if its batch was not put."""
-    return run.hand if run.hand is not None and run.hand[2] == run.total() else None
+    hand = run.hand  # once: a worker that was given up may go on
+    return hand if hand is not None and hand[2] == run.total() else None
 
 
 def complete(run: Run[Any], hand: Hand, epoch: int) -> None:

@@ -180,9 +180,9 @@ class Run(Generic[T]):
 
         An error counts only if it was put. Else it reached the caller, as the interrupt's context.
         """
-        if self.hand is None:
+        if (hand := self.hand) is None:  # read once: a worker may be at work
             return False
-        action, _, _, mark = self.hand
+        action, _, _, mark = hand
         return action != "Fail" or mark is None or mark.error is None or self.has(mark)
 
     def has(self, mark: Mark | None) -> bool:
