@@ -18,7 +18,7 @@ class Bell:
         self._lock = _thread.allocate_lock()
         self._lock.acquire()
 
-    def put(self, _: None = None) -> None:
+    def put(self) -> None:
         """Ring, unless it was rung already and nobody has heard it."""
         try:  # noqa: SIM105  # `suppress` costs several times as much
             self._lock.release()

@@ -98,7 +98,8 @@ class Epoch(Generic[T]):
 
     def _ended(self) -> None:
         """The read has raised StopIteration. If no end was reported, its own end is one."""
-        self._over = self._over or self._core.reported.after is self._seen
+        if self._core.reported.after is self._seen:
+            self._over = True
 
     def _is_over(self) -> bool:
         """Whether it has ended. The first call finds out which epoch this is."""

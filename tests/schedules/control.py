@@ -278,10 +278,10 @@ class SimpleQueue:
 class Bell(SimpleQueue):
     """The kernel's bell: one ring at a time."""
 
-    def put(self, item: Any = None) -> None:
+    def put(self) -> None:  # type: ignore[override]
         self.control.touch(self.name, write=True)
         if not self.items:
-            self.items.append(item)
+            self.items.append(None)
 
 
 class Queue(SimpleQueue):

@@ -192,7 +192,7 @@ def test_rule_10_memory_error_at_every_allocation() -> None:
         pytest.skip("needs _testcapi.set_nomemory")
     program = """
         import _testcapi, sys, itertools
-        from contextlib import nullcontext, suppress
+        from contextlib import suppress
         from kernel import StreamWrapper
         at, call = int(sys.argv[1]), sys.argv[2]
         stream = StreamWrapper(lambda: iter(range(9)))
