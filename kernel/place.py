@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .arguments import shown
 from .buffer import Mark
 from .claims import holder
 from .errors import described
@@ -75,7 +76,7 @@ def number(state: Mapping[str, Any], key: str) -> int:
     """The number under a key. Raises ValueError if there is none."""
     value = state.get(key)
     if type(value) is not int or value < 0:
-        raise ValueError(f"state[{key!r}] must be an integer of at least 0, not {value!r}.")
+        raise ValueError(f"state[{key!r}] must be an integer of at least 0, not {shown(value)}.")
     return value
 
 
@@ -141,7 +142,7 @@ class Resumable:
         if core.entry is not None or core.run.is_used() or core.reported.after != Place():
             raise RuntimeError(f"{core.label} was read or loaded already: load its state before.")
         if not isinstance(state, Mapping):
-            raise ValueError(f"state must be a mapping as state_dict gives it, not {state!r}.")
+            raise ValueError(f"state must be a mapping as state_dict gives it, not {shown(state)}.")
         size = core.limits.epoch_size
         version, of_size = number(state, "version"), number(state, "epoch_size")
         if version != VERSION:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TextIO
 
+from .arguments import shown
 from .claims import Claim, holder
 from .errors import described
 from .machine import CALLERS, INITIAL, Limits, Variables
@@ -49,7 +50,7 @@ class Record:
             file.write(json.dumps(header) + "\n")
             file.flush()
         except (AttributeError, TypeError):
-            raise TypeError(f"record must be a text file or None, not {file!r}.") from None
+            raise TypeError(f"record must be a text file or None, not {shown(file)}.") from None
 
     def write(self, action: str) -> None:
         """Add the line of an action of this thread. One thread at a time writes to the file."""

@@ -148,6 +148,23 @@ def test_a_bad_time_is_named(name: str, value: Any, error: type[Exception]) -> N
         StreamWrapper(list, 2, **{name: value})  # type: ignore[arg-type]
 
 
+class Untold:
+    """A value that cannot be written."""
+
+    def __repr__(self) -> str:
+        raise OSError("no text")
+
+
+@pytest.mark.parametrize("value", [10**5000, -(10**5000), Untold()], ids=["huge", "low", "untold"])
+@pytest.mark.parametrize("name", ["stream_fn", "profile", "stop_timeout", "stall_after", "record"])
+def test_a_value_that_cannot_be_written_is_named(name: str, value: Any) -> None:
+    """The error is the argument's own and names the type: 5,000 digits have no text."""
+    with pytest.raises(
+        (TypeError, ValueError), match=f"^{name} must be .*, not <.*{type(value).__name__} object"
+    ):
+        StreamWrapper(**{"stream_fn": list, name: value})
+
+
 # Errors that differ in type.
 
 
