@@ -137,20 +137,14 @@ def main() -> int:
         disable=not console.is_terminal,
     )
     with progress:
-        bars = {
-            epoch: progress.add_task(
-                "", start=False, visible=False, total=EPOCH, epoch=epoch, loss=0.0, hidden=0.0
-            )
-            for epoch in range(1, arguments.epochs + 1)
-        }
 
         def show(epoch: int, batches: int, loss: float, hidden: float) -> None:
-            bar = bars[epoch]
             if batches == 1:
-                progress.start_task(bar)
-            progress.update(bar, visible=True, completed=batches, loss=loss, hidden=hidden)
+                progress.add_task("", total=EPOCH, epoch=epoch, loss=loss, hidden=hidden)
+            bar = progress.task_ids[-1]
+            progress.update(bar, completed=batches, loss=loss, hidden=hidden)
             if batches == EPOCH and not console.is_terminal:
-                print(f"epoch {epoch}: loss {loss:.2f}, reading hidden {hidden:.0%}", flush=True)
+                console.print(f"epoch {epoch}: loss {loss:.2f}, reading hidden {hidden:.0%}")
 
         read, waited = train(arguments.epochs, arguments.buffer, show)
     console.print(

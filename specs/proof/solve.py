@@ -79,10 +79,15 @@ def installed() -> dict[str, str]:
 WORDS = {"sat": REFUTED, "unsat": PROVED, "unknown": UNKNOWN}
 
 
+def milliseconds(timeout: float) -> int:
+    """A time limit in seconds, as the solvers take it: at least 1, at most what z3 can count."""
+    return max(1, int(min(timeout, 4_000_000.0) * 1000))
+
+
 def ask_z3(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     """Whether z3 refutes the formula in that number of seconds; values by name if it does not."""
     solver = z3.Solver()
-    solver.set(timeout=max(1, int(timeout * 1000)))
+    solver.set(timeout=milliseconds(timeout))
     solver.add(formula)
     word = WORDS[str(solver.check())]
     if word != REFUTED:
@@ -101,7 +106,7 @@ def ask_cvc5(formula: Term, timeout: float) -> tuple[str, dict[str, Any]]:
     import cvc5  # noqa: PLC0415  # need not be there
 
     solver = cvc5.Solver(cvc5.TermManager())
-    solver.setOption("tlimit-per", str(max(1, int(timeout * 1000))))
+    solver.setOption("tlimit-per", str(milliseconds(timeout)))
     solver.setOption("produce-models", "true")
     solver.setLogic("ALL")
     asked = z3.Solver()

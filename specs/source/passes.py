@@ -6,7 +6,7 @@ is pulled by two threads in turn. Only the window is kept; of other batches ther
 
 from __future__ import annotations
 
-import contextlib
+import sys
 import textwrap
 import traceback
 import weakref
@@ -75,7 +75,7 @@ class Check:
         self.bound = batches
         self.findings: dict[str, Finding] = {}
         self.passes: list[Pass] = []
-        self.window: deque[Kept] = deque(maxlen=buffer_size)
+        self.window: deque[Kept] = deque(maxlen=min(buffer_size, sys.maxsize))
         self.events: list[str] = []  # whatever may have changed a batch
         self.last: Callable[[], Any] = lambda: None  # the iterator of the pass before
         self.threads = False
@@ -173,14 +173,19 @@ class Check:
 
     def look_beyond(self, this: Pass, pull: Callable[[], Any]) -> None:
         """Find out whether an iterator goes on after its end."""
-        with contextlib.suppress(Exception):
-            if pull() is not _END:
-                self.find(
-                    "resumes",
-                    f"pass {this.number}, after batch {len(this.batches) - 1}",
-                    "The iterator yields again after StopIteration. A pass that has ended must "
-                    "stay so: let each iter() give an iterator of its own.",
-                )
+        try:
+            resumes = pull() is not _END
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return
+        if resumes:
+            self.find(
+                "resumes",
+                f"pass {this.number}, after batch {len(this.batches) - 1}",
+                "The iterator yields again after StopIteration. A pass that has ended must "
+                "stay so: let each iter() give an iterator of its own.",
+            )
 
     def look(self, event: str, new: Any = _END, every: bool = True) -> None:
         """Compare the batches in the window with what they were, after an event.

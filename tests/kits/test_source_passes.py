@@ -246,23 +246,38 @@ def test_resumes() -> None:
     assert kinds(check_source(Again)) == ["resumes"]
 
 
-def test_error_beyond_the_end() -> None:
+class Scripted:
+    """An iterator that gives these answers, or raises them."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = iter(answers)
+
+    def __iter__(self) -> Scripted:
+        return self
+
+    def __next__(self) -> Any:
+        answer = next(self.answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize("beyond", [ValueError, SystemExit, GeneratorExit])
+def test_error_beyond_the_end(beyond: type[BaseException]) -> None:
     """Nobody pulls beyond the end, so an error there is nobody's."""
+    assert check_source(lambda: Scripted(1, StopIteration(), beyond())).ok
 
-    class Strict:
-        def __init__(self) -> None:
-            self.answers = iter([1, StopIteration(), ValueError()])
 
-        def __iter__(self) -> Strict:
-            return self
+def test_interrupt_beyond_the_end() -> None:
+    """It is the user's, and goes through."""
+    third = passes([1], [1], Scripted(1, StopIteration(), KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        check_source(third)
 
-        def __next__(self) -> Any:
-            answer = next(self.answers)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
 
-    assert check_source(Strict).ok
+def test_huge_numbers() -> None:
+    """What no deque can hold is no limit."""
+    assert check_source(lambda: range(3), batches=10**20, buffer_size=10**20).ok
 
 
 # Threads.

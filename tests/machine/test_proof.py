@@ -20,6 +20,7 @@ from specs.proof.moments import FIRST, LIMITS, NOW, Moment, Reading, build, flat
 from specs.proof.obligations import CAN, PROPERTIES, RESTS, Obligation, invariant, obligations, said
 from specs.proof.sequences import Interval
 from specs.proof.solve import (
+    ASK,
     CVC5,
     MANY,
     PROVED,
@@ -268,6 +269,14 @@ def test_command(monkeypatch: pytest.MonkeyPatch, specs: Any) -> None:
     assert "Lemma OwnPullIsFirst: A caller pulls" in shown
     assert "Assumed for the measures: Halt, Fetch (with" in shown
     assert "3 proved, 0 refuted, 0 unknown" in shown
+
+
+@pytest.mark.parametrize("timeout", [1e-9, 1e7, 1e308])
+@pytest.mark.parametrize("solver", installed())
+def test_any_time_limit(solver: str, timeout: float) -> None:
+    """What a solver cannot count is the most that it can."""
+    word, _ = ASK[solver](z3.BoolVal(False), timeout)
+    assert word == PROVED
 
 
 @pytest.mark.parametrize(

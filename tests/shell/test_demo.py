@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -47,6 +49,19 @@ def test_demo_without_a_buffer_hides_nothing() -> None:
     pytest.importorskip("sklearn")
     assert "loss" in (run := demo("--epochs", "1", "--buffer", "0")).stdout
     assert run.stdout.endswith(" 0% was hidden.\n")
+
+
+def test_demo_whose_reader_leaves() -> None:
+    """Any number of epochs may be asked for, and the demo ends with who reads what it says."""
+    pytest.importorskip("sklearn")
+    command = [sys.executable, "-c", program("--epochs", str(10**12))]
+    with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline().startswith("epoch 1: loss ")
+        run.stdout.close()
+        assert run.stderr.read() == ""
+    assert run.returncode == 1
 
 
 @pytest.mark.parametrize("module", EXTRA)
