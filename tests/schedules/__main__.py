@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from specs.arguments import writable, write
 from specs.report import Move, from_schedule, page
 
 from .programs import PROGRAMS, Program
@@ -66,7 +67,7 @@ def search_all(
                     markup=False,
                     soft_wrap=True,
                 )
-                write(html, schedule)
+                write_page(html, schedule)
                 break
     console.print(f"{executions:,} executions, {seconds:.0f} s", highlight=False)
     return status
@@ -83,7 +84,7 @@ def told(program: Program, result: Result) -> str:
     )
 
 
-def write(html: Path | None, schedule: Schedule) -> None:
+def write_page(html: Path | None, schedule: Schedule) -> None:
     """Write what a schedule does to a page, if one is wanted: a column for each actor."""
     if html is None:
         return
@@ -100,13 +101,13 @@ def write(html: Path | None, schedule: Schedule) -> None:
     kind, said = (wrong.kind, str(wrong)) if wrong else ("", "Nothing is wrong.")
     lane = from_schedule(title, moves, broken=kind, meaning=said)
     command = f"python -m tests.schedules --replay '{schedule}'"
-    html.write_text(page.report(own=[lane], command=command), encoding="utf-8")
+    write(html, page.report(own=[lane], command=command))
 
 
 def show(console: Console, schedule: Schedule, html: Path | None) -> int:
     """Show what a schedule does, as a table. Returns the exit status."""
     rows, wrong = play(schedule)
-    write(html, schedule)
+    write_page(html, schedule)
     table = Table("turn", "actor", "actions", "is in front of", "where")
     for row in rows:
         table.add_row(*row)
@@ -133,7 +134,7 @@ def main() -> int:
     parser.add_argument(
         "--html",
         metavar="OUT",
-        type=Path,
+        type=writable,
         help="write the schedule that is shown, or the last "
         "that fails, to a page with a column for each thread",
     )

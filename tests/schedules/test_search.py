@@ -197,6 +197,9 @@ def test_command() -> None:
     bad = python("-m", "tests.schedules", "--replay", "gate:9")
     assert bad.returncode == 2
     assert "cannot be made" in bad.stderr
+    bad = python("-m", "tests.schedules", "--program", "gate", "--html", "no/such/page.html")
+    assert bad.returncode == 2
+    assert "argument --html: cannot be written: 'no/such/page.html'" in bad.stderr
 
 
 @pytest.mark.parametrize("recorded", [False, True])
