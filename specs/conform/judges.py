@@ -102,6 +102,17 @@ def transparent(program: Program, run: Run, lacks: Lacks, lost: int = 0) -> Find
     return found
 
 
+def in_context(program: Program, run: Run, lacks: Lacks) -> Finding | None:
+    """Every step gives what the oracle gives, and the source runs in the context of the `with`."""
+    for number, step, seen in numbered(program, run):
+        if seen.counters and seen.counters["elsewhere"] and "scope" not in lacks:
+            return transparent(program, run, lacks) or Finding(
+                "pulls see the context in which `with` was entered",
+                f"{seen.counters['elsewhere']} did not by the end of step {number} ({step})",
+            )
+    return transparent(program, run, lacks)
+
+
 def preserving(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     """A stop pulls nothing more and loses nothing; the buffer is bounded."""
     before = 0
@@ -236,7 +247,11 @@ def interruptible(program: Program, run: Run, lacks: Lacks) -> Finding | None:
 
 
 def timed(program: Program, run: Run, lacks: Lacks) -> Finding | None:
-    """One time for each batch that was delivered, none for an end or an error."""
+    """One time for each batch that was delivered, none for an end or an error; and a true one.
+
+    Of clocks that differ a little: all times together are at least half of what the pulls took
+    without a buffer, and at most twice what the reads took, and a millisecond.
+    """
     batches = 0
     for number, step, seen in numbered(program, run):
         batches += sum(outcome.startswith("batch ") for outcome in seen.outcomes)
@@ -246,4 +261,12 @@ def timed(program: Program, run: Run, lacks: Lacks) -> Finding | None:
                 f"{', '.join(seen.outcomes)}",
                 f"{seen.counters['times']}",
             )
+        if seen.counters:
+            least = 0 if program.buffer_size else seen.counters["pulled"] // 2
+            most, told = 2 * seen.counters["read"] + 1000, seen.counters["told"]
+            if not least <= told <= most:
+                return Finding(
+                    f"{least} to {most} µs in all by the end of step {number} ({step})",
+                    f"{told} µs" if told >= 0 else "what is no time",
+                )
     return stuck(program, run)

@@ -8,12 +8,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from typing import Any
 from unittest import mock
 
 from .programs import GRACE, NAME, SETTLE, Program
-from .source import Source
+from .source import ENTERED, Source
 
 
 def outcome(call: Callable[[], Any]) -> str:
@@ -35,12 +36,20 @@ def outcome(call: Callable[[], Any]) -> str:
     return f"batch {value!r}"
 
 
+def microseconds(times: Iterable[Any]) -> int:
+    """The sum of times in seconds; -1 if these are none."""
+    try:
+        return int(1e6 * sum(times)) if min(times, default=0) >= 0 else -1
+    except (TypeError, ValueError, OverflowError):
+        return -1
+
+
 class Aside(threading.Thread):
-    """A thread of the player's, which is none of the wrapper's."""
+    """A thread of the player's, which is none of the wrapper's. It has the context of its maker."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         super().__init__(daemon=True)
-        self._call = call
+        self._call, self._context = call, copy_context()
         self.result: Any = None
         self._original_start()
 
@@ -48,7 +57,7 @@ class Aside(threading.Thread):
 
     def run(self) -> None:
         """Make the call."""
-        self.result = self._call()
+        self.result = self._context.run(self._call)
 
 
 class Player:
@@ -67,6 +76,7 @@ class Player:
         self.leaked = 0  # threads that did not end when they should
         self.refused = 0  # threads that were not allowed to start
         self.leaves = False  # the process is to end by itself
+        self.seconds = 0.0  # that reads took
 
     def play(self) -> None:
         """Do all steps."""
@@ -81,11 +91,23 @@ class Player:
     def counters(self) -> dict[str, int]:
         """What the source has counted, and what else can be seen from outside."""
         source = self.source
-        names = ("started", "most_active", "excess", "unasked", "strange", "outlasting")
+        names = (
+            "started",
+            "most_active",
+            "excess",
+            "unasked",
+            "strange",
+            "outlasting",
+            "elsewhere",
+        )
         counted = {name: getattr(source, name) for name in names}
         counted["threads"] = len(self.strangers())
         counted["refused"] = self.refused
-        counted["times"] = len((self.profile or {}).get(f"read_batch_{NAME}", ()))
+        times = (self.profile or {}).get(f"read_batch_{NAME}", ())
+        counted["times"] = len(times)
+        counted["told"], counted["pulled"], counted["read"] = map(
+            microseconds, (times, [source.seconds], [self.seconds])
+        )
         return counted
 
     def strangers(self) -> list[threading.Thread]:
@@ -117,6 +139,8 @@ class Player:
         """Enter, as `with` does."""
         with self.source.lock:
             self.source.reader = 0
+            self.source.entered += 1
+        ENTERED.set(self.source.entered)
         self.control(self.entered)
 
     def entered(self) -> None:
@@ -169,7 +193,9 @@ class Player:
         with self.source.lock:
             self.source.asked = True
             self.source.taken += 1
+        began = time.perf_counter()
         told = outcome(call or (lambda: next(iter(self.stream))))  # as `for` begins
+        self.seconds += time.perf_counter() - began
         with self.source.lock:
             self.source.asked = False
             if not told.startswith("batch "):

@@ -105,9 +105,9 @@ RULES = {
         Rule(
             1,
             "Transparency",
-            "Any mix of entering, leaving, gates and pauses reads like the source itself.",
+            "Any mix of entering, leaving, gates and pauses reads like the source in its context.",
             programs(NEXT, AGAIN, EXIT, OPEN, CLOSE, FILL, FULL, buffered=False),
-            judges.transparent,
+            judges.in_context,
         ),
         Rule(
             2,

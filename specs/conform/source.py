@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from .programs import ERRORS, SETTLE, VALUES
+
+ENTERED: ContextVar[int] = ContextVar("entered", default=0)
+"""How often the wrapper had been entered, in the context in which that was done."""
 
 
 class Source:
@@ -35,6 +39,9 @@ class Source:
         self.strange = 0  # pulls by others
         self.outlasting = 0  # pulls that went on when `with` had been left
         self.puller = 0  # the thread that pulled last
+        self.entered = 0  # how often the wrapper was, or is about to be
+        self.elsewhere = 0  # pulls in another context than that of the last entering
+        self.seconds = 0.0  # that pulls of batches took
 
     def __call__(self) -> Iterator[Any]:
         """Begin a pass."""
@@ -47,6 +54,7 @@ class Source:
 
     def pull(self, items: Iterator[str]) -> Any:
         """One `next` on a pass."""
+        began = time.perf_counter()
         with self.lock:
             self.started += 1
             self.active += 1
@@ -57,6 +65,7 @@ class Source:
             self.excused = False
             self.puller = threading.get_ident()
             self.strange += self.reader not in (0, self.puller)
+            self.elsewhere += ENTERED.get() != self.entered
             self.lock.notify_all()
             try:
                 while self.held and not self.tokens:
@@ -67,6 +76,7 @@ class Source:
                 if item in ERRORS:
                     raise ERRORS[item]
                 self.batches += 1
+                self.seconds += time.perf_counter() - began
                 return VALUES[item] if item in VALUES else self.batches - 1
             finally:
                 self.active -= 1

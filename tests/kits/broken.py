@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any
 
 from kernel import StreamWrapper
@@ -45,6 +46,13 @@ class Rewinds(StreamWrapper[Any]):
     def __iter__(self) -> Any:
         self._core.run.iterator = None
         return self
+
+
+class Contextless(StreamWrapper[Any]):
+    """The source does not see the context of the `with`."""
+
+    def __enter__(self) -> Any:
+        return Context().run(super().__enter__)
 
 
 class LongEpochs(StreamWrapper[Any]):
@@ -374,3 +382,31 @@ class TimesEnds(StreamWrapper[Any]):
             if self._profile is not None:
                 self._profile.setdefault(self._event, []).append(0.0)
             raise
+
+
+class Stamps(StreamWrapper[Any]):
+    """The profile has the time of day."""
+
+    def __next__(self) -> Any:
+        batch = super().__next__()
+        if self._profile is not None:
+            self._profile[self._event][-1] = self.told()
+        return batch
+
+    def told(self) -> Any:
+        """What is in the profile."""
+        return time.time()
+
+
+class Zeros(Stamps):
+    """The profile has nothing but zeros."""
+
+    def told(self) -> Any:
+        return 0
+
+
+class Tells(Stamps):
+    """The profile has words."""
+
+    def told(self) -> Any:
+        return "soon"

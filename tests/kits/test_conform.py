@@ -25,6 +25,7 @@ BROKEN = [
     (1, "Suppresses", "swallows the error"),
     (1, "Unnamed", "gives None"),
     (1, "Rewinds", "batch 1"),
+    (1, "Contextless", "1 did not by the end of step 2"),
     (2, "LongEpochs", "batch 1"),
     (3, "Forgets", "batch"),
     (3, "Discards", "batch"),
@@ -52,6 +53,9 @@ BROKEN = [
     (11, "NoneEnds", "end"),
     (11, "Compares", "ValueError"),
     (12, "TimesEnds", "times by the end"),
+    (12, "Stamps", "µs in all by"),
+    (12, "Zeros", ": 0 µs"),
+    (12, "Tells", "what is no time"),
 ]
 
 
