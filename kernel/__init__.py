@@ -3,6 +3,7 @@
 import atexit
 import sys
 
+from .claims import FREE_THREADED
 from .epoch import Epoch
 from .errors import SourceError, WorkerDied
 from .profile import Timer
@@ -33,5 +34,5 @@ def _outlive_modules() -> None:
         del sys.modules[name]
 
 
-if hasattr(sys, "_is_gil_enabled"):
+if FREE_THREADED:
     atexit.register(_outlive_modules)

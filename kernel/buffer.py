@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from itertools import compress, repeat, starmap
 from operator import length_hint
 from sys import maxsize
-from typing import Any, Generic, TypeVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .claims import FREE_THREADED
 from .machine import Later
 from .machine import Mark as MarkWord
 
@@ -21,11 +23,12 @@ class Mark:
     It is an object of its own because a source may raise one exception twice.
     """
 
-    __slots__ = ("ended", "error", "part", "said")
+    __slots__ = ("ended", "error", "number", "part", "said")
 
     def __init__(self, error: BaseException) -> None:
         self.error: BaseException | None = error  # None once it was reported
         self.ended = type(error) is StopIteration
+        self.number: int | None = None  # how many batches were put before it; see `Run.puts`
         self.said: list[object] = []  # threads add to it (`Core.did_once`); the first records it
         self.part: Part[Any] | None = None
         """The part after this mark. None if the mark's own part is used again once it was taken."""
@@ -37,7 +40,10 @@ class Part(Generic[T]):
     With lookahead the puller puts what follows an end into a new part. Otherwise there is one part.
     """
 
-    __slots__ = ("_before", "_counter", "_former", "batches", "epoch", "marks", "taking")
+    __slots__ = (
+        *("_before", "_counters", "_former", "batches", "epoch", "marks"),
+        "_takings" if FREE_THREADED else "taking",
+    )
 
     def __init__(
         self,
@@ -50,16 +56,36 @@ class Part(Generic[T]):
         self._before = taken
         self._former = former
         """The part whose batches were moved here."""
-        self._counter = repeat(True, maxsize)
-        self.taking = compress(starmap(self.batches.popleft, repeat(())), self._counter)
-        """Takes the oldest batch and counts it, in one step: `compress` takes a batch, then one
-        item of the counter, both in C. It raises IndexError before the counter moves, and can be
-        used again after that."""
+        self._counters: list[repeat[bool]] = []
+        if FREE_THREADED:
+            self._takings: dict[int, compress[T]] = {}
+        else:
+            self.taking = self._take_and_count()
         self.marks: deque[Mark] = deque(marks)
         """The mark after the batches, if there is one. It is put after them, so a thread that sees
         the mark, and then no batch, knows that the epoch has no more."""
         self.epoch = epoch
         """The number of its epoch; None where that is the consumer's epoch."""
+
+    if FREE_THREADED and not TYPE_CHECKING:
+
+        @property
+        def taking(self) -> compress[T]:
+            """As `_take_and_count`, for each thread its own: there a counter moves in two steps."""
+            mine, takings = get_ident(), self._takings
+            if mine not in takings:
+                takings[mine] = self._take_and_count()
+            return takings[mine]
+
+    def _take_and_count(self) -> compress[T]:
+        """Takes the oldest batch and counts it, in one step.
+
+        `compress` takes a batch, then one item of the counter, both in C. It raises IndexError
+        before the counter moves, and can be used again after that.
+        """
+        counter = repeat(True, maxsize)
+        self._counters.append(counter)
+        return compress(starmap(self.batches.popleft, repeat(())), counter)
 
     def mark(self) -> Mark | None:
         """The mark, if there is one."""
@@ -81,8 +107,10 @@ class Part(Generic[T]):
 
     def taken(self) -> int:
         """How many batches of the stream were taken. All parts before this one have to be empty."""
-        before = self._before if self._former is None else self._former.taken()
-        return before + maxsize - length_hint(self._counter)
+        taken = self._before if self._former is None else self._former.taken()
+        for counter in self._counters:
+            taken += maxsize - length_hint(counter)
+        return taken
 
 
 def later(parts: Iterable[Part[Any]]) -> Later:

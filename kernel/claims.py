@@ -22,7 +22,10 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+FREE_THREADED: Final = "free-threading" in sys.version
+"""Whether this build of Python can run threads at the same time."""
 
 _local = threading.local()
 
@@ -156,3 +159,35 @@ def holder(role: list[Claim]) -> Claim | None:
         if claim.in_force():
             return claim
     return None
+
+
+def alone(role: list[Claim], call: Callable[..., None], *args: Any) -> None:
+    """Make a call that takes effect in stores with no call between: on free-threaded builds.
+
+    One thread at a time makes it, in this role. It is left out if another thread is in it. A
+    handler in it makes it at once.
+    """
+    claim = Claim.of_this_thread()
+    try:
+        claim.hold(_in_role, claim, role, call, args)
+    except _Stopped as stopped:
+        error, stopped.args = stopped.args[0], ()
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+
+class _Stopped(BaseException):
+    """Carries a StopIteration, which no generator lets through, nor that of a claim."""
+
+
+def _in_role(claim: Claim, role: list[Claim], call: Callable[..., None], args: Any) -> None:
+    first = claim.take(role)
+    if first is not None and not first.is_mine():
+        return
+    try:
+        call(*args)
+    except StopIteration as error:
+        raise _Stopped(error) from None
+    claim.give_back(role)

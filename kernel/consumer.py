@@ -6,7 +6,7 @@ from queue import Empty
 from typing import Any, TypeVar
 
 from . import place
-from .claims import Claim, holder
+from .claims import FREE_THREADED, Claim, alone, holder
 from .core import LIGHT, Core
 from .gone import bury, drop
 from .limit import Limit, watched
@@ -38,7 +38,10 @@ def read(core: Core[T], limit: Limit | None = None, tried: bool = False) -> T:
                 return batch
         tried = False
         if run.first.marks and (core.entry is not None or core.limits.capacity == 0):
-            report(core, run)
+            if FREE_THREADED:
+                alone(core.reporting, report, core, run)
+            else:
+                report(core, run)
         else:
             await_something(core, limit)
             waited = True

@@ -8,6 +8,7 @@ bell is made of one. `claims` says where CPython lets a signal or another thread
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -30,9 +31,14 @@ LIGHT: Final = 0.005
 
 
 class Entry:
-    """One `with`, and its worker if it has one."""
+    """One `with`, and its worker if it has one.
 
-    def __init__(self) -> None:
+    `before`: the entry that a restart replaces. The source goes on in the context of its `with`.
+    """
+
+    def __init__(self, before: Entry | None = None) -> None:
+        found = contextvars.copy_context() if before is None else before.context
+        self.context: contextvars.Context = found
         self.over: list[object] = []
         """Not empty once the `with` is left. The first object says by which call."""
         self.said: list[object] = []  # threads add to it (`did_once`); the first records `Leave`
@@ -95,6 +101,9 @@ class Core(Generic[T]):
         self.turns: list[Claim] = []  # the role of the one consumer, where it has to wait
         self.requests: list[Claim] = []  # the role of the consumer whose request permits pulls
         self.resets: list[Claim] = []  # the role of the thread that closes or restarts
+        self.reporting: list[
+            Claim
+        ] = []  # the role of the one that reports, on free-threaded builds
         self.gates: list[object] = []  # one object for each open gate
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
         self.bell = Bell()  # the consumer's

@@ -34,6 +34,7 @@ class Epoch(Generic[T]):
         self._seen: object = None  # `core.reported.after` at the last look
         self._number = 0
         self._passes_over: int | None = None  # batches given at first read: an end there is skipped
+        self._begin = 0  # batches given before it
         self._length = 0
         self._over = False
 
@@ -53,12 +54,14 @@ class Epoch(Generic[T]):
     def __len__(self) -> int:
         """Batches that this gives in all, from its first read on. Before that: those that are left.
 
-        A pass without batches may end it sooner. Raises TypeError if the epochs of the stream have
-        no size.
+        A pass without batches may end it sooner; a restart adds what is given again. Raises
+        TypeError if the epochs of the stream have no size.
         """
         if self._core.limits.epoch_size == 0:
             raise TypeError(f"An epoch of {self._core.label} is a pass: it has no length.")
-        return self._length or self._remaining()
+        if self._seen is not None:
+            self._is_over()  # it may have been restarted
+        return self._length or self._length_from(self._core.run.given())
 
     def __bool__(self) -> bool:
         """True: an iterator is no container, and an epoch that is a pass has no length."""
@@ -110,22 +113,25 @@ class Epoch(Generic[T]):
             now, given = here(core), core.run.given()
             self._number = now.epoch
             self._passes_over = given if given > now.epoch_start else None
-            self._length = self._remaining()
+            self._begin = given
+            self._length = self._length_from(given)
         elif reported.after is not self._seen or is_broken_off:
             now, end = here(core), self._passes_over
             is_end = reported.mark is not None and reported.mark.ended
             if is_end and (now.epoch, now.epoch_start) == (self._number + 1, end):
-                self._number, self._length = now.epoch, core.limits.epoch_size
+                self._number = now.epoch
             if end is not None and now.epoch_start >= end:
                 self._passes_over = None
             self._over = self._over or now.epoch != self._number
+            if not self._over:
+                self._length = self._length_from(self._begin)
         self._seen = reported.after
         return self._over
 
-    def _remaining(self) -> int:
-        """Batches that are left in this epoch of fixed size or, if it is complete, in the next."""
+    def _length_from(self, begin: int) -> int:
+        """Batches of an epoch of fixed size after so many given; if it is complete, of the next."""
         core, size = self._core, self._core.limits.epoch_size
-        return size and size - (core.run.given() - here(core).epoch_start) % size
+        return size and (here(core).epoch_start + size - begin or size)
 
     async def _something(self) -> None:
         """Wait, in a thread of the event loop's executor, until there may be something to read."""

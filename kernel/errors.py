@@ -19,7 +19,7 @@ class NotAnEnd(Exception):
 
 def as_reported(error: BaseException, label: str, buffered: bool) -> BaseException:
     """The exception that reports an error of the source to the consumer."""
-    if isinstance(error, NotAnEnd):
+    if type(error) is NotAnEnd:
         assert error.__cause__ is not None
         error = error.__cause__
     elif not buffered:
@@ -34,7 +34,7 @@ def described(error: BaseException) -> str:
     """The error's class and message, even if the class hides them."""
     name: Any = type.__dict__["__name__"].__get__(type(error))
     try:
-        text = str(error)
+        text = str.__str__(str(error))  # no subclass, whose methods may do anything
     except BaseException:  # the source's error has to be reported all the same
         text = "(its message cannot be told)"
     return f"{name}: {text}" if text else name

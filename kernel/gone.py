@@ -54,11 +54,11 @@ def left(run: Run[Any]) -> Hand | None:
 
 def complete(run: Run[Any], hand: Hand, epoch: int) -> None:
     """Put the mark of `hand`, and take over its progress. If interrupted, this can be repeated."""
-    action, progress, number, mark = hand
+    action, progress, run.puts, mark = hand
     error = None if mark is None else mark.error  # None once it was reported
     if error is not None and not run.has(mark):
         mark = Mark(error)  # a worker that was given up may still write to its own
-        run.hand = action, progress, number, mark
+        run.hand = action, progress, run.puts, mark
         run.end(mark, False, epoch)
     run.progress, run.hand = progress, None
 

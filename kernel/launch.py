@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import contextvars
 import threading
 import weakref
 from queue import Empty, SimpleQueue
@@ -31,7 +30,7 @@ def start(core: Core[Any], entry: Entry, entering: Claim, wrapper: object) -> bo
     work = live, weakref.ref(core), entry, entering, bell, alarms
     try:
         entry.thread = threading.Thread(
-            target=contextvars.copy_context().run, args=work, name=core.label, daemon=True
+            target=entry.context.copy().run, args=work, name=core.label, daemon=True
         )
         _thread.start_new_thread(_launch, (entry.thread, bell))
         said = _said(entry.thread, bell, entering, core.glance)

@@ -34,6 +34,7 @@ class Meter:
         self._entered: tuple[float, float] | None = None  # the time, and the processor time
         self._waited = self._inside = self._processor = 0.0
         self._first = self._last = 0.0  # first begin, last end of a request
+        self._shut = 0.0  # when a gate was shut last
         # Written by the puller.
         self._now = OTHER, 0, 0.0  # occupation, place in `FILLS`, time of its begin
         self._spent = [0.0] * 5
@@ -52,6 +53,8 @@ class Meter:
             self._first = self._first or self._request[1]
         elif action == "Withdraw":
             self.withdraw()
+        elif action == "Disallow":
+            self._shut = perf_counter()
         elif action == "Fetch":
             self.turns(SOURCE, run)
         elif action in ("Enqueue", "Exhaust", "Fail"):
@@ -67,7 +70,7 @@ class Meter:
         elif action == "Start":
             self._now = OTHER, self._level(run.held()), perf_counter()
             self._worker = True
-        elif action in ("Halt", "Die"):
+        elif action in ("Halt", "Die", "Bury"):
             self.turns(OTHER, run)
             self._worker = False
 
@@ -119,10 +122,16 @@ class Meter:
         self.turns(why, run)
 
     def wakes(self, core: Core[Any]) -> None:
-        """The worker has woken with no gate open. If there is room, it was waiting for a gate."""
+        """The worker has woken with no gate open.
+
+        If there is room now, it has waited for a gate since the last one was shut.
+        """
         doing, place, since = self._now
         if doing == ROOM and core.run.held() < self._capacity:
-            self._now = GATE, place, since
+            shut = max(since, self._shut)
+            self._spent[ROOM] += shut - since
+            self._fill[place] += shut - since
+            self._now = GATE, place, shut
 
     def read(self, given: int) -> Stats:
         """The counts up to now, for a consumer that was given this number of batches."""

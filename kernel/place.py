@@ -51,7 +51,8 @@ def reported_place(core: Core[Any]) -> Place:
 
 def ended(core: Core[Any], mark: Mark | None) -> Reported:
     """What `core.reported` becomes when a mark, or a caller's pull that broke off, is reported."""
-    before, given = reported_place(core), core.run.given()
+    before, number = reported_place(core), None if mark is None else mark.number
+    given = core.run.given() if number is None else number  # at the mark, the same
     # The pass goes on after the end of an epoch of full size, and after no other.
     goes_on = mark is not None and mark.ended
     goes_on = goes_on and given - before.epoch_start >= core.limits.epoch_size > 0

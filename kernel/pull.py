@@ -119,8 +119,11 @@ def is_stateful(kept: Any) -> bool:
 
 def shut(iterator: Any) -> None:
     """Close the pass now, if that can be closed, so that the garbage collector need not."""
-    close = getattr(iterator, "close", None)
-    if close is not None:
+    try:
+        close = getattr(iterator, "close", None)
+    except Exception:  # of its `__getattr__`
+        return
+    if callable(close):  # it may be anything: a price
         close()
 
 
@@ -151,8 +154,12 @@ def noted(core: Core[T], source: Any, iterator: Iterator[T], before: Any = None)
 
     An iterable that has loaded a state may begin each later pass there too: Hugging Face's does
     until `set_epoch`. Such a pass silently lacks batches, so it is made an error.
+
+    It asks by `next` alone: `for` and `yield from` would call `iter` once more, which may begin the
+    pass anew. And it holds no batch.
     """
-    for batch in iterator:
+    try:
+        batches = [next(iterator)]
         try:
             first = copy.deepcopy(source.state_dict())
             is_stuck = before is not None and bool(first == before)
@@ -165,10 +172,11 @@ def noted(core: Core[T], source: Any, iterator: Iterator[T], before: Any = None)
             )
         if before is None:
             core.loaded = source, first
-        try:
-            yield batch
-        except GeneratorExit:  # `yield from` hands it on by itself
-            shut(iterator)
-            raise
-        yield from iterator
-        return  # it is over: an iterator need not stay so, and `for` would ask it again
+        yield batches.pop()
+        while True:
+            yield next(iterator)
+    except StopIteration:
+        return  # for good, which an iterator need not be
+    except GeneratorExit:
+        shut(iterator)
+        raise

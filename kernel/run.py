@@ -136,7 +136,7 @@ class Run(Generic[T]):
 
     def end(self, mark: Mark, goes_on: bool, epoch: int) -> None:
         """Put a mark after the epoch of this number. `goes_on`: the puller puts more after it."""
-        last = self.last
+        last, mark.number = self.last, self.puts
         mark.part = Part(self.puts - self.lost, epoch=epoch + 1) if goes_on else None
         last.epoch = None if mark.part is None else epoch
         last.marks.append(mark)
@@ -163,7 +163,7 @@ class Run(Generic[T]):
             state, error = copy.deepcopy(self.stateful.state_dict()), None
         except Exception as caught:  # the batch is good: `state_dict` of the stream reports this
             trace = caught.__traceback__  # without this frame, which holds the run
-            state, error = None, caught.with_traceback(trace and trace.tb_next)
+            state, error = None, BaseException.with_traceback(caught, trace and trace.tb_next)
         if state is not None or error is not None:
             self.snapshots.append(Snapshot(self.puts, state, error))
 

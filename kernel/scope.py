@@ -35,7 +35,7 @@ def enter(core: Core[Any], wrapper: object, consumer: Claim | None = None) -> No
     Raises RuntimeError if a thread other than `consumer` reads. `consumer` is the claim of a thread
     that restarts the stream. It has the role of the entering thread already.
     """
-    claim, entry = Claim.of_this_thread(), Entry()
+    claim, entry = Claim.of_this_thread(), Entry(None if consumer is None else core.entry)
     try:
         claim.hold(_enter, core, claim, wrapper, entry, consumer)
     finally:  # after the claim's end, for which the worker waits

@@ -59,9 +59,16 @@ class Waiting:
 
     def _limit(self, longest: float) -> float:
         """The limit of its sleep. Raises if it was cancelled."""
-        if self._is_cancelled or self._loop.is_closed():
+        if self._is_unwanted():
             raise _Cancelled
         return longest
+
+    def _is_unwanted(self) -> bool:
+        """Whether its task was cancelled, or cannot go on as the loop does not run.
+
+        If that runs again, the task finds that this wait is over, and waits once more.
+        """
+        return self._is_cancelled or not self._loop.is_running()
 
     def cancel(self) -> None:
         """Let the thread wait no longer."""
@@ -78,8 +85,7 @@ class Waiting:
         return waiting
 
     def _is_going(self) -> bool:
-        is_cancelled = self._is_cancelled or self._loop.is_closed()
-        return is_cancelled and self._is_to_end()
+        return self._is_unwanted() and self._is_to_end()
 
     def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether the thread waits for this loop, in this process."""

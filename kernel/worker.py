@@ -191,7 +191,7 @@ def run_ahead(core: Core[Any], run: Run[Any], entry: Entry) -> bool:
         iterator = None
         run.puts += at - first
         run.progress = failure is not None, True, at if epoch_size else 0, True
-    if isinstance(failure, StopIteration):
+    if issubclass(type(failure), StopIteration):  # its `__class__` may say anything
         exhaust(core, run)
     elif failure is not None:
         fail(core, run, failure)

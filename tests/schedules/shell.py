@@ -75,10 +75,10 @@ class Shell:
         """Told that buffer and pass are about to be dropped, and that they are."""
         threads = SimpleNamespace(Thread=self.thread, Event=None)
         launched = SimpleNamespace(start_new_thread=lambda call, arguments: call(*arguments))
-        here = SimpleNamespace(run=lambda call, *arguments: call(*arguments))
+        here = SimpleNamespace(run=lambda call, *arguments: call(*arguments), copy=lambda: here)
         patch.setattr(launch, "threading", threads)
         patch.setattr(launch, "_thread", launched)
-        patch.setattr(launch, "contextvars", SimpleNamespace(copy_context=lambda: here))
+        patch.setattr(core, "contextvars", SimpleNamespace(copy_context=lambda: here))
         self.local = Local(self)
         patch.setattr(claims._this_thread, "__defaults__", (self.local, claims.Thread))
         frames, hold = Frames(self), vars(Claim)["hold"]

@@ -15,6 +15,7 @@ from kernel import SourceError, StreamWrapper
 from kernel.claims import Claim
 from kernel.turn import outlast
 
+from ..support.processes import run
 from ..support.sources import LONG, Aside, Boom, Source, until
 
 SIZES = [0, 1, 3]
@@ -202,6 +203,52 @@ def test_rule_14_loop_that_is_closed_while_it_waits(size: int) -> None:
         asyncio.run(leave(stream))
         assert next(stream) == 0
         assert asyncio.run(read(stream.epoch())) == [1, 2, 3]
+
+
+def test_rule_10_a_loop_that_stands_still_keeps_no_process_alive() -> None:
+    """Rule 10: a loop was left, not closed, while a task waits for a source that hangs."""
+    program = """
+        import asyncio, logging, warnings
+
+        logging.disable()  # of loops and tasks that are left
+        warnings.simplefilter("ignore")
+
+        def source():
+            yield 1
+            threading.Event().wait()
+
+        async def read():
+            async for batch in stream.epoch():
+                print(batch, flush=True)
+                read.set_result(None)
+
+        stream = StreamWrapper(source, 2)
+        stream.__enter__()
+        loop = asyncio.new_event_loop()
+        read, reads = loop.create_future(), read
+        task = loop.create_task(reads())
+        loop.run_until_complete(read)
+    """
+    assert run(program) == "1"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_14_a_loop_that_goes_on(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 14: a task whose loop stood still reads on once the loop runs again."""
+    monkeypatch.setattr("kernel.core.Core.glance", 0.01)
+    source = Source([0, 1], held=True)
+    stream = StreamWrapper(source, size)
+    loop = asyncio.new_event_loop()
+    with stream:
+        task = loop.create_task(read(stream.epoch()))
+        loop.run_until_complete(started(source))
+        waiting: Any = stream._core.waiting
+        if size:
+            assert until(lambda: waiting._is_over)  # the loop stands still
+        source.free()
+        assert loop.run_until_complete(task) == [0, 1]
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
 
 
 def test_rule_14_cancelled_wait_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

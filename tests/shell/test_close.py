@@ -280,3 +280,34 @@ def test_close_in_del() -> None:
     Loader()
     gc.collect()
     assert source.closed == [1]
+
+
+class Prices:
+    """An iterator with a `close` that cannot be called, or had."""
+
+    close: Any = 3.5
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return 1
+
+
+class Refusing(Prices):
+    @property
+    def close(self) -> Any:
+        raise Boom
+
+
+@pytest.mark.parametrize("source", [Prices, Refusing])
+@pytest.mark.parametrize("size", SIZES)
+def test_close_what_has_no_method_close(source: Any, size: int) -> None:
+    """Only a method is called, to close a pass."""
+    stream = StreamWrapper(source, size, name="named")
+    with stream:
+        assert next(stream) == 1
+        stream.restart()
+        assert next(stream) == 1
+        stream.close()
+    assert is_closed(stream)

@@ -118,6 +118,20 @@ def test_rule_14_length() -> None:
     assert events(rest)[0] == 1
 
 
+def test_rule_14_length_after_a_restart() -> None:
+    """Rule 14: what a restart gives again counts too, in each epoch anew."""
+    stream = StreamWrapper(Source(range(9)), 0, 3)
+    epoch = stream.epoch()
+    given = take(epoch, 2)
+    for length in 5, 6:
+        stream.restart()
+        assert len(epoch) == length
+        given += take(epoch, 1)
+    given += epoch
+    assert (given, len(epoch)) == ([0, 1, 0, 0, 1, 2], 6)
+    assert len(stream.epoch()) == 3
+
+
 def test_rule_14_a_pass_has_no_length() -> None:
     stream = StreamWrapper(Source(range(3)), 0, name="passes")
     epoch = stream.epoch()

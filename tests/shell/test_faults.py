@@ -8,12 +8,13 @@ import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from itertools import compress, pairwise, repeat, starmap
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from kernel import StreamWrapper, pull
+from kernel.claims import FREE_THREADED
 from kernel.machine import Enqueue
 from specs.epochs import BATCH, FAILURE
 
@@ -63,7 +64,10 @@ def test_rule_10_no_memory_for_a_batch_of_an_own_pull(refusals: int) -> None:
     assert next(wrapped) == 0
     part = wrapped._core.run.last
     part.batches = Full()
-    part.taking = compress(starmap(part.batches.popleft, repeat(())), part._counter)
+    if FREE_THREADED:
+        part._takings.clear()
+    else:
+        part.taking = part._take_and_count()
     part.batches.refusals = refusals  # type: ignore[attr-defined]
     assert settled(wrapped, 4) == [MemoryError] * refusals + [1, 2, 3, "end"][refusals:]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from kernel import StreamWrapper
+from kernel import SourceError, StreamWrapper
 
 from ..support.sources import Aside, Boom, Source, enter_dead
 
@@ -114,6 +115,61 @@ class Unnamed(type):
 
 class Hidden(Exception, metaclass=Unnamed):
     """An error whose class hides its name."""
+
+
+class Text(str):
+    """A text that cannot be used."""
+
+    def __format__(self, spec: str) -> str:
+        raise OverflowError
+
+    def __bool__(self) -> bool:
+        raise OverflowError
+
+
+class Textual(Exception):
+    def __str__(self) -> str:
+        return Text("told")
+
+
+class Liar(Exception):
+    """It says that it is an end."""
+
+    __class__ = StopIteration  # type: ignore[assignment]
+
+
+class Cross(Exception):
+    """It does not say what it is."""
+
+    @property
+    def __class__(self) -> Any:
+        raise OverflowError
+
+
+@pytest.mark.parametrize("error", [Textual, Liar, Cross])
+@pytest.mark.parametrize("has_gate", [False, True])
+@pytest.mark.parametrize("size", [0, 3])
+def test_rule_7_odd_errors(error: Any, size: int, has_gate: bool) -> None:
+    """Rule 7: an error is an error, and is told, whatever its class says of it."""
+
+    def source() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise error
+
+    stream = StreamWrapper(source, size)
+    with stream, stream.allow_buffering if has_gate else nullcontext():
+        assert [next(stream), next(stream)] == [1, 2]
+        try:
+            next(stream)
+        except BaseException as told:
+            caught = told
+        if size:
+            assert type(caught) is SourceError
+            assert f"raised {error.__name__}" in str(caught)
+            caught = caught.__cause__  # type: ignore[assignment]
+        assert type(caught) is error
+        assert next(stream) == 1
 
 
 @pytest.mark.parametrize(

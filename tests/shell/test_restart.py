@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -205,3 +206,26 @@ def test_restart_of_a_record() -> None:
         with pytest.warns(RuntimeWarning, match="ends early: the stream was restarted"):
             stream.restart()
         assert epoch(stream) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_1_restart_keeps_the_context(size: int) -> None:
+    """Rule 1: the source goes on in the context in which `with` was entered."""
+    variable = contextvars.ContextVar("variable", default="none")
+
+    def source() -> Iterator[str]:
+        while True:
+            yield variable.get()
+
+    stream = StreamWrapper(source, size)
+    variable.set("entered")
+    with stream:
+        assert next(stream) == "entered"
+        stream.restart()
+        assert contextvars.Context().run(stream.restart) is None
+        if size:
+            variable.set("later")
+        assert next(stream) == "entered"
+    with stream:
+        stream.restart()
+        assert next(stream) == ("later" if size else "entered")

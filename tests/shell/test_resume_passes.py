@@ -161,3 +161,106 @@ class Items(list[int]):
 @pytest.mark.parametrize("size", SIZES)
 def test_rule_15_a_source_that_cannot_be_asked_has_no_state(size: int) -> None:
     assert read(StreamWrapper(lambda: Items(range(3)), size)) == [0, 1, 2]
+
+
+class Once:
+    """Its own iterator: `iter` begins at the place that was loaded, and forgets that place."""
+
+    def __init__(self) -> None:
+        self.start, self.at = 0, 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.at, self.start = self.start, 0
+        return self
+
+    def __next__(self) -> int:
+        if self.at == 5:
+            raise StopIteration
+        self.at += 1
+        return self.at
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"at": self.at}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.start = state["at"]
+
+
+class Plain:
+    """An iterator that has `__next__` and no `__iter__`, which is enough for `iter`."""
+
+    def __init__(self, iterator: Iterator[int]) -> None:
+        self.iterator = iterator
+
+    def __next__(self) -> int:
+        return next(self.iterator)
+
+
+class Bare(Numbers):
+    def __iter__(self) -> Any:
+        return Plain(super().__iter__())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("make", [Once, Bare])
+@pytest.mark.parametrize("given", range(1, 5))
+def test_rule_15_a_pass_is_begun_once(make: Any, size: int, given: int) -> None:
+    """Rule 15: `iter` is called once for a pass, as for a stream that is not resumed."""
+    stream = StreamWrapper(make, size)
+    with stream:
+        assert take(stream, given) == [*range(1, given + 1)]
+        state = stream.state_dict()
+    again = resumed(state, make, size)
+    assert read(again) == [*range(given + 1, 6)]
+    assert read(again) == [1, 2, 3, 4, 5]
+
+
+class Batch:
+    """What a weak reference can lead to."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_resumed_pass_holds_no_batch(size: int) -> None:
+    """Batches are freed as the consumer drops them, the first one too."""
+    batches: list[weakref.ref[Batch]] = []
+
+    class Source(Once):
+        def __next__(self) -> Any:
+            super().__next__()
+            batch = Batch()
+            batches.append(weakref.ref(batch))
+            return batch
+
+    stream: Any = StreamWrapper(Source, size)
+    with stream:
+        del take(stream, 2)[:]
+        state = stream.state_dict()
+    batches.clear()
+    again = resumed(state, Source, size)
+    with again:
+        del take(again, 2)[:]
+    gc.collect()
+    assert [batch() for batch in batches[:3]] == [None] * 3
+
+
+class Unhelpful(Exception):
+    """An error that its class makes hard to keep."""
+
+    def with_traceback(self, *_: Any) -> Any:
+        raise Boom
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rule_15_a_state_that_fails_unhelpfully(size: int) -> None:
+    """Rule 15: the batches come all the same, and `state_dict` reports the error."""
+
+    class Source(Numbers):
+        def state_dict(self) -> dict[str, Any]:
+            raise Unhelpful
+
+    stream = StreamWrapper(Source, size)
+    with stream:
+        assert take(stream, 3) == [1, 2, 3]
+        with pytest.raises(RuntimeError) as told:
+            stream.state_dict()
+        assert type(told.value.__cause__) is Unhelpful

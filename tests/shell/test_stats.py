@@ -17,6 +17,7 @@ from kernel.core import Core
 from kernel.stats import FILLS
 
 from ..benchmarks.work import spin
+from ..support.processes import needs_fork, run
 from ..support.sources import Aside, Source, epoch, take, until
 
 
@@ -191,6 +192,55 @@ def test_why_the_worker_sleeps(clock: Clock) -> None:
     found = wrapper.stats()
     assert found.waited_for_gate == 11
     assert (found.waited_for_room, found.waited_for_epoch) == (0, 100)
+
+
+def test_the_gate_is_waited_for_once_it_is_shut(clock: Clock) -> None:
+    """A worker that slept before a full buffer, with a gate open, waited for room until then."""
+    wrapper = StreamWrapper(Source(range(9)), 2, stats=True)
+    with wrapper:
+        with wrapper.allow_buffering:
+            until(lambda: wrapper.stats().found_full == 1)
+            asleep(wrapper)
+            clock.now += 100
+        clock.now += 1
+        assert take(wrapper, 3) == [0, 1, 2]
+        asleep(wrapper)
+    found = wrapper.stats()
+    assert (found.waited_for_room, found.waited_for_gate) == (100, 1)
+    assert sum(found.fill) == found.seconds == 101
+    assert found.fill[-1] >= 100
+
+
+@needs_fork
+def test_a_worker_that_a_fork_has_lost_pulls_no_more() -> None:
+    """In the child its pull lasts until its death is reported."""
+    program = """
+        def source():
+            started.set()
+            free.wait()
+            yield 0
+
+        started, free = threading.Event(), threading.Event()
+        stream = StreamWrapper(source, 2, stats=True)
+        with stream:
+            gate = stream.allow_buffering
+            gate.__enter__()
+            started.wait()
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                free.set()
+            else:
+                try:
+                    next(stream)
+                except ChildProcessError:
+                    before = stream.stats().source
+                    while before == stream.stats().seconds:
+                        pass
+                    print(before == stream.stats().source > 0, flush=True)
+                os._exit(0)
+    """
+    assert run(program) == "True"
 
 
 def test_an_interrupted_request_waits_no_longer(clock: Clock) -> None:
