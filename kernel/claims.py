@@ -89,11 +89,15 @@ class Claim:
         forks: list[None] = _forks,
         this_thread: Callable[[], Thread] = _this_thread,
     ) -> Claim:
-        """The last claim of this thread, if that can be used again, or a new one."""
-        thread = this_thread()
+        """The last claim of this thread, if that can be used again, or a new one.
+
+        No call comes before it is marked as used, or a handler could use it, and end it.
+        """
+        thread, number = this_thread(), len(forks)
         claim = thread.claim
-        if claim is None or not claim._whole or claim._forks != len(forks):
+        if claim is None or not claim._whole or claim._forks != number:
             claim = thread.claim = cls()
+        claim._whole = False
         return claim
 
     def hold(self, call: Callable[..., None], *args: Any) -> None:

@@ -144,6 +144,25 @@ def test_rule_13_a_handler_reports_the_end_that_is_being_reported(lookahead: boo
     assert call > 5
 
 
+@pytest.mark.parametrize("size", [0, 2])
+def test_rule_13_a_handler_whose_call_is_refused(size: int) -> None:
+    """Rule 13: at any call in a `next` that waits. What the handler's call raised ends there."""
+
+    def act() -> None:
+        with pytest.raises(RuntimeError, match="entered"):
+            stream.__enter__()
+
+    for call in count():
+        stream = StreamWrapper(counted, size, 3)
+        with stream:
+            assert [event(stream) for _ in range(2)] == [0, 1]
+            found, acted = struck(stream, call, act, "call")
+            assert [found, *(event(stream) for _ in range(2))] == [2, "StopIteration", 3]
+        if not acted:
+            break
+    assert call > 5
+
+
 class Hanging(Cursor):
     """An iterator that hangs when it is asked for its state after its third batch."""
 
