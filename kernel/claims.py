@@ -165,33 +165,30 @@ def holder(role: list[Claim]) -> Claim | None:
     return None
 
 
+class Carrier(BaseException):
+    """Carries a StopIteration, which no generator lets through, nor that of a claim."""
+
+
 def alone(role: list[Claim], call: Callable[..., None], *args: Any) -> None:
     """Make a call that takes effect in stores with no call between: on free-threaded builds.
 
     One thread at a time makes it, in this role. It is left out if another thread is in it. A
-    handler in it makes it at once.
+    handler in it makes it at once. The call gets one argument more, a carrier for a StopIteration.
     """
     claim = Claim.of_this_thread()
     try:
-        claim.hold(_in_role, claim, role, call, args)
-    except _Stopped as stopped:
-        error, stopped.args = stopped.args[0], ()
+        claim.hold(_in_role, claim, role, call, (*args, Carrier()))
+    except Carrier as carrier:
+        error, carrier.args = carrier.args[0], ()
+        carrier.__traceback__ = None  # its frames hold it
         try:
-            raise error
+            raise error from None
         finally:
             del error  # its traceback holds this frame
 
 
-class _Stopped(BaseException):
-    """Carries a StopIteration, which no generator lets through, nor that of a claim."""
-
-
 def _in_role(claim: Claim, role: list[Claim], call: Callable[..., None], args: Any) -> None:
     first = claim.take(role)
-    if first is not None and not first.is_mine():
-        return
-    try:
+    if first is None or first.is_mine():
         call(*args)
-    except StopIteration as error:
-        raise _Stopped(error) from None
-    claim.give_back(role)
+        claim.give_back(role)

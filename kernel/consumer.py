@@ -6,7 +6,7 @@ from queue import Empty
 from typing import Any, TypeVar
 
 from . import place
-from .claims import FREE_THREADED, Claim, alone, holder
+from .claims import FREE_THREADED, Carrier, Claim, alone, holder
 from .core import LIGHT, Core
 from .gone import bury, drop
 from .limit import Limit, watched
@@ -57,8 +57,11 @@ def wake_worker(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
         run.ring()
 
 
-def report(core: Core[Any], run: Run[Any]) -> None:
-    """Raise the mark's end or error, and remove the mark. Does nothing if a batch is before it."""
+def report(core: Core[Any], run: Run[Any], carrier: Carrier | None = None) -> None:
+    """Raise the mark's end or error, and remove the mark. Does nothing if a batch is before it.
+
+    `carrier`: a StopIteration is raised in this.
+    """
     part = run.first
     mark = part.mark()
     if mark is None or part.batches:  # in this order: the mark was put after the batches
@@ -73,6 +76,8 @@ def report(core: Core[Any], run: Run[Any]) -> None:
     error = mark.error
     if not part.marks or part.marks[0] is not mark or error is None:
         return
+    if carrier is not None and mark.ended:
+        carrier.args, error = (error,), carrier
     core.reported = reported
     if mark.part is None:
         del part.marks[0]

@@ -25,6 +25,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kernel import StreamWrapper
+from kernel.claims import FREE_THREADED
 from specs.arguments import positive
 from specs.epochs import END, FAILURE
 
@@ -87,11 +88,17 @@ class Excuse(NamedTuple):
     call: str = ""  # begins so
 
 
+REPORTING = {
+    ("consumer.py", "report"),
+    *(("claims.py", name) for name in ("alone", "hold", "_calls", "_in_role") if FREE_THREADED),
+}
+"""Where an end or error is raised, and what that passes on its way out."""
+
 EXCUSES = (
     *(
         Excuse(
             f"{kind} lost",
-            lambda place: (place.file, place.function) == ("consumer.py", "report"),
+            lambda place: (place.file, place.function) in REPORTING,
             "It was taken, and is on its way out. No signal is taken there.",
         )
         for kind in (FAILURE, END)

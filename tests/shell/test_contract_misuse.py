@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_rule_9_two_consumers_and_the_counts(epoch_size: int, lookahead: bool) -
 
     On free-threaded builds they read at the same time.
     """
-    most = 3000
+    most = 1000
     stream = StreamWrapper(lambda: iter(range(10**9)), 100, epoch_size, lookahead=lookahead)
     read: list[int] = []
     ends: list[None] = []
@@ -57,7 +58,7 @@ def test_rule_9_two_consumers_and_the_counts(epoch_size: int, lookahead: bool) -
             try:
                 read.append(next(stream))
             except RuntimeError:
-                continue
+                time.sleep(0.001)  # the other one may wait for a processor
             except StopIteration:
                 ends.append(None)
 

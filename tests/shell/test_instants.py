@@ -199,3 +199,20 @@ def test_rule_5_a_gate_spares_the_request(monkeypatch: pytest.MonkeyPatch, count
         assert reader.result() == 0
     if counted:
         assert stream.stats().found_empty == 1
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_ends_leave_no_cycles(size: int) -> None:
+    """What reports an end is freed with it."""
+    stream = StreamWrapper(Source(range(2)), size)
+    with stream:
+        for _ in range(3):
+            assert epoch(stream) == [0, 1]
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(100):
+                assert epoch(stream) == [0, 1]
+            assert gc.collect() < 100  # a free-threaded build has some of its own
+        finally:
+            gc.enable()
