@@ -5,12 +5,9 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-import time
 from typing import Any
 
 import pytest
-
-from kernel import StreamWrapper
 
 from ..support.sources import LONG, Aside, Source, epoch, pulling, take
 
@@ -39,39 +36,6 @@ def test_rule_9_leaving_what_was_not_entered(wrapper: Any, size: int) -> None:
         assert epoch(stream) == [1]
     with pytest.raises(RuntimeError, match="without having been entered"):
         stream.__exit__(None, None, None)
-
-
-@pytest.mark.parametrize("lookahead", [False, True])
-@pytest.mark.parametrize("epoch_size", [0, 2])
-def test_rule_9_two_consumers_and_the_counts(epoch_size: int, lookahead: bool) -> None:
-    """Rule 9: what two consumers were given is counted, batches and ends, each once.
-
-    On free-threaded builds they read at the same time.
-    """
-    most = 1000
-    stream = StreamWrapper(lambda: iter(range(10**9)), 100, epoch_size, lookahead=lookahead)
-    read: list[int] = []
-    ends: list[None] = []
-
-    def consume() -> None:
-        while len(read) < most:
-            try:
-                read.append(next(stream))
-            except RuntimeError:
-                time.sleep(0.001)  # the other one may wait for a processor
-            except StopIteration:
-                ends.append(None)
-
-    with stream, stream.allow_buffering:
-        others = [Aside(consume) for _ in range(2)]
-        for other in others:
-            other.result()
-        state = stream.state_dict()
-    assert sorted(read) == [*range(len(read))]
-    assert state["batches_in_pass"] == len(read)
-    assert state["epoch"] == len(ends)
-    if epoch_size:
-        assert state["epoch"] * epoch_size + state["batches_in_epoch"] == len(read)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import queue
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -216,3 +217,36 @@ def test_ends_leave_no_cycles(size: int) -> None:
             assert gc.collect() < 100  # a free-threaded build has some of its own
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("lookahead", [False, True])
+@pytest.mark.parametrize("epoch_size", [0, 2])
+def test_rule_9_two_consumers_and_the_counts(epoch_size: int, lookahead: bool) -> None:
+    """Rule 9: what two consumers were given is counted, batches and ends, each once.
+
+    On free-threaded builds they read at the same time.
+    """
+    most = 1000
+    stream = StreamWrapper(lambda: iter(range(10**9)), 100, epoch_size, lookahead=lookahead)
+    read: list[int] = []
+    ends: list[None] = []
+
+    def consume() -> None:
+        while len(read) < most:
+            try:
+                read.append(next(stream))
+            except RuntimeError:
+                time.sleep(0.001)  # the other one may wait for a processor
+            except StopIteration:
+                ends.append(None)
+
+    with stream, stream.allow_buffering:
+        others = [Aside(consume) for _ in range(2)]
+        for other in others:
+            other.result()
+        state = stream.state_dict()
+    assert sorted(read) == [*range(len(read))]
+    assert state["batches_in_pass"] == len(read)
+    assert state["epoch"] == len(ends)
+    if epoch_size:
+        assert state["epoch"] * epoch_size + state["batches_in_epoch"] == len(read)
