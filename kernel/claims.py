@@ -102,7 +102,6 @@ class Claim:
 
     def hold(self, call: Callable[..., None], *args: Any) -> None:
         """Make the call. The claim is in force meanwhile. A role that it took is given back."""
-        self._whole = False
         self.calls.send((call, args))
         self._whole = True
 

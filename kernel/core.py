@@ -101,9 +101,7 @@ class Core(Generic[T]):
         self.turns: list[Claim] = []  # the role of the one consumer, where it has to wait
         self.requests: list[Claim] = []  # the role of the consumer whose request permits pulls
         self.resets: list[Claim] = []  # the role of the thread that closes or restarts
-        self.reporting: list[
-            Claim
-        ] = []  # the role of the one that reports, on free-threaded builds
+        self.reporting: list[Claim] = []  # the role of the one that reports (free-threaded builds)
         self.gates: list[object] = []  # one object for each open gate
         self.sleep: object = None  # a new object for each sleep of a consumer, before it begins
         self.bell = Bell()  # the consumer's

@@ -104,13 +104,16 @@ def transparent(program: Program, run: Run, lacks: Lacks, lost: int = 0) -> Find
 
 def in_context(program: Program, run: Run, lacks: Lacks) -> Finding | None:
     """Every step gives what the oracle gives, and the source runs in the context of the `with`."""
+    found = transparent(program, run, lacks)
+    if found is not None or "scope" in lacks:
+        return found
     for number, step, seen in numbered(program, run):
-        if seen.counters and seen.counters["elsewhere"] and "scope" not in lacks:
-            return transparent(program, run, lacks) or Finding(
+        if seen.counters and seen.counters["elsewhere"]:
+            return Finding(
                 "pulls see the context in which `with` was entered",
                 f"{seen.counters['elsewhere']} did not by the end of step {number} ({step})",
             )
-    return transparent(program, run, lacks)
+    return None
 
 
 def preserving(program: Program, run: Run, lacks: Lacks) -> Finding | None:

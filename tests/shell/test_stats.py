@@ -234,10 +234,10 @@ def test_a_worker_that_a_fork_has_lost_pulls_no_more() -> None:
                 try:
                     next(stream)
                 except ChildProcessError:
-                    before = stream.stats().source
-                    while before == stream.stats().seconds:
+                    before = stream.stats()
+                    while (later := stream.stats()).seconds == before.seconds:
                         pass
-                    print(before == stream.stats().source > 0, flush=True)
+                    print(before.source == later.source > 0, flush=True)
                 os._exit(0)
     """
     assert run(program) == "True"
