@@ -32,7 +32,7 @@ class Meter:
         self._counts = dict.fromkeys(("Request", "EndEpoch", "Raise"), 0)
         self._request: tuple[int, float] | None = None  # its thread, and the time of its begin
         self._entered: tuple[float, float] | None = None  # the time, and the processor time
-        self._waited = self._inside = self._processor = 0.0
+        self._waited = self._inside = self._outside = self._processor = 0.0
         self._first = self._last = 0.0  # first begin, last end of a request
         self._shut = 0.0  # when a gate was shut last
         # Written by the puller.
@@ -81,7 +81,7 @@ class Meter:
             self._request, self._last = None, perf_counter()
             self._waited += self._last - request[1]
             if self._entered is None:
-                self._inside += self._last - request[1]
+                self._outside += self._last - request[1]
 
     def _level(self, held: int) -> int:
         """The position in `FILLS` of this number of batches."""
@@ -143,11 +143,14 @@ class Meter:
         if entered is not None:
             inside += now - entered[0]
             processor += process_time() - entered[1]
+        seconds = inside + self._outside
+        if not self._capacity:
+            seconds = (now if request else self._last) - self._first
         return Stats(
             batches=given,
             epochs=self._counts["EndEpoch"],
             errors=self._counts["Raise"],
-            seconds=inside if self._capacity else (now if request else self._last) - self._first,
+            seconds=seconds,
             consumer_waited=self._waited + (now - request[1] if request else 0.0),
             found_empty=self._counts["Request"],
             source=spent[SOURCE],

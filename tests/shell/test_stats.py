@@ -263,7 +263,7 @@ def test_an_interrupted_request_waits_no_longer(clock: Clock) -> None:
         assert read.result() == 0
 
 
-def test_waiting_outside(clock: Clock) -> None:
+def test_waiting_outside(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time outside `with` counts while a request waits, and the buffer is of no interest then."""
 
     def source() -> Iterator[int]:
@@ -271,14 +271,16 @@ def test_waiting_outside(clock: Clock) -> None:
             clock.now += 10
             yield number
 
+    monkeypatch.setattr(meter, "process_time", lambda: 2 * clock.now)
     wrapper = StreamWrapper(source, 2, stats=True)
     with wrapper:
-        pass
+        clock.now += 5
     clock.now += 1000
     assert take(wrapper, 3) == [0, 1, 2]
     found = wrapper.stats()
-    assert (found.seconds, found.consumer_waited, found.source) == (30, 30, 30)
-    assert sum(found.fill) == 0
+    assert (found.seconds, found.consumer_waited, found.source) == (35, 30, 30)
+    assert found.processors == 2
+    assert sum(found.fill) == 5
 
 
 # Advice.
