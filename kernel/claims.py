@@ -7,7 +7,8 @@ return, by ten interrupts in a row, by a lack of stack or memory. A leftover, a 
 and is still in its list, is never in force again and does no harm: the next thread removes it.
 
 "No call from here on", in other files, means this. CPython lets a signal or another thread in only
-at calls that return, where a function begins, and at backward jumps. So the stores that follow take
+at calls that return, where a function begins, and at jumps backward; CPython 3.10 also at those
+forward, where a test fails. So the stores that follow, in lines that run one after the other, take
 effect together. On free-threaded builds this holds of signals only: other threads run at the same
 time.
 
@@ -53,7 +54,7 @@ class Thread:
 
     def __init__(self) -> None:
         self.claim: Claim | None = None
-        """Its last claim. Claims are costly to make, and most can be used again."""
+        """A claim that can be used again, as claims are costly to make. None while it is used."""
 
 
 def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
@@ -67,7 +68,7 @@ def _this_thread(local: Any = _local, new: type[Thread] = Thread) -> Thread:
 class Claim:
     """A claim of this thread. During one call at a time it may have a role, or several at once."""
 
-    __slots__ = ("_forks", "_thread", "_whole", "calls")
+    __slots__ = ("_forks", "_thread", "calls")
 
     def __init__(
         self,
@@ -80,8 +81,6 @@ class Claim:
         next(self.calls)
         self._forks = len(forks)
         self._thread = this_thread()
-        self._whole = True
-        """Whether it can be used again: not in a call, nor after one that raised, which ends it."""
 
     @classmethod
     def of_this_thread(
@@ -89,21 +88,24 @@ class Claim:
         forks: list[None] = _forks,
         this_thread: Callable[[], Thread] = _this_thread,
     ) -> Claim:
-        """The last claim of this thread, if that can be used again, or a new one.
+        """A claim of this thread that can be used again, or a new one.
 
-        No call comes before it is marked as used, or a handler could use it, and end it.
+        It is taken from the thread by stores alone, or a handler could use it too, and end it.
         """
-        thread, number = this_thread(), len(forks)
-        claim = thread.claim
-        if claim is None or not claim._whole or claim._forks != number:
-            claim = thread.claim = cls()
-        claim._whole = False
+        thread = this_thread()
+        claim, thread.claim = thread.claim, None
+        if claim is None or claim._forks != len(forks):
+            claim = cls()
         return claim
 
-    def hold(self, call: Callable[..., None], *args: Any) -> None:
-        """Make the call. The claim is in force meanwhile. A role that it took is given back."""
+    def hold(self, call: Callable[..., None], *args: Any, again: bool = True) -> None:
+        """Make the call. The claim is in force meanwhile. A role that it took is given back.
+
+        `again`: it can be used again after that, unless the call has raised, which ends it.
+        """
         self.calls.send((call, args))
-        self._whole = True
+        if again:
+            self._thread.claim = self
 
     def take(self, role: list[Claim]) -> Claim | None:
         """Ask for the role, within `hold`. Returns the claim that has it; None if this one does.
@@ -165,14 +167,15 @@ def holder(role: list[Claim]) -> Claim | None:
 
 
 class Carrier(BaseException):
-    """Carries a StopIteration, which no generator lets through, nor that of a claim."""
+    """Carries a StopIteration out of a claim, as no generator lets one through."""
 
 
 def alone(role: list[Claim], call: Callable[..., None], *args: Any) -> None:
     """Make a call that takes effect in stores with no call between: on free-threaded builds.
 
-    One thread at a time makes it, in this role. It is left out if another thread is in it. A
-    handler in it makes it at once. The call gets one argument more, a carrier for a StopIteration.
+    One thread at a time makes it, in this role. While another thread has the role, the call is left
+    out. A handler that interrupts it makes its own at once. The call gets one argument more, a
+    carrier for a StopIteration.
     """
     claim = Claim.of_this_thread()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from queue import Empty
 from typing import Any, TypeVar
 
@@ -60,7 +61,7 @@ def wake_worker(core: Core[Any], run: Run[Any], waited: bool = False) -> None:
 def report(core: Core[Any], run: Run[Any], carrier: Carrier | None = None) -> None:
     """Raise the mark's end or error, and remove the mark. Does nothing if a batch is before it.
 
-    `carrier`: a StopIteration is raised in this.
+    `carrier`: it is raised in place of a StopIteration, and holds it.
     """
     part = run.first
     mark = part.mark()
@@ -69,21 +70,31 @@ def report(core: Core[Any], run: Run[Any], carrier: Carrier | None = None) -> No
     reported = place.ended(core, mark)
     if core.observed:
         core.did_once("EndEpoch" if mark.ended else "Raise", mark.said)
-    # No call from here on (see `claims`): neither a signal nor another thread gets in.
-    if mark.error is None and mark.part is not None and run.first is part:
-        run.first = mark.part  # already reported, in the run that this one has replaced
-        return
-    error = mark.error
-    if not part.marks or part.marks[0] is not mark or error is None:
+    error, after = mark.error, mark.part
+    if error is None:  # already reported, in the run that this one has replaced
+        if after is None:
+            with suppress(ValueError):  # another thread has removed it
+                part.marks.remove(mark)
+        elif run.first is part:
+            run.first = after
         return
     if carrier is not None and mark.ended:
         carrier.args, error = (error,), carrier
-    core.reported = reported
-    if mark.part is None:
-        del part.marks[0]
+    # No call from here on (see `claims`), and no test fails: neither a signal nor another thread
+    # gets in. `restart` or `give_up` may have replaced the run before.
+    if after is None:
+        if core.run is run and part.marks and part.marks[0] is mark:
+            core.reported = reported
+            del part.marks[0]
+            mark.error = None
+        else:
+            return
+    elif core.run is run and run.first is part:
+        core.reported = reported
+        run.first = after
+        mark.error = None
     else:
-        run.first = mark.part
-    mark.error = None
+        return
     try:
         raise error
     finally:

@@ -46,7 +46,8 @@ class Reported(NamedTuple):
 def reported_place(core: Core[Any]) -> Place:
     """Where the consumer is."""
     reported, mark = core.reported, core.run.first.mark()
-    return reported.after if mark is None or mark is not reported.mark else reported.before
+    is_due = mark is not None and mark is reported.mark and mark.error is not None
+    return reported.before if is_due else reported.after
 
 
 def ended(core: Core[Any], mark: Mark | None) -> Reported:
@@ -134,9 +135,9 @@ class Resumable:
 
         A pass is begun, and the batches that were given of it are skipped: by the source's own
         `load_state_dict` if `state` holds its state, else by pulling them. In the first case
-        `stream_fn` must return a new source for each pass. Raises ValueError, which names the key,
-        if `state` is no such state or of another `epoch_size`; RuntimeError if this stream was
-        entered, read or loaded already.
+        `stream_fn` must return a new source for each pass, or tell it of the epoch. Raises
+        ValueError, which names the key, if `state` is no such state or of another `epoch_size`;
+        RuntimeError if this stream was entered, read or loaded already.
         """
         core = self._core
         core.check_open()

@@ -37,10 +37,10 @@ def live(
     alarms: object,
 ) -> None:
     """The thread's function: claim the pull for `_life`, then ring. `alarms` is only kept alive."""
-    entry.claim = claim = Claim()  # one of its own: no other call of this thread uses it
+    entry.claim = claim = Claim()  # no other call of this thread uses it
     is_dead = False
     try:
-        claim.hold(_life, claim, core_ref, entry, entering, bell)
+        claim.hold(_life, claim, core_ref, entry, entering, bell, again=False)
     except BaseException as error:
         is_dead = entry.claim is not None  # None: `give_up` has recorded the death
         if is_dead:

@@ -127,9 +127,9 @@ the later epochs are those behind another one: observation of 1+/1/Enter,Allow,N
 - later(first.behind())
 + later(run.first.behind())
 
-an end is told twice: observation of 2+/1/Enter,Allow,Start,Next,Next,Join/1,2/Next,Next in consumer.report
--  or error is None
-+
+an end is told twice: observation of 2/1/Enter,Allow,Start,Next,Next,Join/1,2/Next,Next in consumer.report
+-  and part.marks and part.marks[0] is mark:
++ :
 
 a stop that does not wait: leaked thread of restart in scope.leave
 - join(core, entry, failure)

@@ -86,7 +86,7 @@ class Shell:
         patch.setattr(
             Claim,
             "hold",
-            lambda claim, *call: hold(claim, frames.held, claim, *call),
+            lambda claim, *call, **again: hold(claim, frames.held, claim, *call, **again),
         )
         for module in (core, launch):
             patch.setattr(module, "SimpleQueue", lambda: SimpleQueue(self.control))

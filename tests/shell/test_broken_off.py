@@ -6,15 +6,17 @@ from the state shows whether it is right.
 
 from __future__ import annotations
 
+import dis
 import gc
 import io
 import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from kernel.core import Core
 from kernel.run import Run
 
 from ..support.processes import needs_fork
-from ..support.sources import LONG, Boom, Source, epoch, give_up
+from ..support.sources import LONG, Aside, Boom, Source, epoch, give_up
 from ..support.states import alone
 from ..support.traces import judge
 from .resume_programs import Cursor
@@ -35,18 +37,43 @@ OURS = str(Path(kernel.__file__).parent)
 MORE = 8  # events that are compared
 
 
+@cache
+def instructions(code: CodeType) -> dict[int, tuple[int, bool]]:
+    """For each place the one that follows, and whether its instruction is a call."""
+    found = list(dis.get_instructions(code))
+    after = [*(instruction.offset for instruction in found[1:]), -1]
+    return {i.offset: (a, "CALL" in i.opname) for i, a in zip(found, after, strict=True)}
+
+
+def lets_a_signal_in(code: CodeType, last: int, now: int) -> bool:
+    """Whether CPython takes a signal between these two instructions: after calls, and at jumps.
+
+    From 3.11 on only at those backward.
+    """
+    following, is_call = instructions(code).get(last, (now, False))
+    jumps = now != following if sys.version_info < (3, 11) else now < last
+    return is_call or jumps
+
+
 def strike(number: int, act: Callable[[], object], where: str) -> Callable[[], bool]:
-    """Act once at a "line" or a "call" of ours, after that number of others.
+    """Act once at a "line" of ours or where a "signal" can come, after that number of others.
 
     Returns what ends that, and says whether it acted.
     """
     left = count(number, -1)
     acted = []
+    lasts: dict[FrameType, int] = {}
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if not frame.f_code.co_filename.startswith(OURS):
             return None
-        if event == where and next(left) == 0:
+        frame.f_trace_opcodes = where == "signal"
+        what, last, now = event, lasts.get(frame, -1), frame.f_lasti
+        if event == "call" or (event == "opcode" and lets_a_signal_in(frame.f_code, last, now)):
+            what = "signal"
+        if event == "opcode":
+            lasts[frame] = now
+        if what == where and next(left) == 0:
             sys.settrace(None)
             acted.append(True)
             act()
@@ -126,18 +153,36 @@ def test_rule_10_two_interrupts_in_own_pulls(lookahead: bool) -> None:
 
 @pytest.mark.parametrize("lookahead", [False, True])
 def test_rule_13_a_handler_reports_the_end_that_is_being_reported(lookahead: bool) -> None:
-    """Rule 13: one that reads, at any call in the `next` that reports an end.
-
-    CPython lets a signal in there, and not at each line.
-    """
+    """Rule 13: one that reads, wherever a signal can come in the `next` that reports an end."""
     make = lambda: StreamWrapper(counted, 8, 3, lookahead=lookahead)  # noqa: E731
     for call in count():
         stream, read = make(), []
         with stream, stream.allow_buffering:
             assert [event(stream) for _ in range(3)] == [0, 1, 2]
             act = lambda: read.append(event(stream))  # noqa: B023, E731
-            found, acted = struck(stream, call, act, "call")
+            found, acted = struck(stream, call, act, "signal")
         assert sorted(map(str, [*read, found])) == ["3", "StopIteration"][1 - acted :]
+        goes_on_right(stream, make)
+        if not acted:
+            break
+    assert call > 5
+
+
+@pytest.mark.parametrize("lookahead", [False, True])
+def test_rule_13_a_handler_restarts_while_an_end_is_being_reported(lookahead: bool) -> None:
+    """Rules 13 and 15: nothing of the old pass comes after that, and the place is the new one's."""
+    make = lambda: StreamWrapper(counted, 8, 3, lookahead=lookahead)  # noqa: E731
+    for call in count():
+        stream = make()
+        with stream, stream.allow_buffering:
+            assert [event(stream) for _ in range(4)] == [0, 1, 2, "StopIteration"]
+            assert [event(stream) for _ in range(3)] == [3, 4, 5]
+            found, acted = struck(stream, call, stream.restart, "signal")
+            state = stream.state_dict()
+            # Either the end came before the handler, or the batch comes from the fresh pass.
+            assert (found, state["batches_in_pass"]) in [("StopIteration", 6 - 6 * acted), (0, 1)]
+            assert state["batches_in_epoch"] == (found == 0)
+            assert state["epoch"] == 1 + (found == "StopIteration")
         goes_on_right(stream, make)
         if not acted:
             break
@@ -146,7 +191,7 @@ def test_rule_13_a_handler_reports_the_end_that_is_being_reported(lookahead: boo
 
 @pytest.mark.parametrize("size", [0, 2])
 def test_rule_13_a_handler_whose_call_is_refused(size: int) -> None:
-    """Rule 13: at any call in a `next` that waits. What the handler's call raised ends there."""
+    """Rule 13: wherever a signal can come in a `next` that waits. What it raised ends there."""
 
     def act() -> None:
         with pytest.raises(RuntimeError, match="entered"):
@@ -156,7 +201,7 @@ def test_rule_13_a_handler_whose_call_is_refused(size: int) -> None:
         stream = StreamWrapper(counted, size, 3)
         with stream:
             assert [event(stream) for _ in range(2)] == [0, 1]
-            found, acted = struck(stream, call, act, "call")
+            found, acted = struck(stream, call, act, "signal")
             assert [found, *(event(stream) for _ in range(2))] == [2, "StopIteration", 3]
         if not acted:
             break
@@ -251,6 +296,46 @@ def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Monk
     assert [event(stream) for _ in range(4)] == [0, "StopIteration", 1, "StopIteration"]
     with pytest.raises(WorkerDied):
         next(stream)
+
+
+def test_an_end_that_is_reported_while_its_worker_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rules 8 and 9: another thread reports it from what is being replaced, and nobody does again.
+
+    Such an end used to stay in the buffer, and `next` looked at it for ever.
+    """
+    source, reported = Source([], [0], held=True), list[Any]()
+    stream = StreamWrapper(source, 8, stop_timeout=0)
+    follower, end, is_put, goes = Run.follower, Run.end, threading.Event(), threading.Event()
+
+    def slow(run: Run[Any], *mark: Any) -> None:
+        end(run, *mark)
+        is_put.set()
+        assert goes.wait(LONG)
+
+    def late(run: Run[Any], whole: bool = False) -> Run[Any]:
+        copied = follower(run, whole)
+        if whole and not reported:
+            reported.append(Aside(lambda: event(stream)).result())
+        return copied
+
+    def put() -> None:
+        source.await_start()
+        source.free()
+        assert is_put.wait(LONG)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "follower", late)
+        patch.setattr(Run, "end", slow)
+        worker = give_up(stream, put)
+        goes.set()
+        worker.join(LONG)
+    assert reported == ["StopIteration"]
+    assert stream._core.run.marks  # its worker had put it, and not said so
+    assert stream.state_dict()["epoch"] == 1
+    assert Aside(lambda: [event(stream) for _ in range(2)]).result() == ["WorkerDied", 0]
+    assert stream.state_dict()["epoch"] == 2
 
 
 def test_an_error_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
