@@ -1,8 +1,8 @@
 """A bell wakes one sleeping thread. It is rung by one atomic operation, also in a signal handler.
 
-It has two methods of `queue.SimpleQueue`, without the messages. The `get` of that class must not
-have a time limit where two threads wait, or where the limit is short: up to CPython 3.12 it waits
-for ever if it finds the queue empty after its time is over.
+It has two methods of `queue.SimpleQueue`, without the messages. Up to CPython 3.12 `get` of that
+waits for ever if it finds the queue empty after its time is over. So it must not have a time limit
+where two threads wait. A worker sleeps in one all the same: if it hung, a request would ring.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Part(Generic[T]):
 
         @property
         def taking(self) -> compress[T]:
-            """As `_take_and_count`, for each thread its own: there a counter moves in two steps."""
+            """One for each thread: on these builds a counter moves in two steps."""
             mine, takings = get_ident(), self._takings
             if mine not in takings:
                 takings[mine] = self._take_and_count()

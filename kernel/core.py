@@ -2,8 +2,8 @@
 
 Each attribute is written by callers or by the puller. (`gone` finishes what a puller has left.)
 Callers write in a role that one thread has at a time, or by one atomic operation. A call takes
-effect by such an operation, so an interrupt finds it done or not done. No lock guards anything; a
-bell is made of one. `claims` says where CPython lets a signal or another thread in.
+effect by such an operation, so an interrupt finds it done or not done. No lock guards data; a bell
+is one in which a thread sleeps. `claims` says where CPython lets a signal or another thread in.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class Core(Generic[T]):
         self.observed = record is not None or stats
         self.stall_after = stall_after
         self.low_water = capacity - max(1, capacity // 4)
-        """A worker that found the buffer full is woken once no more batches than this are held."""
+        """A worker that found the buffer full is woken once no more batches than this are held, or
+        once a gate is opened and there is room."""
         self.entry: Entry | None = None  # the last `with`
         self.entering: list[Claim] = []  # the role of the entering thread
         self.turns: list[Claim] = []  # the role of the one consumer, where it has to wait

@@ -126,7 +126,7 @@ class StreamWrapper(Resumable, Generic[T]):
         A source that hangs in that pull hangs this too, unless there is a `stop_timeout`. Then the
         thread is given up: reading gives what is buffered, a WorkerDied, and a fresh pass.
 
-        :raises RuntimeError: if the stream was not entered, or its own source leaves it
+        :raises RuntimeError: if it was neither entered nor closed, or its own source leaves it
         :raises TimeoutError: if a pull takes longer than `stop_timeout`; the stream is left
         """
         leave(self._core, failure[0] if failure else None)
@@ -187,7 +187,7 @@ class StreamWrapper(Resumable, Generic[T]):
 
         Inside `with` it stays inside. It waits for a pull in flight, as leaving does, whose
         TimeoutError comes last. Raises ValueError if closed, RuntimeError if another thread waits
-        for a batch. One that reads meanwhile gets a batch of either pass, or a RuntimeError.
+        for a batch. One that reads meanwhile gets what either pass gives, or a RuntimeError.
         """
         reset.restart(self._core, self)
 

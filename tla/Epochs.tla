@@ -89,7 +89,7 @@ Failure ==
     /\ seen' = "failure"
     /\ UNCHANGED taken
 
-\* `next' is interrupted while it asks the source itself. It ends at once, as by an error.
+\* `next' is interrupted in a pull of its own, outside the source. It ends at once, as by an error.
 Interrupted ==
     /\ ~Complete
     /\ Ahead = <<>>

@@ -1,7 +1,7 @@
 ------------------------------- MODULE Shell --------------------------------
 (***************************************************************************)
 (* The threads of the shell, which refine Protocol. tla/README.md has      *)
-(* these names, and all places, beside those of the code. A step is one    *)
+(* these names, and most places, beside those of the code. A step is one   *)
 (* read or write that another thread can notice. The puller is the worker  *)
 (* or, where there is none, a waiting caller. A claim (to enter, be the    *)
 (* consumer, wait, pull) holds at certain places: any interrupt ends it.   *)

@@ -1,4 +1,4 @@
-"""An interrupt before every bytecode of every public call (rule 10).
+"""An interrupt before every bytecode of `with`, a gate and `next` (rule 10).
 
 `python -m tests.endurance.interrupts` strikes each in turn, in a forked child of its own. The
 child then leaves the wrapper, enters it again and reads on, and the oracle says what must come. The

@@ -1,4 +1,4 @@
-"""Every public call in each of its situations, to be struck before each instruction."""
+"""Entering, leaving, gates and `next` in each situation, to be struck before each instruction."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ is abandoned in a pull | 2 -1 4 3 | hold enter park open pulling abandon
 is given up in a pull | 2 -1 4 3 | impatient hold enter park open pulling shut late_exit
 """
 CONSUMER = tuple(sweep(*row) for row in rows(_CONSUMER))
-"""Every public call in each of its situations, on the consumer's thread.
+"""Each call in each of its situations, on the consumer's thread.
 
 A row is the call, the situation, the wrapper (buffer size, epoch size, lengths of passes), the
 steps that lead there, and the step that is struck.
