@@ -43,14 +43,23 @@ def pick(option: str, patterns: list[str] | None, names: Sequence[str], kind: st
 def writable(text: str) -> Path:
     """A file that is written at the end, on a command line. That it can be is found out first."""
     path = Path(text)
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    try:
+        folder = path.resolve().parent  # of what a link leads to
+        right = os.access(path if path.exists() else folder, os.W_OK)
+        right = right and folder.is_dir() and not path.is_dir()
+    except (OSError, RuntimeError):  # a name that is too long, links that lead in a circle
+        right = False
+    if not right:
         raise argparse.ArgumentTypeError(f"cannot be written: {text!r}")
     return path
 
 
 def write(path: Path, html: str) -> None:
     """Write a page. What UTF-8 does not have, such as half of a surrogate pair, stays readable."""
-    path.write_text(html, encoding="utf-8", errors="xmlcharrefreplace")
+    try:
+        path.write_text(html, encoding="utf-8", errors="xmlcharrefreplace")
+    except OSError as error:  # a full disk, say
+        raise CannotRun(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def positive(text: str) -> int:

@@ -18,6 +18,8 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Column, Table
 
+from kernel.arguments import shown
+
 from .. import pages
 from ..arguments import CannotRun, positive, writable, write
 from .drawing import NOTIONS, Lacks, smaller
@@ -66,9 +68,9 @@ def verdicts(
     chosen = [*RULES] if rules is None else [*rules]
     for number in chosen:
         if number not in RULES:
-            raise ValueError(f"rules are numbered from 1 to {max(RULES)}, not {number!r}")
+            raise ValueError(f"rules are numbered from 1 to {max(RULES)}, not {shown(number)}")
     if examples < 1:
-        raise ValueError(f"examples must be at least 1, not {examples!r}")
+        raise ValueError(f"examples must be at least 1, not {shown(examples)}")
     if not isinstance(subject, str):
         subject = f"{subject.__module__}:{subject.__qualname__}"
 
@@ -225,6 +227,10 @@ def run(arguments: argparse.Namespace) -> int:
     1 if one is violated, 2 if nothing could be run.
     """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    if arguments.write and not arguments.peers:
+        raise CannotRun("--write goes with --peers")
+    if arguments.peers and (arguments.subject or arguments.html):
+        raise CannotRun("--peers goes without MODULE:CLASS and without --html")
     if arguments.peers:
         return run_peers(arguments)
     if arguments.subject is None:

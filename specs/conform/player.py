@@ -16,8 +16,11 @@ from unittest import mock
 from .programs import GRACE, NAME, SETTLE, Program
 from .source import ENTERED, Source
 
+FAILURES = ("OSError", "SystemExit", "GeneratorExit")
+"""What nothing but the source raises in `next`."""
 
-def outcome(call: Callable[[], Any]) -> str:
+
+def outcome(call: Callable[[], Any], source: Source, buffered: bool) -> str:
     """What a call to `next` gave, in words."""
     try:
         value = call()
@@ -28,10 +31,17 @@ def outcome(call: Callable[[], Any]) -> str:
         told = "ChildProcessError" if kin else type(error).__name__
         if isinstance(error, ValueError) and NAME not in str(error):
             told += " without the stream's name"
-        if isinstance(error, ChildProcessError) and error.__cause__ is not None:
-            told += f" from {type(error.__cause__).__name__}"
-            if error.__cause__.__traceback__ is None:
+        cause = error.__cause__ if kin else None
+        if cause is not None:
+            told += f" from {type(cause).__name__}"
+            if cause.__traceback__ is None:
                 told += " without a traceback"
+            if type(cause).__name__ not in str(error) or str(cause) not in str(error):
+                told += ", which its text does not name"
+        came = error if cause is None and not buffered else cause
+        known = any(came is raised for raised in source.raised)
+        if type(came).__name__ in FAILURES and not known:
+            told += " that the source did not raise"
         return told
     return f"batch {value!r}"
 
@@ -142,6 +152,8 @@ class Player:
             self.source.entered += 1
         ENTERED.set(self.source.entered)
         self.control(self.entered)
+        if self.program.buffer_size:
+            ENTERED.set(0)  # what the caller sets later, the worker does not see
 
     def entered(self) -> None:
         """Enter, and see to it that `as` gives something to read."""
@@ -169,6 +181,7 @@ class Player:
             freed.join()
             self.source.set_held(True)
         self.await_no_strangers()
+        ENTERED.set(self.source.entered)  # the caller may pull from here on
         with self.source.lock:
             self.source.excused = False
             self.source.reader = threading.get_ident()
@@ -194,7 +207,8 @@ class Player:
             self.source.asked = True
             self.source.taken += 1
         began = time.perf_counter()
-        told = outcome(call or (lambda: next(iter(self.stream))))  # as `for` begins
+        asked = call or (lambda: next(iter(self.stream)))  # as `for` begins
+        told = outcome(asked, self.source, self.program.buffer_size > 0)
         self.seconds += time.perf_counter() - began
         with self.source.lock:
             self.source.asked = False

@@ -15,11 +15,16 @@ from ..arguments import CannotRun, resolve
 from .player import Player
 from .programs import NAME, Observed, Program, Run, Step
 
+PIPES: list[int] = []
+"""To the `Runner`. A process that is forked must not hold them: it may outlive the server."""
+
 
 def play(subject: str, program: Program, sender: Connection) -> None:
     """The whole life of a process that plays a program."""
     if hasattr(os, "setsid"):
         os.setsid()  # to be killed with its children, and not to get the terminal's Ctrl-C
+    for pipe in PIPES:
+        os.close(pipe)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
@@ -87,6 +92,7 @@ def serve() -> None:
     requests = os.fdopen(os.dup(0), encoding="utf-8")  # a subject may read its own input
     with open(os.devnull, encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), 0)
+    PIPES.extend((replies.fileno(), requests.fileno()))
     subject = json.loads(requests.readline())
     try:
         wrapper = resolve("subject", subject, "MODULE:CLASS")

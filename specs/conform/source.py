@@ -40,17 +40,29 @@ class Source:
         self.outlasting = 0  # pulls that went on when `with` had been left
         self.puller = 0  # the thread that pulled last
         self.entered = 0  # how often the wrapper was, or is about to be
-        self.elsewhere = 0  # pulls in another context than that of the last entering
+        self.elsewhere = 0  # pulls, with what begins a pass, in another context than the last one's
+        self.strays = False  # whether a pass was begun in such a context since the last pull
         self.seconds = 0.0  # that pulls of batches took
+        self.raised: list[BaseException] = []
+
+    def error(self, item: str) -> BaseException:
+        """The error of this name, to be raised: each is one of its own, and says so."""
+        self.raised.append(ERRORS[item](f"error {len(self.raised)} of the source"))
+        return self.raised[-1]
 
     def __call__(self) -> Iterator[Any]:
         """Begin a pass."""
         with self.lock:
             items = self.passes[self.begun % len(self.passes)]
             self.begun += 1
+            self.strays |= self.is_elsewhere()
         if items and items[0].startswith("stream_fn: "):
-            raise ERRORS[items[0].partition(": ")[2]]
+            raise self.error(items[0].partition(": ")[2])
         return _Pass(self, items)
+
+    def is_elsewhere(self) -> bool:
+        """Whether this is another context than that in which the wrapper was entered last."""
+        return ENTERED.get() != self.entered
 
     def pull(self, items: Iterator[str]) -> Any:
         """One `next` on a pass."""
@@ -65,7 +77,8 @@ class Source:
             self.excused = False
             self.puller = threading.get_ident()
             self.strange += self.reader not in (0, self.puller)
-            self.elsewhere += ENTERED.get() != self.entered
+            self.elsewhere += self.strays or self.is_elsewhere()
+            self.strays = False
             self.lock.notify_all()
             try:
                 while self.held and not self.tokens:
@@ -74,7 +87,7 @@ class Source:
                 item = next(items)
                 self.asked = False  # whatever it is, it serves the request
                 if item in ERRORS:
-                    raise ERRORS[item]
+                    raise self.error(item)
                 self.batches += 1
                 self.seconds += time.perf_counter() - began
                 return VALUES[item] if item in VALUES else self.batches - 1
@@ -122,7 +135,9 @@ class _Pass:
 
     def __iter__(self) -> Iterator[Any]:
         if self._broken:
-            raise ERRORS[self._broken]
+            raise self._source.error(self._broken)
+        with self._source.lock:
+            self._source.strays |= self._source.is_elsewhere()
         return self
 
     def __next__(self) -> Any:

@@ -55,6 +55,50 @@ class Contextless(StreamWrapper[Any]):
         return Context().run(super().__enter__)
 
 
+class BeginsElsewhere(StreamWrapper[Any]):
+    """A pass is begun in another context."""
+
+    def __init__(self, stream_fn: Any, *rest: Any) -> None:
+        super().__init__(lambda: Context().run(stream_fn), *rest)
+
+
+class IteratesElsewhere(StreamWrapper[Any]):
+    """`iter` of the source is called in another context."""
+
+    def __init__(self, stream_fn: Any, *rest: Any) -> None:
+        super().__init__(lambda: Context().run(iter, stream_fn()), *rest)
+
+
+class EntersLate(StreamWrapper[Any]):
+    """The context is that of the first read or gate, as it is entered by that."""
+
+    late = False
+
+    def now(self) -> None:
+        if self.late:
+            self.late = False
+            super().__enter__()
+
+    def __enter__(self) -> Any:
+        if self.late or self._core.is_inside():
+            raise RuntimeError
+        self.late = True
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.now()
+        super().__exit__(*args)
+
+    @property
+    def allow_buffering(self) -> Any:
+        self.now()
+        return super().allow_buffering
+
+    def __next__(self) -> Any:
+        self.now()
+        return super().__next__()
+
+
 class LongEpochs(StreamWrapper[Any]):
     """Epochs of fixed size have a batch too many."""
 
@@ -206,6 +250,31 @@ class LosesCause(StreamWrapper[Any]):
             return super().__next__()
         except ChildProcessError as error:
             raise ChildProcessError(str(error)) from None
+
+
+class Textless(StreamWrapper[Any]):
+    """The text of the error does not say what the source raised."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ChildProcessError as error:
+            raise ChildProcessError("something went wrong") from error.__cause__
+
+
+class Copies(StreamWrapper[Any]):
+    """The cause is another error of that class, as it would be behind a process."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except ChildProcessError as error:
+            cause = error.__cause__
+            if cause is None:
+                raise
+            raise type(error)(*error.args) from type(cause)(*cause.args).with_traceback(
+                cause.__traceback__
+            )
 
 
 class Late(StreamWrapper[Any]):

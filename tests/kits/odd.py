@@ -18,6 +18,14 @@ class Hangs(StreamWrapper[Any]):
         threading.Event().wait()
 
 
+class KillsServer(StreamWrapper[Any]):
+    """Reading kills the process that started this one, and does not end soon."""
+
+    def __next__(self) -> Any:
+        os.kill(os.getppid(), signal.SIGKILL)
+        threading.Event().wait(60)
+
+
 class Exits(StreamWrapper[Any]):
     """Reading ends the process."""
 

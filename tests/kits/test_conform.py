@@ -18,6 +18,7 @@ from specs.conform.programs import CannotRun, Observed, Program, Run, Runner, St
 from specs.conform.rules import RULES
 
 from ..support.processes import python
+from ..support.sources import Aside
 from . import broken, odd
 
 BROKEN = [
@@ -26,6 +27,9 @@ BROKEN = [
     (1, "Unnamed", "gives None"),
     (1, "Rewinds", "batch 1"),
     (1, "Contextless", "1 did not by the end of step 2"),
+    (1, "BeginsElsewhere", "1 did not by the end of step 2"),
+    (1, "IteratesElsewhere", "1 did not by the end of step 2"),
+    (1, "EntersLate", "1 did not by the end of step 2"),
     (2, "LongEpochs", "batch 1"),
     (3, "Forgets", "batch"),
     (3, "Discards", "batch"),
@@ -40,6 +44,8 @@ BROKEN = [
     (6, "RunsOn", "which bring the epoch to its end"),
     (7, "Swallows", "end"),
     (7, "LosesCause", "ChildProcessError"),
+    (7, "Textless", "which its text does not name"),
+    (7, "Copies", "that the source did not raise"),
     (8, "Trusts", "no answer in time"),
     (8, "Repeats", "once: ChildProcessError"),
     (8, "Insists", "RuntimeError"),
@@ -94,6 +100,28 @@ def test_rule_refuses(rule: int, name: str, told: str) -> None:
     assert verdict.finding is not None
     assert len(verdict.program.steps) <= 6, str(verdict)
     assert told in ": ".join(verdict.finding), str(verdict)
+
+
+TIMES = {"times": 1, "pulled": 10, "read": 20}
+
+
+@pytest.mark.parametrize(
+    ("rule", "counters", "told"),
+    [
+        (1, {"elsewhere": 1}, "1 did not by the end of step 1 (next)"),
+        (12, TIMES | {"told": 0}, "5 to 1040 µs in all by the end of step 1 (next): 0 µs"),
+        (12, TIMES | {"told": 1041}, "1041 µs"),
+        (12, TIMES | {"told": -1}, "what is no time"),
+        (12, TIMES | {"told": 20, "times": 2}, "1 times by the end of step 1 (next)"),
+    ],
+)
+def test_judge_refuses(rule: int, counters: dict[str, int], told: str) -> None:
+    """What was observed, without a run: most runs of `test_rule_refuses` are long."""
+    program = Program((("batch",),), 0, -1, (Step("next"),))
+    run = Run([Observed(["batch 0"], counters)], "done")
+    finding = RULES[rule].judge(program, run, frozenset())
+    assert finding is not None
+    assert told in ": ".join(finding)
 
 
 def test_every_rule_can_be_broken() -> None:
@@ -216,6 +244,28 @@ def test_dead_server_is_an_error() -> None:
         runner._server.wait()
         with pytest.raises(CannotRun, match="has died, with exit status -9"):
             runner.run(Program((("batch",),), 1, -1, (Step("enter"),)))
+
+
+def test_server_that_dies_within_a_program_is_an_error() -> None:
+    """It is noticed although the process that plays lives on."""
+    with Runner("tests.kits.odd:KillsServer") as runner:
+        program = Program((("batch",),), 0, -1, (Step("next"),))
+        with pytest.raises(CannotRun, match="has died, with exit status -9"):
+            Aside(lambda: runner.run(program)).result()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("kernel:StreamWrapper", "--write"), "--write goes with --peers"),
+        (("kernel:StreamWrapper", "--peers"), "--peers goes without MODULE:CLASS"),
+    ],
+)
+def test_options_that_do_not_go_together(words: tuple[str, ...], told: str, specs: Any) -> None:
+    """They are refused, and not left out."""
+    status, _, err = specs("conform", *words)
+    assert status == 2
+    assert told in err
 
 
 # The command.

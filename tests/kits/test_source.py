@@ -31,6 +31,16 @@ def found(stream_fn: Any, what: str, *told: str, **options: Any) -> Finding:
     return finding
 
 
+def test_batch_that_leaves() -> None:
+    """A batch that ends the process where it is pickled is not compared, and ends nothing."""
+
+    class Leaving:
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            raise SystemExit(3)
+
+    found(lambda: [Leaving()], "not compared (pass 1, batch 0)", "compared: SystemExit: 3")
+
+
 @dataclass
 class Example:
     image: Any
