@@ -265,9 +265,6 @@ class SimpleQueue:
         self.control.touch(self.name, write=True)
         self.items.append(item)
 
-    def empty(self) -> bool:
-        return not self.items
-
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not self.control.point("queue.get", lambda: bool(self.items), timeout, place=self.name):
             raise Empty

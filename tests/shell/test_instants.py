@@ -13,6 +13,7 @@ import pytest
 
 from kernel import StreamWrapper, consumer, launch, scope
 from kernel.bell import Bell
+from kernel.buffer import Part
 
 from ..support.sources import LONG, Aside, Source, enter_dead, epoch, until
 
@@ -217,6 +218,31 @@ def test_ends_leave_no_cycles(size: int) -> None:
             assert gc.collect() < 100  # a free-threaded build has some of its own
         finally:
             gc.enable()
+
+
+def drained(part: Part[int]) -> list[int]:
+    """The batches that this thread gets."""
+    taken: list[int] = []
+    while True:
+        try:
+            taken.append(next(part.taking))
+        except IndexError:
+            return taken
+
+
+def test_rule_9_what_two_threads_take_is_counted() -> None:
+    """Rule 9: each batch comes once, and counts once, also on free-threaded builds."""
+    for _ in range(40):
+        part, both = Part[int](), threading.Barrier(2)
+        part.batches.extend(range(20_000))
+
+        def drain(part: Part[int] = part, both: threading.Barrier = both) -> list[int]:
+            both.wait(LONG)
+            return drained(part)
+
+        others = [Aside(drain) for _ in range(2)]
+        assert sorted(batch for other in others for batch in other.result()) == [*range(20_000)]
+        assert part.taken() == 20_000
 
 
 @pytest.mark.parametrize("lookahead", [False, True])
