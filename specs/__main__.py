@@ -32,6 +32,7 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 from .arguments import CannotRun, pick, positive
+from .exits import leave_with
 from .progress import counted, threads
 from .tlc import Model, ModelError, Result, ToolsMissing, check, jar, java, models
 from .tlc.distributed import check_distributed, is_for_workers
@@ -220,7 +221,4 @@ def write(chosen: list[Model], results: dict[str, Result], seconds: float) -> No
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)  # as the shell tells it
+    leave_with(main)

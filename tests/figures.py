@@ -19,6 +19,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from pathlib import Path
 
+from specs.arguments import CannotRun
+from specs.exits import leave_with
 from specs.pages import ROOT, part, renew, rows, table
 
 README = ROOT / "README.md"
@@ -97,7 +99,10 @@ def slowest(write: bool, junit: Path | None) -> int:
             junit = Path(folder) / "junit.xml"
             words = [sys.executable, "-m", "pytest", "-q", "-n", "auto", f"--junitxml={junit}"]
             status = subprocess.run(words, cwd=ROOT, check=False).returncode
-        suite = ET.parse(junit).getroot()[0]  # noqa: S314  # our own file
+        try:
+            suite = ET.parse(junit).getroot()[0]  # noqa: S314  # our own file
+        except (OSError, ET.ParseError, IndexError) as error:
+            raise CannotRun(f"--junit {junit}: no file of --junitxml ({error})") from error
     times: dict[str, float] = {}
     for case in suite.iter("testcase"):
         file = case.get("classname", "").split(".")
@@ -155,7 +160,4 @@ def main(arguments: Iterable[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)  # as the shell tells it
+    leave_with(main)

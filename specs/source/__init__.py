@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any
 
+from kernel.arguments import shown
+
 from ..arguments import positive, resolve
 from .passes import Check, Finding
 
@@ -93,9 +95,9 @@ def check_source(
         try:
             sizes[argument] = index(size)
         except TypeError:
-            raise TypeError(f"{argument} must be an integer, not {size!r}.") from None
+            raise TypeError(f"{argument} must be an integer, not {shown(size)}.") from None
         if size < 1:
-            raise ValueError(f"{argument} must be at least 1, not {size}.")
+            raise ValueError(f"{argument} must be at least 1, not {shown(size)}.")
     check = Check(stream_fn, bool(shuffled), **sizes)
     check.run()
     return Report(

@@ -31,6 +31,9 @@ except ModuleNotFoundError as lacking:
     print(f"{lacking.name} is missing: pip install 'stream-kernel[bench]'", file=sys.stderr)
     sys.exit(2)
 
+from specs.arguments import positive, writable
+from specs.exits import leave_with
+
 from .measures import MEASURES, Answer, answer, deaf, needs_two
 from .report import plot, tables
 from .results import Key, Results, missed
@@ -142,7 +145,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME",
         help="this subject; may be given again; one of: " + "; ".join(SUBJECTS),
     )
-    parser.add_argument("--rounds", type=_at_least(1), default=5, help="default: %(default)s")
+    parser.add_argument("--rounds", type=positive, default=5, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="less of everything: a look, no more")
     pinning = parser.add_mutually_exclusive_group()
     pinning.add_argument(
@@ -152,11 +155,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "(default: the first)",
     )
     pinning.add_argument("--unpinned", action="store_true", help="leave them where they are put")
-    parser.add_argument("--json", metavar="FILE", type=_writable, help="save the figures")
+    parser.add_argument("--json", metavar="FILE", type=writable, help="save the figures")
     parser.add_argument(
         "--load", metavar="FILE", help="take the figures of --json, measure nothing"
     )
-    parser.add_argument("--plot", metavar="FILE", type=_writable, help="draw the hand-off")
+    parser.add_argument("--plot", metavar="FILE", type=writable, help="draw the hand-off")
     parser.add_argument("--check", action="store_true", help="compare with the thresholds")
     chosen = parser.parse_args(arguments)
     if not chosen.unpinned and not chosen.load:
@@ -182,20 +185,14 @@ def _at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def _writable(text: str) -> str:
-    if not Path(text).absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is in no folder that exists")
-    return text
-
-
-def _drawable(parser: argparse.ArgumentParser, file: str) -> None:
+def _drawable(parser: argparse.ArgumentParser, file: Path) -> None:
     try:
         from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415  # slow to import
     except ModuleNotFoundError:
         parser.error("argument --plot: matplotlib is missing: pip install 'stream-kernel[bench]'")
-    if Path(file).suffix[1:] not in FigureCanvasBase.filetypes:
+    if file.suffix[1:] not in FigureCanvasBase.filetypes:
         formats = ", ".join(FigureCanvasBase.filetypes)
-        parser.error(f"argument --plot: {file!r} is in none of the formats {formats}")
+        parser.error(f"argument --plot: {str(file)!r} is in none of the formats {formats}")
 
 
 def measured(arguments: argparse.Namespace, measures: Sequence[str], console: Console) -> Results:
@@ -224,7 +221,7 @@ def main() -> int:
     if arguments.load:
         try:
             results = Results.load(arguments.load)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             print(f"--load {arguments.load}: not figures of --json ({error})", file=sys.stderr)
             return 2
     else:
@@ -234,7 +231,7 @@ def main() -> int:
         print(f"nothing was measured: {reasons or 'nobody was asked'}", file=sys.stderr)
         return 2
     if arguments.json:
-        results.save(arguments.json)
+        results.save(str(arguments.json))
     taken = {key.measure for key in (*results.values, *results.words)}
     for table in tables(results, [name for name in measures if name in taken]):
         console.print(table)
@@ -242,7 +239,7 @@ def main() -> int:
         if word.startswith("failed"):
             console.print(f"{'/'.join(key)}: {word}")
     if arguments.plot:
-        plot(results, arguments.plot)
+        plot(results, str(arguments.plot))
     if not arguments.check:
         return 0
     misses = missed(results, measures)
@@ -253,7 +250,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)  # as the shell tells it
+    leave_with(main)

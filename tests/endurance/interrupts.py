@@ -28,6 +28,7 @@ from kernel import StreamWrapper
 from kernel.claims import FREE_THREADED
 from specs.arguments import positive
 from specs.epochs import END, FAILURE
+from specs.exits import leave_with
 
 from ..support import scene
 from ..support.scene import Scene, Sweep
@@ -236,4 +237,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

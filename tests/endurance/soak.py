@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 import threading
 import time
 import tracemalloc
@@ -25,6 +24,7 @@ from rich.table import Table
 
 from kernel import StreamWrapper
 from specs.epochs import BATCH, END, FAILURE
+from specs.exits import leave_with
 from specs.proof import seconds
 
 from ..support.users import Broken, RandomUser
@@ -159,4 +159,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -22,6 +22,7 @@ from typing import Any
 
 from kernel import StreamWrapper
 from specs.arguments import positive
+from specs.exits import leave_with
 
 from ..support.sources import Aside
 from . import newer
@@ -156,4 +157,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    leave_with(main)

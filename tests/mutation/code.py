@@ -30,6 +30,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from specs.arguments import positive, writable
+from specs.exits import leave_with
+
 from .equivalent import EXPLAINED
 from .forks import KILLED, LIMIT, SURVIVED, TIMEOUT
 from .graph import dump
@@ -295,10 +298,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation.code", description=__doc__)
     parser.add_argument("--only", metavar="PART", help="mutants with this in their name")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn")
+    parser.add_argument("--sample", type=positive, metavar="N", help="so many of them, drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the sample; default: 0")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="lines of JSON; resumed if there")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=writable, metavar="FILE", help="lines of JSON; resumed if there"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count(), help="default: %(default)s"
+    )
     parser.add_argument(
         "--seconds", type=float, default=10, help="of tests for a mutant; default: %(default)s"
     )
@@ -322,4 +329,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

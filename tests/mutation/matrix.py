@@ -22,6 +22,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from specs.arguments import positive, writable
+from specs.exits import leave_with
 from specs.tlc import TLA, Model, Result, check, models, read_model
 
 from ..support.mutants import Mutant
@@ -147,9 +149,11 @@ def table(rows: list[dict[str, Any]], layers: Iterable[str]) -> Table:
 def main() -> int:
     """Run what the command line asks for. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation.matrix", description=__doc__)
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="one mutant in N only")
-    parser.add_argument("--jobs", type=int, default=2, help="at the same time (default: 2)")
-    parser.add_argument("--out", type=Path, help="file of JSON lines to go on with")
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="one mutant in N only"
+    )
+    parser.add_argument("--jobs", type=positive, default=2, help="at the same time (default: 2)")
+    parser.add_argument("--out", type=writable, help="file of JSON lines to go on with")
     arguments = parser.parse_args()
     chosen = list(mutants().values())[:: arguments.every]
     rows = run(chosen, arguments.jobs, arguments.out)
@@ -166,4 +170,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)
