@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable
@@ -54,6 +55,18 @@ def test_rule_14_async_for(make: Any) -> None:
     assert asyncio.run(main()) == [[], [3], [1, 2], []]
     workers = {stream._core.entry.thread} if stream._core.entry else set()
     assert threads() - before <= workers
+
+
+def test_rule_1_async_for_without_a_worker_has_the_context_of_its_task() -> None:
+    """Rule 1: `async for` pulls in a thread of the executor, in the context of who asks."""
+    seen = contextvars.ContextVar[str]("seen", default="none")
+    stream = StreamWrapper(lambda: iter([seen.get()]))
+
+    async def main() -> list[Any]:
+        seen.set("the task's")
+        return await read(stream.epoch())
+
+    assert asyncio.run(main()) == ["the task's"]
 
 
 def test_rule_14_async_error_and_misuse(make: Any) -> None:
