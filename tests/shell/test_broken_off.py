@@ -298,6 +298,29 @@ def test_an_end_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Monk
         next(stream)
 
 
+def give_up_at_a_mark(
+    stream: Any,
+    hangs: Callable[[], object],
+    follower: Callable[..., Run[Any]],
+    is_put: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Give the worker up, which has put a mark, says so by `is_put`, and goes on only then."""
+    end, goes = Run.end, threading.Event()
+
+    def slow(run: Run[Any], *mark: Any) -> None:
+        end(run, *mark)
+        is_put.set()
+        assert goes.wait(LONG)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "follower", follower)
+        patch.setattr(Run, "end", slow)
+        worker = give_up(stream, hangs)
+        goes.set()
+        worker.join(LONG)
+
+
 def test_an_end_that_is_reported_while_its_worker_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -307,12 +330,7 @@ def test_an_end_that_is_reported_while_its_worker_is_given_up(
     """
     source, reported = Source([], [0], held=True), list[Any]()
     stream = StreamWrapper(source, 8, stop_timeout=0)
-    follower, end, is_put, goes = Run.follower, Run.end, threading.Event(), threading.Event()
-
-    def slow(run: Run[Any], *mark: Any) -> None:
-        end(run, *mark)
-        is_put.set()
-        assert goes.wait(LONG)
+    follower, is_put = Run.follower, threading.Event()
 
     def late(run: Run[Any], whole: bool = False) -> Run[Any]:
         copied = follower(run, whole)
@@ -325,12 +343,7 @@ def test_an_end_that_is_reported_while_its_worker_is_given_up(
         source.free()
         assert is_put.wait(LONG)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "follower", late)
-        patch.setattr(Run, "end", slow)
-        worker = give_up(stream, put)
-        goes.set()
-        worker.join(LONG)
+    give_up_at_a_mark(stream, put, late, is_put, monkeypatch)
     assert reported == ["StopIteration"]
     assert stream._core.run.marks  # its worker had put it, and not said so
     assert stream.state_dict()["epoch"] == 1
@@ -342,12 +355,7 @@ def test_an_error_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Mo
     """Rules 8 and 10: an error that is put after what was taken over already."""
     source = Source([Boom()], [0], held=True)
     stream = StreamWrapper(source, 8, stop_timeout=0)
-    follower, end, is_put, goes = Run.follower, Run.end, threading.Event(), threading.Event()
-
-    def slow(run: Run[Any], *mark: Any) -> None:
-        end(run, *mark)
-        is_put.set()
-        assert goes.wait(LONG)
+    follower, is_put = Run.follower, threading.Event()
 
     def late(run: Run[Any], whole: bool = False) -> Run[Any]:
         copied = follower(run, whole)
@@ -356,12 +364,7 @@ def test_an_error_that_comes_while_its_worker_is_given_up(monkeypatch: pytest.Mo
             assert is_put.wait(LONG)
         return copied
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "follower", late)
-        patch.setattr(Run, "end", slow)
-        worker = give_up(stream, source.await_start)
-        goes.set()
-        worker.join(LONG)
+    give_up_at_a_mark(stream, source.await_start, late, is_put, monkeypatch)
     assert [event(stream) for _ in range(3)] == ["SourceError", "WorkerDied", 0]
 
 

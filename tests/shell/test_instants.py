@@ -178,11 +178,11 @@ def test_rule_3_a_stop_leaves_nothing_behind() -> None:
     stream = StreamWrapper(Source(range(3)), 2)
     with stream:
         assert next(stream) == 0
-    before, entered = bells(), 50
-    for _ in range(entered):
+    before = bells()
+    for _ in range(20):
         with stream:
             pass
-    assert bells() - before < entered / 2  # what other tests have left may come and go
+    until(lambda: bells() <= before)  # the thread that has launched the last worker may be ending
 
 
 @pytest.mark.parametrize("counted", [False, True])
